@@ -1,0 +1,111 @@
+"""The command line's shell. Commands live beside what they command: `<package>/commands/<word>.py`.
+
+The file's stem is the command's name, the first line of its docstring its help, both read without importing
+it, so that `hub --help` is quick and one broken package can't hide the others. The module is imported when
+its command is called; it exposes `app`, a `typer.Typer`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.table import Table
+from typer.core import TyperGroup
+
+import hub
+from hub import log
+from hub.errors import CommandUnknown, HubException
+from hub.output import console, emit_error
+from hub.settings import ROOT, settings
+
+PACKAGES = ("hub", "contracts", "connectors", "warehouse", "exchange", "supervision", "gateway", "dags")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command found on disk."""
+
+    name: str
+    module: str
+    help: str
+
+
+@lru_cache(maxsize=1)
+def commands_on_disk() -> dict[str, Command]:
+    """All commands by name, found by listing `<package>/commands/*.py`."""
+    found: dict[str, Command] = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package / "commands").glob("[a-z]*.py")):
+            name = path.stem.replace("_", "-")
+            found[name] = Command(name, f"{package}.commands.{path.stem}", _first_line(path))
+    return found
+
+
+class CommandsOnDisk(TyperGroup):
+    """A click group whose members are the commands on disk, each imported when called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names, sorted."""
+        return sorted(commands_on_disk())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, imported now, or None."""
+        command = commands_on_disk().get(cmd_name)
+        return load_command(command) if command else None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes help from the files' docstrings: typer's own would import every command for its help line."""
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        for name, command in sorted(commands_on_disk().items()):
+            table.add_row(f"[bold cyan]{name}[/]", command.help)
+        out = console()
+        out.print(f"[bold]Usage:[/] hub COMMAND ...    (hub COMMAND --help says more; hub --version)\n\n{self.help}\n")
+        out.print(table)
+
+
+def load_command(command: Command) -> Any:
+    """Imports a command's module and returns its click command. Raises CommandUnknown."""
+    app = getattr(importlib.import_module(command.module), "app", None)
+    if not isinstance(app, typer.Typer):
+        raise CommandUnknown(module=command.module, reason="it has no `app`")
+    loaded = typer.main.get_command(app)
+    loaded.name = command.name
+    return loaded
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(hub.__version__)
+        raise typer.Exit
+
+
+shell = typer.Typer(cls=CommandsOnDisk, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@shell.callback(help="Supervision data-sharing hub: feeds through contracts and PostgreSQL to Kafka.")
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    now = settings()
+    log.configure(now.log_level, now.log_format)
+
+
+def main() -> None:
+    """Runs the command line. Errors of the hub end with their sentence and remedy, never a traceback."""
+    try:
+        shell()
+    except HubException as error:
+        emit_error(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+
+
+def _first_line(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.split("\n", 1)[0]

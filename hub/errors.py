@@ -1,0 +1,127 @@
+"""The error tree: who must act, a stable code, the facts, one sentence with the remedy.
+
+    HubException
+    ├── AgencyError      the sender's side must act (bad data, bad contract, bad credentials)
+    ├── HubError         our side must act (settings, operators, a part in a wrong state, a bug)
+    └── TransientError   nobody must act yet: trying again may help; the only class that is retried
+
+Each package keeps its leaves in `<package>/errors.py`. A leaf states `code` (HUB-<AREA>-<nnn>, never reused),
+`en` and `zh` (sentences with `{facts}`), `remedy_en` and `remedy_zh`. Facts are attributes; they never hold
+a secret or a personal value.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HubException(Exception):  # noqa: N818 - the root of a tree whose leaves carry the suffix
+    """Root of all errors the hub raises on purpose.
+
+    Leaves are raised with their facts as keywords: `raise PortTaken(port=9092)`. A missing fact is a bug in
+    the raising code and surfaces as KeyError at once, so that no half-filled sentence is shown.
+    """
+
+    code: ClassVar[str] = "HUB-HUB-000"
+    en: ClassVar[str] = "something failed"
+    zh: ClassVar[str] = "操作失败"
+    remedy_en: ClassVar[str] = "read the log"
+    remedy_zh: ClassVar[str] = "请查看日志"
+    side: ClassVar[str] = "hub"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts: dict[str, Any] = facts
+        for name, value in facts.items():
+            setattr(self, name, value)
+        super().__init__(self.sentence())
+
+    def sentence(self, lang: str = "en") -> str:
+        """What happened, in `en` or `zh`, with the facts filled in."""
+        return (self.zh if lang == "zh" else self.en).format(**self.facts)
+
+    def remedy(self, lang: str = "en") -> str:
+        """What to do about it, in `en` or `zh`."""
+        return (self.remedy_zh if lang == "zh" else self.remedy_en).format(**self.facts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as JSON-able facts, the shape that every `--json` output and log line uses."""
+        return {
+            "code": self.code,
+            "side": self.side,
+            "error": self.sentence(),
+            "error_zh": self.sentence("zh"),
+            "remedy": self.remedy(),
+            "remedy_zh": self.remedy("zh"),
+            "facts": {name: _plain(value) for name, value in self.facts.items()},
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Facts are keywords; the default pickling passes positional args and would lose them between processes.
+        return (_rebuild, (type(self), self.facts))
+
+
+class AgencyError(HubException):
+    """The sending agency's side must act; never retried."""
+
+    side = "agency"
+    exit_code = 1
+
+
+class HubError(HubException):
+    """The hub's side must act; never retried."""
+
+    side = "hub"
+    exit_code = 3
+
+
+class TransientError(HubException):
+    """Trying again may help; the class that callers retry."""
+
+    side = "transient"
+    exit_code = 4
+
+
+class SettingMissing(HubError):
+    """A setting without which the command can't work is absent."""
+
+    code = "HUB-SET-001"
+    en = "the setting {setting} is not set"
+    zh = "未设置 {setting}"
+    remedy_en = "set the environment variable {setting}; `hub doctor` lists all settings"
+    remedy_zh = "请设置环境变量 {setting};`hub doctor` 列出全部设置"
+
+
+class SettingInvalid(HubError):
+    """A setting has a value that can't be used."""
+
+    code = "HUB-SET-002"
+    en = "the setting {setting} can't be used: {reason}"
+    zh = "设置 {setting} 无法使用:{reason}"
+    remedy_en = "correct {setting}; docs/settings.md says what it takes"
+    remedy_zh = "请更正 {setting};取值说明见 docs/settings.md"
+
+
+class CommandUnknown(HubError):
+    """A command module on disk doesn't expose what the command line needs."""
+
+    code = "HUB-CLI-001"
+    en = "the command module {module} can't be used: {reason}"
+    zh = "命令模块 {module} 无法使用:{reason}"
+    remedy_en = "give {module} a module-level `app = typer.Typer(...)`; see CONTRIBUTING.md"
+    remedy_zh = "请在 {module} 中定义 `app = typer.Typer(...)`,见 CONTRIBUTING.md"
+
+
+def _plain(value: Any) -> Any:
+    """A JSON-able form of a fact."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value)
+
+
+def _rebuild(cls: type[HubException], facts: dict[str, Any]) -> HubException:
+    return cls(**facts)

@@ -1,0 +1,53 @@
+"""Structured logs on stderr: one event, its facts, no secret. `bind` adds facts to all later lines of a task."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from hub.errors import HubException
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str = "info", form: str = "console") -> None:
+    """Sets the level (debug, info, warning, error) and form (console, json) of this process's log."""
+    tail: list[Any] = (
+        [structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if form == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _facts,
+            structlog.processors.format_exc_info,
+            *tail,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get(name: str) -> Any:
+    """A logger whose lines carry `logger=name`."""
+    return structlog.get_logger(logger=name)
+
+
+def bind(**facts: Any) -> None:
+    """Adds facts (feed, batch, lane …) to every later line of this task or thread."""
+    structlog.contextvars.bind_contextvars(**facts)
+
+
+def _facts(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Spreads a HubException given as `error=` into its code, sentence and remedy."""
+    error = event.get("error")
+    if isinstance(error, HubException):
+        event.update(code=error.code, side=error.side, error=error.sentence(), remedy=error.remedy())
+    return event

@@ -1,0 +1,78 @@
+"""What a command prints: a rich table or sentence for people, one JSON document for programs.
+
+Results go to stdout, progress and errors to stderr, so that `hub … --json | jq` always works.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hub.errors import HubException
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+"""The option every command has; tests list the commands and check it."""
+
+
+def console() -> Console:
+    """The console for results."""
+    return Console(highlight=False)
+
+
+def progress_console() -> Console:
+    """The console for progress and errors."""
+    return Console(stderr=True, highlight=False)
+
+
+def emit_json(value: Any) -> None:
+    """Prints one JSON document; dates and ids as text."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def emit_rows(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], *, as_json: bool, title: str | None = None
+) -> None:
+    """Prints records as a table with `columns` = (key, heading), or all their keys as a JSON list."""
+    rows = list(rows)
+    if as_json:
+        emit_json(rows)
+        return
+    table = Table(title=title, header_style="bold")
+    for _, heading in columns:
+        table.add_column(heading)
+    for row in rows:
+        # Values come from outside: they are data, never console markup.
+        table.add_row(*(escape(_cell(row.get(key))) for key, _ in columns))
+    console().print(table)
+
+
+def emit_error(error: HubException, *, as_json: bool) -> None:
+    """Prints an error with its code and remedy: as JSON on stdout, or for people on stderr."""
+    if as_json:
+        emit_json(error.as_dict())
+        return
+    out = progress_console()
+    out.print(f"[bold red]{error.code}[/] {escape(error.sentence())}")
+    out.print(f"[dim]{escape(error.sentence('zh'))}[/]")
+    out.print(f"[bold]remedy[/] {escape(error.remedy())}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_cell(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    return str(value)
