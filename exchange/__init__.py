@@ -1,1 +1,1 @@
-"""TODO"""
+"""Who gets the events: envelope, relay, topics and access."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
-class HubException(Exception):  # noqa: N818 - the root of a tree whose leaves carry the suffix
+class HubException(Exception):
     """Root of all errors the hub raises on purpose.
 
     Leaves are raised with their facts as keywords: `raise PortTaken(port=9092)`. A missing fact is a bug in

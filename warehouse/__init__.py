@@ -1,1 +1,1 @@
-"""TODO"""
+"""Where records rest: landing, checks, load, quarantine, outbox, receipts."""

@@ -1,0 +1,77 @@
+"""What every connector is: a class `Connector` in a module of its own, found by its file stem.
+
+A source gives deliveries; a delivery is what lands as one batch (a dropped file, one pull of a table or API)
+and gives pages of bounded size. Connectors read; they never write to a source and never see the warehouse.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.places import Place
+from contracts.model import FeedContract, SourceSpec
+from contracts.page import RawPage
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What to read. A backfill sets the interval and never moves a cursor."""
+
+    cursor: Mapping[str, Any] | None = None  # as the source left it with its last loaded batch
+    interval_start: datetime | None = None
+    interval_end: datetime | None = None
+    known: frozenset[str] = frozenset()  # SHA-256 of deliveries already taken, for sources that keep them
+
+    @property
+    def backfill(self) -> bool:
+        """Whether an interval is asked for instead of what is new."""
+        return self.interval_start is not None
+
+
+@dataclass(slots=True)
+class Delivery(ABC):
+    """One delivery. Pages can be read once; `cursor_after`, `sha256` and `size` are set when they are exhausted."""
+
+    name: str  # what a person recognises: file name, "GET /v1/observations", table name
+    source: SourceSpec
+    original: Path | None = None  # the file exactly as it came, where there is one
+    sha256: str | None = None  # of the bytes as they came (file), or over the pages' bytes in order
+    size: int | None = None  # bytes as they came
+    cursor_after: dict[str, Any] | None = None  # to be saved with the rows; None: leave the cursor
+    facts: dict[str, Any] = field(default_factory=dict)  # sender, manifest, ETag …: for the landing manifest
+
+    @abstractmethod
+    def pages(self) -> Iterator[RawPage]:
+        """Yields pages of at most `page_rows` rows. Raises AgencyError where the delivery can't be read at all."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives back files and connections. May be called twice."""
+
+
+class Connector(ABC):
+    """A kind of source. Built for one source of one contract."""
+
+    def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
+        self.contract = contract
+        self.source = source
+        self.place = place
+        self.page_rows = page_rows
+
+    @classmethod
+    @abstractmethod
+    def option_problems(cls, options: Mapping[str, Any]) -> list[str]:
+        """What is wrong with a contract's options for this connector, for lint; empty when nothing is."""
+
+    @abstractmethod
+    def check(self) -> str:
+        """Reaches the source and says in a sentence what was found. Raises a HubException."""
+
+    @abstractmethod
+    def deliveries(self, window: Window) -> Iterator[Delivery]:
+        """What waits at the source, oldest first."""

@@ -1,0 +1,277 @@
+"""The hub's own tables (schema `hub`) as SQLAlchemy Core. Feeds' tables are made from contracts in `warehouse.feed_tables`.
+
+Every table says what a row of it is. Ids that appear in events and receipts are text; `batch_no` is the short
+form that record rows carry.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SCHEMA = "hub"
+metadata = MetaData(schema=SCHEMA)
+_NOW = func.now()
+
+
+def _at(name: str, *, required: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=not required, server_default=_NOW if required else None)
+
+
+# A version of a contract that was used at least once; old ones stay readable.
+contract_version = Table(
+    "contract_version",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    _at("first_used_at", required=True),
+)
+
+# A delivery on its way, whatever became of it. rows_in = loaded + unchanged + quarantined + refused once decided.
+batch = Table(
+    "batch",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("batch_no", BigInteger, Identity(), nullable=False, unique=True),
+    Column("feed", Text, nullable=False),
+    Column("contract_version", Text, nullable=False),
+    Column("contract_sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # pull push replay backfill rerun
+    Column("parent_batch", Text, ForeignKey("hub.batch.batch_id")),
+    Column("source", Text, nullable=False),
+    Column("delivery", Text, nullable=False),
+    Column("delivery_sha256", Text),
+    Column("state", Text, nullable=False),  # opened landed checked held loading loaded rejected refused abandoned
+    Column("state_reason", Text),
+    Column("rows_in", BigInteger),
+    Column("rows_loaded", BigInteger),
+    Column("rows_unchanged", BigInteger),
+    Column("rows_quarantined", BigInteger),
+    Column("rows_refused", BigInteger),
+    Column("rows_stale", BigInteger),  # part of unchanged: older than the version already here
+    Column("withdrawn_missing", BigInteger),  # snapshot feeds: keys withdrawn because they no longer come
+    Column("events", BigInteger),  # events handed to the outbox
+    Column("parts", Integer),
+    Column("parts_loaded", Integer, nullable=False, server_default="0"),
+    Column("cursor_before", JSONB),
+    Column("cursor_after", JSONB),
+    Column("interval_start", DateTime(timezone=True)),
+    Column("interval_end", DateTime(timezone=True)),
+    Column("facts", JSONB, nullable=False, server_default="{}"),  # manifest facts, metrics, verdicts
+    Column("operator", Text),
+    _at("opened_at", required=True),
+    _at("landed_at"),
+    _at("checked_at"),
+    _at("loaded_at"),
+    CheckConstraint(
+        "state not in ('loaded', 'held', 'rejected') or rows_in = rows_loaded + rows_unchanged + rows_quarantined + rows_refused",
+        name="rows_add_up",
+    ),
+    Index("batch_by_feed", "feed", "batch_no"),
+    Index("batch_by_delivery", "feed", "delivery_sha256"),
+)
+
+# Bytes in the store that belong to a batch.
+landed_object = Table(
+    "landed_object",
+    metadata,
+    Column("batch_id", Text, ForeignKey("hub.batch.batch_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),  # original rows checked rejects changes
+    Column("ordinal", Integer, primary_key=True),
+    Column("path", Text, nullable=False),  # relative to the store's root
+    Column("sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("unit", Text),
+    _at("purged_at"),
+)
+
+# The trace of a refused row or delivery; never its body.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("refusal_no", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", Text, ForeignKey("hub.batch.batch_id"), nullable=False),
+    Column("feed", Text, nullable=False),
+    Column("row_no", BigInteger),
+    Column("unit", Text, nullable=False),
+    Column("source_row", BigInteger),
+    Column("rule", Text, nullable=False),
+    Column("hmac", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    _at("refused_at", required=True),
+    Index("refusal_by_batch", "batch_id"),
+)
+
+# The trace of a masked or dropped value.
+masking = Table(
+    "masking",
+    metadata,
+    Column("batch_id", Text, ForeignKey("hub.batch.batch_id"), primary_key=True),
+    Column("row_no", BigInteger, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("hmac", Text, nullable=False),
+)
+
+# A row that broke a rule, with every rule it broke.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("batch_id", Text, ForeignKey("hub.batch.batch_id"), primary_key=True),
+    Column("row_no", BigInteger, primary_key=True),
+    Column("feed", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("source_row", BigInteger),
+    Column("record_key", Text),
+    Column("rules", ARRAY(Text), nullable=False),
+    Column("raw", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),  # open fixed replayed rejected
+    Column("fixed", JSONB),  # corrected raw values, waiting for replay
+    Column("replay_batch", Text),
+    _at("quarantined_at", required=True),
+    Index("quarantine_by_feed", "feed", "state"),
+    Index("quarantine_by_key", "feed", "record_key"),
+)
+
+# One corrected value of a quarantined row: who, why, from, to.
+fix = Table(
+    "fix",
+    metadata,
+    Column("fix_no", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", Text, nullable=False),
+    Column("row_no", BigInteger, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("old_value", Text),
+    Column("new_value", Text),
+    Column("editor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _at("fixed_at", required=True),
+    Index("fix_by_row", "batch_id", "row_no"),
+)
+
+# Where the next pull of a source starts; moved in the transaction that loads (or holds) the rows.
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("value", JSONB, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    _at("moved_at", required=True),
+)
+
+# The final word on a batch: canonical bytes, later signed. A further version says what was fixed or replayed since.
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("batch_id", Text, ForeignKey("hub.batch.batch_id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    _at("made_at", required=True),
+)
+
+# What a named person did: release, reject, fix, replay, rebase, pause …
+act = Table(
+    "act",
+    metadata,
+    Column("act_no", BigInteger, Identity(), primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
+    _at("acted_at", required=True),
+)
+
+# What keeps order. `last_seq` moves only under the lane's advisory transaction lock.
+lane = Table(
+    "lane",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False, server_default="0"),
+)
+
+# A topic as the hub made it; another UUID on the broker means that somebody deleted and made it anew.
+topic = Table(
+    "topic",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("lane", Text, ForeignKey("hub.lane.lane"), nullable=False),
+    Column("feed", Text),
+    Column("partitions", Integer, nullable=False),
+    Column("config", JSONB, nullable=False, server_default="{}"),
+    Column("uuid", Text),  # null until made on the broker
+    _at("created_at"),
+)
+
+# What waits for the relay, in commit order per lane: a change set in the store, or one event with its payload.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("lane", Text, ForeignKey("hub.lane.lane"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("entry_id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),  # changes | event
+    Column("topic", Text, nullable=False),
+    Column("batch_id", Text),
+    Column("part_no", Integer),
+    Column("path", Text),  # change set, relative to the store's root
+    Column("sha256", Text),
+    Column("records", BigInteger, nullable=False),
+    Column("event", JSONB),  # {"key", "headers", "data"}
+    _at("created_at", required=True),
+    _at("published_at"),  # noted after the Kafka commit
+    UniqueConstraint("batch_id", "part_no", "topic", name="outbox_part_once"),
+    CheckConstraint("(kind = 'changes') = (path is not null)", name="changes_have_a_path"),
+    CheckConstraint("(kind = 'event') = (event is not null)", name="events_have_a_payload"),
+)
+
+# How far the relay got, noted after each Kafka commit; the start is the greater of this and Kafka's own.
+relay_position = Table(
+    "relay_position",
+    metadata,
+    Column("lane", Text, ForeignKey("hub.lane.lane"), primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # entry being sent, or the last one sent whole
+    Column("record", BigInteger, nullable=False),  # records of it that are on the topic
+    Column("entry_id", Text, nullable=False),
+    Column("cluster_id", Text, nullable=False),
+    Column("rebased", Boolean, nullable=False, server_default="false"),
+    _at("noted_at", required=True),
+)
+
+# An event that could not be sent; its dead letter on Kafka holds references only.
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("lane", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("record", BigInteger, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("record_key", Text),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    _at("noted_at", required=True),
+)
