@@ -2,11 +2,14 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
-PY := $(VENV)/bin/python
+BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-KILLS ?= 200
+JUDGE := .venv-judge
+KILLS ?= 2000
 ROWS ?= 20000
-export PYTHONDONTWRITEBYTECODE :=
+TESTS ?= tests
+# A virtual environment that happens to be active must not leak into ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help setup demo test lint bench crash clean requirements
 
@@ -15,6 +18,37 @@ help: ## list the chores
 
 setup: $(STAMP) ## build the environment (.venv) from the hashed requirements
 
-$(STAMP): requirements/hub.txt requirements/uv.txt pyproject.toml
+$(STAMP): requirements/hub.txt requirements/uv.txt requirements/setup.sh pyproject.toml
 	@bash requirements/setup.sh $(VENV)
 	@touch $@
+
+$(JUDGE)/.ready: requirements/judge.txt requirements/judge.sh $(STAMP)
+	@bash requirements/judge.sh $(JUDGE)
+	@touch $@
+
+demo: $(STAMP) ## the whole way on real parts: feeds -> contracts -> PostgreSQL -> Kafka, run by Airflow (ROWS=n, KEEP=1)
+	@ROWS=$(ROWS) $(BIN)/python -m demo.run
+
+test: $(STAMP) $(JUDGE)/.ready lint ## lint, then every test on real parts (TESTS=path for some)
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter, contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/hub contract lint
+
+bench: $(STAMP) ## the benchmarks, each with its rival in the same run
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+crash: $(STAMP) ## kill the real processes KILLS times, count what was lost, doubled or out of order
+	@$(BIN)/python -m tests.crash.harness --kills $(KILLS)
+
+clean: ## stop what runs from here, remove the environment and the run directory
+	@[ ! -x $(BIN)/hub ] || $(BIN)/hub stack down || true
+	@rm -rf $(VENV) $(JUDGE) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+requirements: $(STAMP) ## compile the pins anew (hashed, without index addresses)
+	@for name in hub uv judge; do $(BIN)/uv pip compile -q --upgrade requirements/$$name.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements/$$name.txt; done

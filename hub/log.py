@@ -36,8 +36,8 @@ def configure(level: str = "info", form: str = "console") -> None:
 
 
 def get(name: str) -> Any:
-    """A logger whose lines carry `logger=name`."""
-    return structlog.get_logger(logger=name)
+    """A logger whose lines carry `part=name`."""
+    return structlog.get_logger(part=name)
 
 
 def bind(**facts: Any) -> None:

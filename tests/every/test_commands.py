@@ -1,0 +1,38 @@
+"""Every command found on disk: it loads, helps, offers --json, and is described."""
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import Command, commands_on_disk, load_command, shell
+
+
+def leaves(name, command):
+    """All runnable commands below a group, by their full name."""
+    members = getattr(command, "commands", None)
+    if members is None:
+        yield name, command
+        return
+    for key, member in members.items():
+        yield from leaves(f"{name} {key}", member)
+
+
+ALL = [(full, leaf) for name, found in sorted(commands_on_disk().items()) for full, leaf in leaves(name, load_command(found))]
+
+
+def test_the_kernels_commands_are_found() -> None:
+    assert {"stack", "doctor", "contract", "feed", "relay", "topic", "quarantine", "batch", "trace"} <= set(commands_on_disk())
+
+
+@pytest.mark.parametrize("command", commands_on_disk().values(), ids=lambda c: c.name)
+def test_a_command_file_says_what_it_is_for(command: Command) -> None:
+    assert len(command.help) > 10
+    assert not command.help.startswith("TODO")
+
+
+@pytest.mark.parametrize(("full", "leaf"), ALL, ids=[full for full, _ in ALL])
+def test_every_command_has_json_and_help(full, leaf) -> None:
+    options = {option for parameter in leaf.params for option in parameter.opts}
+    assert "--json" in options, f"`hub {full}` has no --json"
+    result = CliRunner().invoke(shell, [*full.split(), "--help"])
+    assert result.exit_code == 0, result.output
+    assert (leaf.help or "").strip(), f"`hub {full}` has no help text"
