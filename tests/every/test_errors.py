@@ -1,7 +1,5 @@
 """Every error code: unique, well formed, said in both languages with a remedy, and raised with facts that fill it."""
 
-import importlib
-import pkgutil
 import re
 import string
 
@@ -9,24 +7,7 @@ import pytest
 
 import hub
 from hub.errors import AgencyError, HubError, HubException, TransientError
-
-PACKAGES = ("hub", "contracts", "connectors", "warehouse", "exchange")
-
-
-def every_error() -> list[type[HubException]]:
-    for package in PACKAGES:
-        root = importlib.import_module(package)
-        for module in pkgutil.walk_packages(root.__path__, f"{package}."):
-            if module.name.rsplit(".", 1)[-1] == "errors":
-                importlib.import_module(module.name)
-    found, queue = [], [HubException]
-    while queue:
-        for child in queue.pop().__subclasses__():
-            queue.append(child)
-            if child not in (AgencyError, HubError, TransientError) and "code" in vars(child):
-                found.append(child)
-    return sorted(found, key=lambda error: error.code)
-
+from hub.reference import every_error
 
 ERRORS = every_error()
 
