@@ -1,0 +1,210 @@
+"""How a registry entry describes itself: a rule kind, a normalisation step, a batch metric, a gate kind.
+
+The house lint is generated from these entries, so what a contract may say and what the kernels can run are one
+list. Plain data, quick to import: no pyarrow here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from contracts.model import FieldSpec, FieldType
+
+ArgType = Literal[
+    "text",  # a string
+    "texts",  # a non-empty list of strings
+    "integer",  # a whole number
+    "number",  # a number, or a number as text (exact)
+    "share",  # a number from 0 to 1
+    "bound",  # a number, or a date as YYYY-MM-DD text: fits the field's own type
+    "boolean",
+    "pattern",  # a regular expression in RE2 syntax
+    "field",  # the name of a field of this contract
+    "condition",  # {field: value | [values]}; "*" is any value, "" is none
+    "code_list",  # file stem in contracts/codes
+    "feed",  # id of another contract
+]
+
+ALL_TYPES: frozenset[FieldType] = frozenset({"string", "integer", "decimal", "date", "timestamp", "boolean"})
+NUMBERS: frozenset[FieldType] = frozenset({"integer", "decimal"})
+INSTANTS: frozenset[FieldType] = frozenset({"date", "timestamp"})
+ORDERED: frozenset[FieldType] = NUMBERS | INSTANTS
+TEXT: frozenset[FieldType] = frozenset({"string"})
+
+FurtherCheck = Callable[[Mapping[str, Any], Sequence[FieldSpec], Mapping[str, FieldSpec]], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One argument of a kind."""
+
+    name: str
+    type: ArgType
+    en: str
+    zh: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    field_types: frozenset[FieldType] = ALL_TYPES  # of an argument that names a field
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One entry of a registry. `en`/`zh` say what it demands; `{args}` and `{fields}` are filled in by `explain`."""
+
+    name: str
+    en: str
+    zh: str
+    args: tuple[Arg, ...] = ()
+    field_types: frozenset[FieldType] = ALL_TYPES  # that the fields it is set on may have
+    min_fields: int = 1
+    max_fields: int | None = 1  # None: any number
+    remedy_en: str = "correct the value at its source and send the row again"
+    remedy_zh: str = "请在源头更正后重新报送该行"
+    actions: tuple[str, ...] = ()  # a gate kind's possible actions
+    further: FurtherCheck | None = None  # what the table of arguments can't say
+
+    def problems(
+        self,
+        args: Mapping[str, Any],
+        fields: Sequence[FieldSpec],
+        known: Mapping[str, FieldSpec] | None = None,
+    ) -> list[str]:
+        """What is wrong with a use of this kind; empty when nothing is.
+
+        `fields` are the fields that the rule stands on, `known` all fields of the contract by name (without it,
+        arguments that name a field are checked for their form only).
+        """
+        found: list[str] = []
+        most = "any number of" if self.max_fields is None else str(self.max_fields)
+        if len(fields) < self.min_fields or (self.max_fields is not None and len(fields) > self.max_fields):
+            found.append(f"{self.name} stands on {self.min_fields} to {most} fields, not {len(fields)}")
+        found += [
+            f"{self.name} does not fit {spec.name}, which is {spec.type}"
+            for spec in fields
+            if spec.type not in self.field_types
+        ]
+        wanted = {arg.name: arg for arg in self.args}
+        found += [f"{self.name} has no argument {name!r}" for name in args if name not in wanted]
+        for arg in self.args:
+            if arg.name in args:
+                found += [f"{self.name}.{arg.name}: {text}" for text in _arg_problems(arg, args[arg.name], known)]
+            elif arg.required:
+                found.append(f"{self.name} needs the argument {arg.name!r}")
+        if self.further is not None and not found:
+            found += self.further(args, fields, known or {})
+        return found
+
+    def arg(self, args: Mapping[str, Any], name: str) -> Any:
+        """The argument as given, else its default."""
+        for entry in self.args:
+            if entry.name == name:
+                return args.get(name, entry.default)
+        raise KeyError(name)
+
+
+def registry(*kinds: Kind) -> dict[str, Kind]:
+    """The entries by name. Raises ValueError where two have one name."""
+    table = {kind.name: kind for kind in kinds}
+    if len(table) != len(kinds):
+        raise ValueError("two kinds of one registry have the same name")
+    return table
+
+
+def _arg_problems(arg: Arg, value: Any, known: Mapping[str, FieldSpec] | None) -> list[str]:
+    """What is wrong with one argument's value."""
+    text = _shape_problem(arg.type, value)
+    if text:
+        return [text]
+    if arg.choices:
+        given = value if isinstance(value, list | tuple) else [value]
+        return [f"{item!r} is not one of {', '.join(arg.choices)}" for item in given if item not in arg.choices]
+    if known is None:
+        return []
+    if arg.type == "field":
+        return _field_problems(arg, value, known)
+    if arg.type == "condition":
+        return [f"no field {name!r} in this contract" for name in value if name not in known]
+    return []
+
+
+def _field_problems(arg: Arg, name: str, known: Mapping[str, FieldSpec]) -> list[str]:
+    if name not in known:
+        return [f"no field {name!r} in this contract"]
+    if known[name].type not in arg.field_types:
+        return [f"the field {name} is {known[name].type}, not {' or '.join(sorted(arg.field_types))}"]
+    return []
+
+
+def _shape_problem(kind: ArgType, value: Any) -> str | None:
+    """Why a value isn't of an argument type, or None."""
+    if kind == "pattern":
+        return _pattern_problem(value)
+    if kind == "condition":
+        return _condition_problem(value)
+    number = (isinstance(value, int | float) and not isinstance(value, bool)) or _is_decimal(value)
+    fits, due = {
+        "text": (isinstance(value, str) and value != "", "a text is due"),
+        "field": (isinstance(value, str) and value != "", "the name of a field is due"),
+        "code_list": (isinstance(value, str) and value != "", "the name of a code list is due"),
+        "feed": (isinstance(value, str) and value != "", "the id of a contract is due"),
+        "texts": (_is_texts(value), "a list of quoted texts is due"),
+        "integer": (isinstance(value, int) and not isinstance(value, bool), "a whole number is due"),
+        "number": (number, "a number is due"),
+        "share": (number and 0 <= Decimal(str(value)) <= 1, "a share from 0 to 1 is due"),
+        "bound": (number or _is_date(value), "a number or YYYY-MM-DD is due"),
+        "boolean": (isinstance(value, bool), "true or false is due"),
+    }[kind]
+    return None if fits else due
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, str) for item in value)
+
+
+def _condition_problem(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or not value:
+        return "a mapping of field to value or values is due"
+    for name, wanted in value.items():
+        items = wanted if isinstance(wanted, list | tuple) else [wanted]
+        if not isinstance(name, str) or not items or not all(isinstance(item, str) for item in items):
+            return "a mapping of field to quoted value or list of quoted values is due"
+    return None
+
+
+def _pattern_problem(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return "a regular expression is due"
+    if re.search(r"\(\?(?:=|!|<=|<!)|\\[1-9]", value):
+        return "look-around and back-references are not in RE2 syntax"
+    try:
+        re.compile(value.replace(r"\p{Han}", "一").replace(r"\z", r"\Z"))
+    except re.error as error:
+        return f"not a regular expression: {error}"
+    return None
+
+
+def _is_decimal(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return Decimal(value).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _is_date(value: Any) -> bool:
+    if isinstance(value, date):
+        return True
+    if not isinstance(value, str):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
