@@ -25,6 +25,7 @@ ArgType = Literal[
     "boolean",
     "pattern",  # a regular expression in RE2 syntax
     "field",  # the name of a field of this contract
+    "levels",  # {value: 1-5}, 1 central, 2 province, 3 city, 4 county, 5 township (settings: HUB_LEVEL)
     "condition",  # {field: value | [values]}; "*" is any value, "" is none
     "code_list",  # file stem in contracts/codes
     "feed",  # id of another contract
@@ -147,6 +148,8 @@ def _shape_problem(kind: ArgType, value: Any) -> str | None:
         return _pattern_problem(value)
     if kind == "condition":
         return _condition_problem(value)
+    if kind == "levels":
+        return _levels_problem(value)
     number = (isinstance(value, int | float) and not isinstance(value, bool)) or _is_decimal(value)
     fits, due = {
         "text": (isinstance(value, str) and value != "", "a text is due"),
@@ -174,6 +177,15 @@ def _condition_problem(value: Any) -> str | None:
         items = wanted if isinstance(wanted, list | tuple) else [wanted]
         if not isinstance(name, str) or not items or not all(isinstance(item, str) for item in items):
             return "a mapping of field to quoted value or list of quoted values is due"
+    return None
+
+
+def _levels_problem(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or not value:
+        return "a mapping of quoted value to level 1-5 is due"
+    for name, level in value.items():
+        if not isinstance(name, str) or isinstance(level, bool) or level not in {1, 2, 3, 4, 5}:
+            return "a mapping of quoted value to level 1-5 is due"
     return None
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from contracts.kinds import ALL_TYPES, TEXT, Arg, Kind, registry
-from contracts.model import FieldSpec
 
 DETECTORS: Mapping[str, tuple[str, str, str]] = {
     "citizen_number": (
@@ -22,12 +20,6 @@ DETECTORS: Mapping[str, tuple[str, str, str]] = {
 """Detector -> what it finds (en, zh) and what stands in its place."""
 
 DEFAULT_DETECTORS = ("citizen_number",)
-
-
-def _max_is_a_level(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
-    levels = args["levels"]
-    if len(set(levels)) != len(levels):
-        yield "a level stands twice in levels"
 
 
 KINDS: dict[str, Kind] = registry(
@@ -53,12 +45,11 @@ KINDS: dict[str, Kind] = registry(
         (
             Arg(
                 "levels",
-                "texts",
-                "values of the field from lowest to highest level",
-                "由低到高的级别取值",
+                "levels",
+                "level of each value of the field: 1 central, 2 province, 3 city, 4 county, 5 township",
+                "各取值对应的层级:1 中央,2 省,3 市,4 县,5 乡",
                 required=True,
             ),
-            Arg("ranks", "texts", "the level number of each value, where not 1, 2, 3 …", "各取值对应的层级"),
             Arg(
                 "unknown",
                 "text",
@@ -75,7 +66,6 @@ KINDS: dict[str, Kind] = registry(
         "send records of such subjects by the direct path of their own level",
         "请按干部管理权限走专门渠道报送",
         ("refuse_row", "refuse_delivery"),
-        _max_is_a_level,
     ),
     Kind(
         "forbidden_field",
