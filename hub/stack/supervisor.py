@@ -1,0 +1,323 @@
+"""The one process above all parts: starts them side by side, watches them, stops them in order.
+
+Run detached as `python -m hub.stack.supervisor --var DIR --parts a,b`. Others read `var/stack.json` and leave requests in
+`var/stack/requests/`. It ends on SIGTERM, after the parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from hub import log
+from hub.errors import HubException
+from hub.stack import catalogue, ports, processes, state
+from hub.stack.layout import Layout, write_private
+from hub.stack.parts import Part
+from hub.stack.state import GOOD, PartState, StackState, log_size
+from hub.stack.stopping import stop_parts
+
+TICK = 0.1
+RESTART_FIRST, RESTART_MOST = 0.2, 10.0
+LOG_MOST = 20 * 1024 * 1024
+_log = log.get("stack.supervisor")
+
+
+class Supervisor:
+    """The parts of one run directory and their processes."""
+
+    def __init__(self, layout: Layout, wanted: frozenset[str]) -> None:
+        self.layout = layout
+        before = state.read(layout)
+        self.now = StackState(str(layout.var), uuid.uuid4().hex, processes.identify(os.getpid()), before.ports)
+        self.parts: dict[str, Part] = {}
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.change = threading.Condition(threading.RLock())
+        self.stopping = threading.Event()
+        self.threads: list[threading.Thread] = []
+        self.backoff: dict[str, float] = {}
+        self.add(wanted)
+
+    def add(self, wanted: frozenset[str]) -> None:
+        """Takes more parts under supervision and starts bringing them up."""
+        with self.change:
+            new = wanted - set(self.parts)
+            if not new:
+                return
+            held = frozenset(self.parts) | new
+            taken = {name: port for part in self.parts.values() for name, port in part.plan.ports.items()}
+            made = (
+                catalogue.build(self.layout, self.now.id, held, self.now.ports | taken)
+                if not self.parts
+                else self._more(held, taken)
+            )
+            for name, part in made.items():
+                if name in new:
+                    self.parts[name] = part
+                    self.now.parts[name] = self._first_state(part)
+                    self.now.ports |= part.plan.ports
+            self._write()
+            for name in new:
+                self._bring_up(name)
+
+    def run(self) -> None:
+        """Watches until told to stop, then stops everything."""
+        while not self.stopping.is_set():
+            self._watch()
+            self._serve_requests()
+            self.stopping.wait(TICK)
+        for thread in self.threads:
+            thread.join(timeout=0.5)
+        with self.change:
+            parts = dict(self.now.parts)
+        stop_parts(parts, self._set_stopped)
+        self.layout.env_file.unlink(missing_ok=True)
+
+    def _more(self, held: frozenset[str], taken: dict[str, int]) -> dict[str, Part]:
+        """Parts beside running ones: the ports of these stay theirs although they are not free."""
+        plan = next(iter(self.parts.values())).plan
+        plan.wanted = held
+        everything = catalogue.known()
+        names = [port for name in held for port in everything[name].port_names if port not in taken]
+        plan.ports |= ports.choose(names, self.now.ports)
+        return {name: kind(plan) for name, kind in everything.items() if name in held}
+
+    def _first_state(self, part: Part) -> PartState:
+        path = self.layout.log(part.name)
+        return PartState(
+            part.name,
+            address=part.address,
+            external=part.external,
+            log=str(path),
+            mark=part.plan.mark(part.name),
+            stop_signal=int(part.stop_signal),
+            stop_order=part.stop_order,
+            grace=part.grace,
+        )
+
+    def _bring_up(self, name: str) -> None:
+        thread = threading.Thread(target=self._start, args=(name,), name=f"start-{name}", daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _start(self, name: str) -> None:
+        try:
+            self._start_part(name, self.parts[name])
+        except HubException as error:
+            self._fail(name, f"{error.sentence()} - {error.remedy()}")
+        except Exception as error:  # noqa: BLE001 - a part's bug must show up as that part's failure, not as silence
+            _log.exception("starting failed", part=name)
+            self._fail(name, f"{type(error).__name__}: {error}"[:500])
+
+    def _start_part(self, name: str, part: Part) -> None:
+        began = time.monotonic()
+        self._set(name, state="waiting", detail="", tail=[], seconds=None)
+        if (reason := part.absent()) is not None:
+            self._set(name, state="skipped", detail=reason)
+            return
+        if not self._wait_for_needs(name, part):
+            return
+        began = time.monotonic()
+        path = self.layout.log(name)
+        if not part.external:
+            _rotate(path)
+            self._set(name, state="preparing", log_start=log_size(path))
+            part.prepare()
+            if self.stopping.is_set():
+                return
+            child = self._spawn(name, part, path)
+        else:
+            child = None
+            self._set(name, state="starting", starts=self.now.parts[name].starts + 1)
+        while not self._is_up(name, part, child):
+            if time.monotonic() - began > part.patience:
+                self._fail(name, f"not ready after {part.patience:.0f} s")
+                return
+            if self.stopping.wait(0.05):
+                return
+        if self.now.parts[name].state == "failed":
+            return
+        part.settle()
+        self._publish(part)
+        self._set(name, state="done" if part.oneshot else "ready", seconds=time.monotonic() - began)
+        _log.info("ready", part=name, seconds=round(time.monotonic() - began, 2))
+
+    def _wait_for_needs(self, name: str, part: Part) -> bool:
+        with self.change:
+            while not self.stopping.is_set():
+                states = {need: self.now.parts[need].state for need in part.needs if need in self.now.parts}
+                broken = [need for need, value in states.items() if value in ("failed", "down", "stopped")]
+                if broken:
+                    self._fail(name, f"needs {', '.join(broken)}")
+                    return False
+                if all(value in GOOD for value in states.values()):
+                    return True
+                self.change.wait(0.2)
+        return False
+
+    def _spawn(self, name: str, part: Part, path: Path) -> subprocess.Popen[bytes]:
+        launch = part.launch()
+        mark = part.plan.mark(name)
+        with self.change:
+            try:
+                child = processes.start(launch, mark, path)
+            except OSError as error:
+                self._fail(name, f"{launch.argv[0]} can't be run: {error.strerror}")
+                raise
+            self.children[name] = child
+            proc = processes.identify(child.pid)
+            self._set(
+                name,
+                state="starting",
+                pid=child.pid,
+                born=proc.born if proc else None,
+                home=str(part.home) if part.home else None,
+                starts=self.now.parts[name].starts + 1,
+            )
+        return child
+
+    def _is_up(self, name: str, part: Part, child: subprocess.Popen[bytes] | None) -> bool:
+        code = child.poll() if child else None
+        if code is None:
+            return not part.oneshot and part.ready()
+        if part.oneshot and code == 0:
+            return True
+        self._fail(name, _how_it_ended(code))
+        return True
+
+    def _watch(self) -> None:
+        for name, part in self.parts.items():
+            child = self.children.get(name)
+            if child is None or part.oneshot or self.now.parts[name].state != "ready":
+                continue
+            code = child.poll()
+            if code is None:
+                continue
+            self._fail(name, _how_it_ended(code), "down")
+            if part.restarts:
+                self._restart_later(name)
+
+    def _restart_later(self, name: str) -> None:
+        # A killed transaction blocks read_committed readers until it is fenced: the first restart comes at once.
+        ran = self.now.parts[name]
+        lived = time.time() - (ran.born or time.time())
+        pause = RESTART_FIRST if lived > 60 else min(self.backoff.get(name, RESTART_FIRST / 2) * 2, RESTART_MOST)
+        self.backoff[name] = pause
+        _log.warning("restarting", part=name, pause=pause)
+
+        def later() -> None:
+            if not self.stopping.wait(pause) and self.now.parts[name].state == "down":
+                self._start(name)
+
+        thread = threading.Thread(target=later, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _serve_requests(self) -> None:
+        for path in sorted(self.layout.requests.glob("*.json")):
+            request: dict[str, Any] = {}
+            with suppress(OSError, ValueError):
+                request = json.loads(path.read_text(encoding="utf-8"))
+            path.unlink(missing_ok=True)
+            wanted = frozenset(name for name in request.get("start", []) if name in catalogue.known())
+            self.add(wanted)
+            for name in wanted & set(self.parts):
+                self._watch()
+                if self.now.parts[name].state in ("failed", "down", "stopped"):
+                    self._set(name, state="waiting")
+                    self._bring_up(name)
+
+    def _publish(self, part: Part) -> None:
+        """Adds the part's settings to `hub.env`."""
+        with self.change:
+            values = {**_read_env(self.layout.env_file), **part.hub_env()}
+            if values:
+                write_private(self.layout.env_file, "".join(f"{key}={value}\n" for key, value in values.items()))
+
+    def _fail(self, name: str, detail: str, to: state.State = "failed") -> None:
+        current = self.now.parts[name]
+        lines = processes.tail(Path(current.log), start=current.log_start)
+        _log.error("part failed" if to == "failed" else "part ended", part=name, detail=detail)
+        if to == "failed":
+            processes.stop(current.proc, current.mark, number=signal.SIGTERM, grace=2, home=_home(current))
+        self._set(name, state=to, detail=detail, tail=lines)
+
+    def _set(self, name: str, **changes: Any) -> None:
+        with self.change:
+            for key, value in changes.items():
+                setattr(self.now.parts[name], key, value)
+            self._write()
+            self.change.notify_all()
+
+    def _set_stopped(self, name: str) -> None:
+        if self.now.parts[name].state != "skipped":
+            self._set(name, state="stopped", pid=None, born=None, detail="")
+
+    def _write(self) -> None:
+        state.write(self.layout, self.now)
+
+
+def _home(part: PartState) -> Path | None:
+    return Path(part.home) if part.home else None
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"it ended with code {code}"
+    with suppress(ValueError):
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it was ended by signal {-code}"
+
+
+def _rotate(path: Path) -> None:
+    if log_size(path) > LOG_MOST:
+        path.replace(path.with_suffix(".log.1"))
+
+
+def _read_env(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a supervisor until it is told to stop; exit code 3 when another one runs in that directory."""
+    parser = argparse.ArgumentParser(prog="hub.stack.supervisor")
+    parser.add_argument("--var", type=Path, required=True)
+    parser.add_argument("--parts", required=True)
+    given = parser.parse_args(arguments)
+    log.configure("info", "json")
+    layout = Layout.of(given.var)
+    layout.make()
+    lock = FileLock(layout.run_lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _log.error("another supervisor runs here", var=str(layout.var))
+        return 3
+    layout.env_file.unlink(missing_ok=True)
+    for left in layout.requests.glob("*"):
+        left.unlink(missing_ok=True)
+    supervisor = Supervisor(layout, frozenset(given.parts.split(",")))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stopping.set())
+    supervisor.run()
+    lock.release()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

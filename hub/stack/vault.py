@@ -1,0 +1,42 @@
+"""Generated passwords: made once per run directory, kept in `var/secrets/` with mode 0600."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from hub.stack.errors import SecretUnsafe
+from hub.stack.layout import write_private
+
+
+def password() -> str:
+    """A fresh password of 192 bits; hex, so that it needs no quoting in SQL, URLs, JAAS or properties."""
+    return secrets.token_hex(24)
+
+
+class Vault:
+    """The secrets of one run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, name: str, make: Callable[[], str] = password) -> str:
+        """The secret of that name, made by `make` at the first call. Raises SecretUnsafe if others can read it."""
+        path = self.path(name)
+        if not path.exists():
+            write_private(path, make())
+        mode = path.stat().st_mode & 0o777
+        if mode & 0o077:
+            raise SecretUnsafe(path=path, mode=oct(mode))
+        return path.read_text(encoding="utf-8").strip()
+
+    def put(self, name: str, text: str) -> Path:
+        """Writes a file that holds secrets (a part's configuration) and returns its path."""
+        path = self.path(name)
+        write_private(path, text)
+        return path
+
+    def path(self, name: str) -> Path:
+        """Where the secret of that name lies."""
+        return self.folder / Path(name).name
