@@ -1,0 +1,51 @@
+"""Where a test may kill the process: named step boundaries of the way. Without HUB_CRASH_AT nothing happens.
+
+`HUB_CRASH_AT=load.part_committed` kills the process (SIGKILL: no handler, no flush, no goodbye) when it first
+comes to that point, `load.part_committed:3` when it comes there the third time. Tests enumerate `POINTS`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+VARIABLE = "HUB_CRASH_AT"
+
+WAREHOUSE_POINTS = (
+    "collect.opened",  # the batch has a row, nothing has landed
+    "collect.page_landed",  # a page of rows is on disk, the delivery is not whole
+    "collect.pages_landed",  # every page and the manifest are on disk, the database doesn't know
+    "collect.landed",  # the batch is landed
+    "check.page_checked",  # a checked page is on disk
+    "check.judged",  # the batch rules are judged, the database doesn't know
+    "check.decided",  # the batch is checked or held
+    "load.planned",  # the parts are laid out
+    "load.changes_written",  # a part's change set is on disk, nothing of it in the database
+    "load.rows_copied",  # a part's rows are in the open transaction
+    "load.before_commit",  # everything of a part is in the open transaction
+    "load.part_committed",  # a part is loaded
+    "load.loaded",  # the last part is loaded, leftovers are not yet cleaned away
+    "replay.opened",  # a replay has its batch, its parent's rows are still open
+)
+
+RELAY_POINTS: tuple[str, ...] = ()
+
+POINTS = WAREHOUSE_POINTS + RELAY_POINTS
+
+_lock = threading.Lock()
+_passed: dict[str, int] = {}
+
+
+def point(name: str) -> None:
+    """Kills this process here when HUB_CRASH_AT names the point. Costs one look at the environment."""
+    wanted = os.environ.get(VARIABLE)
+    if not wanted:
+        return
+    where, _, count = wanted.partition(":")
+    if where != name:
+        return
+    with _lock:
+        _passed[name] = _passed.get(name, 0) + 1
+        if _passed[name] >= int(count or 1):
+            os.kill(os.getpid(), signal.SIGKILL)

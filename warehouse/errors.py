@@ -1,0 +1,185 @@
+"""Errors of the warehouse: the tables, the store, batches, the quarantine.
+
+HubError
+├── StoreMissing, StoreCorrupt, StorePathInvalid
+├── TableMismatch
+├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
+├── OperatorMissing, SourceUnknown
+└── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable
+TransientError
+└── DatabaseUnavailable, FeedBusy, BatchTakenOver
+"""
+
+from __future__ import annotations
+
+from hub.errors import HubError, TransientError
+
+
+class DatabaseUnavailable(TransientError):
+    """The database can't be reached, or the connection to it was lost."""
+
+    code = "HUB-DB-001"
+    en = "the database can't be reached: {reason}"
+    zh = "无法连接数据库:{reason}"
+    remedy_en = "nothing is lost: run again; if it lasts, `hub stack status` and the database's log say why"
+    remedy_zh = "数据未丢失,请重试;若持续出现,请查看 `hub stack status` 与数据库日志"
+
+
+class FeedBusy(TransientError):
+    """Another process is working on the feed."""
+
+    code = "HUB-DB-002"
+    en = "another process is working on the feed {feed}"
+    zh = "另一进程正在处理数据源 {feed}"
+    remedy_en = "wait for it to end and run again"
+    remedy_zh = "请等待其结束后重试"
+
+
+class BatchTakenOver(TransientError):
+    """Another process went on with the batch while this one was away."""
+
+    code = "HUB-DB-003"
+    en = "the batch {batch} was taken over by another process: expected {expected}"
+    zh = "批次 {batch} 已由另一进程接管:应为 {expected}"
+    remedy_en = "run again: the state in the database is the truth"
+    remedy_zh = "请重试:以数据库中的状态为准"
+
+
+class StoreMissing(HubError):
+    """A file that the database names is not in the store."""
+
+    code = "HUB-STO-001"
+    en = "the store has no file {path}"
+    zh = "存储区没有文件 {path}"
+    remedy_en = "check that HUB_VAR points at the store this database belongs to, or restore the file"
+    remedy_zh = "请检查 HUB_VAR 是否指向与该数据库配套的存储区,或恢复该文件"
+
+
+class StoreCorrupt(HubError):
+    """A file's bytes are not those that were written."""
+
+    code = "HUB-STO-002"
+    en = "the file {path} is not what was written: SHA-256 {found} where {expected} is due"
+    zh = "文件 {path} 与写入内容不符:SHA-256 为 {found},应为 {expected}"
+    remedy_en = "restore the file from a copy; do not go on with this batch before"
+    remedy_zh = "请从备份恢复该文件,恢复前不要继续处理此批次"
+
+
+class StorePathInvalid(HubError):
+    """A path would leave the store."""
+
+    code = "HUB-STO-003"
+    en = "the path {path} is not a path of the store"
+    zh = "路径 {path} 不是存储区内的路径"
+    remedy_en = "give a relative path without `..`"
+    remedy_zh = "请给出不含 `..` 的相对路径"
+
+
+class TableMismatch(HubError):
+    """A contract asks for a table that the existing one can't become by adding nullable columns."""
+
+    code = "HUB-TAB-001"
+    en = "the contract {feed} {version} does not fit its table: {reason}"
+    zh = "数据契约 {feed} {version} 与现有表不符:{reason}"
+    remedy_en = "a breaking change needs a new feed or a migration of core.{feed} and history.{feed} by hand"
+    remedy_zh = "破坏性变更需要新建数据源,或手工迁移 core.{feed} 与 history.{feed}"
+
+
+class BatchUnknown(HubError):
+    """No batch has this id."""
+
+    code = "HUB-BAT-001"
+    en = "there is no batch {batch}"
+    zh = "没有批次 {batch}"
+    remedy_en = "`hub batch list` shows the batches"
+    remedy_zh = "`hub batch list` 列出批次"
+
+
+class BatchStateWrong(HubError):
+    """What was asked is not possible in the batch's state."""
+
+    code = "HUB-BAT-002"
+    en = "the batch {batch} is {state}: {action} needs one that is {needed}"
+    zh = "批次 {batch} 的状态为 {state}:{action} 需要状态为 {needed} 的批次"
+    remedy_en = "`hub batch show {batch}` says what became of it"
+    remedy_zh = "`hub batch show {batch}` 说明其处理结果"
+
+
+class CountsDontAddUp(HubError):
+    """rows in is not loaded + unchanged + quarantined + refused: a bug, so nothing is committed."""
+
+    code = "HUB-BAT-003"
+    en = "the batch {batch} does not add up: {rows_in} rows in, {loaded} loaded, {unchanged} unchanged, {quarantined} quarantined, {refused} refused"
+    zh = "批次 {batch} 数目不符:读入 {rows_in},入库 {loaded},未变 {unchanged},隔离 {quarantined},拒收 {refused}"
+    remedy_en = "this is a defect of the hub: nothing was committed; report it with the batch id"
+    remedy_zh = "这是系统缺陷:未提交任何数据;请附批次号报告"
+
+
+class BatchContractGone(HubError):
+    """The contract version that a batch was checked under can't be read any more."""
+
+    code = "HUB-BAT-004"
+    en = "the batch {batch} was checked under {feed} {version}, which can't be read: {reason}"
+    zh = "批次 {batch} 按 {feed} {version} 检查,而该契约版本无法读取:{reason}"
+    remedy_en = "restore that version of the contract, or reject the batch and deliver again"
+    remedy_zh = "请恢复该契约版本,或退回该批次后重新报送"
+
+
+class OperatorMissing(HubError):
+    """An act needs a named person and a reason."""
+
+    code = "HUB-BAT-005"
+    en = "{action} needs the operator's name and a reason"
+    zh = "{action} 需要操作人姓名和理由"
+    remedy_en = "give --operator and --reason"
+    remedy_zh = "请给出 --operator 与 --reason"
+
+
+class SourceUnknown(HubError):
+    """The contract has no such source, or more than one where one must be chosen."""
+
+    code = "HUB-BAT-006"
+    en = "the feed {feed} has no single source {source}: it has {sources}"
+    zh = "数据源 {feed} 没有唯一的来源 {source}:现有 {sources}"
+    remedy_en = "name one of its sources with --source"
+    remedy_zh = "请用 --source 指定其中一个来源"
+
+
+class FixForbidden(HubError):
+    """The contract does not let an engineer correct rows."""
+
+    code = "HUB-QUA-001"
+    en = "the contract of {feed} forbids fixing rows"
+    zh = "数据源 {feed} 的契约不允许修改数据行"
+    remedy_en = "have the agency deliver the corrected rows"
+    remedy_zh = "请由报送机构更正后重新报送"
+
+
+class FixInvalid(HubError):
+    """An edited export can't be taken; nothing of it was."""
+
+    code = "HUB-QUA-002"
+    en = "the corrections can't be taken: {problems}"
+    zh = "无法接受更正:{problems}"
+    remedy_en = "correct the named rows or columns of the file; nothing was changed"
+    remedy_zh = "请更正文件中指出的行或列;未作任何修改"
+
+
+class NothingToReplay(HubError):
+    """No row of the batch waits for a replay."""
+
+    code = "HUB-QUA-003"
+    en = "the batch {batch} has no quarantined row that waits for a replay"
+    zh = "批次 {batch} 没有等待重放的隔离行"
+    remedy_en = "fix rows first (`hub quarantine fix`), or replay all open ones after a contract change with --all"
+    remedy_zh = "请先修正(`hub quarantine fix`),或在契约变更后用 --all 重放全部未处理行"
+
+
+class SheetUnreadable(HubError):
+    """The edited file is not a CSV or XLSX that can be read."""
+
+    code = "HUB-QUA-004"
+    en = "the file {file} can't be read as an export: {reason}"
+    zh = "无法将文件 {file} 读作导出表:{reason}"
+    remedy_en = "edit a file that `hub quarantine export` wrote and keep its first row and first three columns"
+    remedy_zh = "请编辑 `hub quarantine export` 导出的文件,并保留首行及前三列"

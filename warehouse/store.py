@@ -1,0 +1,175 @@
+"""The store: landed deliveries, checked pages and change sets as immutable files under relative paths.
+
+One seam: `writer`, `put`, `keep`, `path`, `read`, `delete`, `list`. A directory now; an object store would stand
+behind the same calls. A file is whole or absent: it is written beside its place, fsynced, renamed, and the
+folder is fsynced too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub.settings import settings
+from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
+
+_BLOCK = 1 << 20
+
+
+class HashingFile(io.RawIOBase):
+    """A file being written: counts and hashes its bytes. `sha256` and `size` hold once it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("wb", buffering=0)
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: object) -> int:
+        """Writes all of `data` (any buffer) and returns its length in bytes."""
+        view = memoryview(data).cast("B")  # type: ignore[arg-type]
+        self._hash.update(view)
+        done = 0
+        while done < len(view):
+            done += self._file.write(view[done:])
+        self.size += len(view)
+        return len(view)
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of what was written so far."""
+        return self._hash.hexdigest()
+
+    def finish(self, *, sync: bool) -> None:
+        """Closes the file; with `sync` its bytes are on the disk first."""
+        if sync:
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+
+class Store:
+    """The store under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, path: str) -> Path:
+        """Where a file lies. Raises StorePathInvalid for a path that would leave the store."""
+        parts = Path(path).parts
+        if not parts or Path(path).is_absolute() or ".." in parts or "\0" in path:
+            raise StorePathInvalid(path=path)
+        return self.root / path
+
+    def existing(self, path: str) -> Path:
+        """Where a file lies that must be there. Raises StoreMissing."""
+        place = self.path(path)
+        if not place.is_file():
+            raise StoreMissing(path=path)
+        return place
+
+    @contextmanager
+    def writer(self, path: str, *, sync: bool = True) -> Iterator[HashingFile]:
+        """A file to write; it appears under its path, whole, when the block ends well, else not at all."""
+        place = self.path(path)
+        _make_folder(place.parent)
+        beside = place.with_name(f".{place.name}.{uuid.uuid4().hex}.part")
+        file = HashingFile(beside)
+        try:
+            yield file
+            file.finish(sync=sync)
+            beside.replace(place)
+            if sync:
+                _sync_folder(place.parent)
+        except BaseException:
+            file.finish(sync=False)
+            beside.unlink(missing_ok=True)
+            raise
+
+    def put(self, path: str, data: bytes) -> str:
+        """Writes bytes and returns their hex SHA-256; they are on the disk when this returns."""
+        with self.writer(path) as file:
+            file.write(data)
+        return file.sha256
+
+    def keep(self, source: Path, *, sha256: str) -> tuple[str, int]:
+        """Copies a file as it came into the store, named by its SHA-256; returns path and size in bytes.
+
+        Raises StoreCorrupt when the file's bytes are not (any more) those that were read.
+        """
+        path = f"originals/{sha256[:2]}/{sha256}"
+        place = self.path(path)
+        if place.is_file():
+            return path, place.stat().st_size
+        with self.writer(path) as file, source.open("rb") as original:
+            while block := original.read(_BLOCK):
+                file.write(block)
+            if file.sha256 != sha256:
+                raise StoreCorrupt(path=source.name, found=file.sha256, expected=sha256)
+        return path, file.size
+
+    def read(self, path: str, *, sha256: str | None = None) -> bytes:
+        """All bytes of a file, checked against its hash when given. Raises StoreMissing, StoreCorrupt."""
+        data = self.existing(path).read_bytes()
+        if sha256 is not None:
+            found = hashlib.sha256(data).hexdigest()
+            if found != sha256:
+                raise StoreCorrupt(path=path, found=found, expected=sha256)
+        return data
+
+    def verify(self, path: str, sha256: str) -> None:
+        """Reads a file through and compares its hash. Raises StoreMissing, StoreCorrupt."""
+        digest = hashlib.sha256()
+        with self.existing(path).open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        if digest.hexdigest() != sha256:
+            raise StoreCorrupt(path=path, found=digest.hexdigest(), expected=sha256)
+
+    def delete(self, path: str) -> None:
+        """Removes a file; one that is not there is no error."""
+        self.path(path).unlink(missing_ok=True)
+
+    def delete_folder(self, path: str) -> None:
+        """Removes a folder and all in it; one that is not there is no error."""
+        place = self.path(path)
+        if place.is_dir():
+            shutil.rmtree(place)
+
+    def list(self, folder: str) -> list[str]:
+        """Paths of all files under a folder, sorted, unfinished ones too."""
+        place = self.path(folder)
+        if not place.is_dir():
+            return []
+        return sorted(str(file.relative_to(self.root)) for file in place.rglob("*") if file.is_file())
+
+
+def store() -> Store:
+    """The store of the settings."""
+    return Store(settings().landing_dir)
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    # A folder whose entry is lost in a power cut takes its files with it.
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
