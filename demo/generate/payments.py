@@ -1,0 +1,178 @@
+"""Treasury vouchers 5201 (paid by the treasury) and 8202 (paid by the unit under its authority), amounts in yuan.
+
+Element names: the electronic interface of centralised treasury payment. Made in blocks of 250,000 rows, so that
+memory doesn't grow with the number of rows; a million rows take a few seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from demo.generate import classifications as codes
+from demo.generate.columns import Columns, copied
+from demo.generate.divisions import NEVER, in_use
+from demo.generate.identifiers import as_text, broken, elsewhere, impossible_citizen_numbers
+from demo.generate.ledger import Draw, Ledger, share
+from demo.generate.organisations import PAYEES, PUBLIC, Organisations, organisations
+from demo.generate.text import Ints, amounts, day_number, days, digits, full_width, join, pick
+
+FEED = "finance_payments"
+BLOCK = 250_000
+YEAR = 2026
+FIRST_DAY, LAST_DAY = day_number(date(YEAR, 1, 4)), day_number(date(YEAR, 10, 30))
+ENCODING = "gb18030"
+
+
+def write_csv(
+    path: Path, rows: int, seed: int = 1, *, defects: bool = True, voucher: str = "5201", encoding: str = ENCODING
+) -> Ledger:
+    """Writes a file of `rows` vouchers (CRLF, `encoding`) and returns what was planted in it."""
+    ledger = Ledger(FEED, path.name, rows, seed)
+    options = csv.WriteOptions(include_header=False, quoting_style="needed")
+    with path.open("wb") as file:
+        first = 0
+        for table, planted in _blocks(path.name, rows, seed, defects, voucher):
+            if first == 0:
+                file.write((",".join(table.column_names) + "\r\n").encode(encoding))
+            sink = pa.BufferOutputStream()
+            csv.write_csv(table, sink, options)
+            text = sink.getvalue().to_pybytes().replace(b"\n", b"\r\n")
+            file.write(text if encoding == "utf-8" else text.decode("utf-8").encode(encoding))
+            ledger.absorb(planted, first)
+            first += table.num_rows
+    return ledger
+
+
+def payments(rows: int, seed: int = 1, *, defects: bool = True, voucher: str = "5201") -> tuple[pa.Table, Ledger]:
+    """The same rows as a table of text columns, named as the source names them, and what was planted."""
+    ledger = Ledger(FEED, "table", rows, seed)
+    tables: list[pa.Table] = []
+    for table, planted in _blocks("table", rows, seed, defects, voucher):
+        ledger.absorb(planted, sum(one.num_rows for one in tables))
+        tables.append(table)
+    return pa.concat_tables(tables), ledger
+
+
+def _blocks(unit: str, rows: int, seed: int, defects: bool, voucher: str) -> Iterator[tuple[pa.Table, Ledger]]:
+    pools = np.random.default_rng([seed, 7])
+    parties = organisations(1_200, PUBLIC, 100_000, pools), organisations(6_000, PAYEES, 200_000, pools)
+    for number, first in enumerate(range(0, rows, BLOCK)):
+        size = min(BLOCK, rows - first)
+        rng = np.random.default_rng([seed, int(voucher), number])
+        draw = Draw(FEED, unit, size, seed, rng)
+        base = draw.copies(share(size, 10), share(size, 5)) if defects else size
+        columns = _vouchers(base, first, voucher, parties, rng)
+        if defects:
+            _spoil(columns, draw, size, rng)
+        table = columns.table()
+        if defects:
+            table = pa.concat_tables([table, copied(table, draw.identical), _contradicting(table, draw.conflicting)])
+        yield table, draw.ledger
+
+
+def _vouchers(
+    rows: int, first: int, voucher: str, parties: tuple[Organisations, Organisations], rng: np.random.Generator
+) -> Columns:
+    """Sound vouchers, numbered from `first`."""
+    payers, payees = parties
+    serial = np.arange(first + 1, first + rows + 1, dtype=np.int64)
+    payer, payee = _skewed(len(payers), rows, rng), _skewed(len(payees), rows, rng)
+    day = np.sort(rng.integers(FIRST_DAY, LAST_DAY + 1, rows))
+    function = rng.integers(0, len(codes.FUNCTIONS), rows)
+    economic = rng.integers(0, len(codes.GOVERNMENT_ECONOMIC), rows)
+    hundredths = np.round(np.exp(rng.normal(9.5, 1.8, rows)) * 100).astype(np.int64) + 100
+    division = in_use()
+    columns = Columns(rows)
+    columns["AdmDivCode"] = pick(division, payer % len(division))
+    columns["StYear"] = str(YEAR)
+    columns["VtCode"] = voucher
+    columns["Id"] = join("V", voucher, "-", digits(serial, 9))
+    columns["VoucherNo"] = join("ZF", str(YEAR), digits(serial, 8))
+    columns["VouDate"] = days(day)
+    _coded(columns, "FundType", codes.FUNDS, rng.choice(3, rows, p=[0.82, 0.15, 0.03]))
+    _coded(columns, "BgtType", codes.BUDGETS, rng.choice(2, rows, p=[0.93, 0.07]))
+    columns["PayTypeCode"], columns["PayTypeName"] = codes.PAYMENTS[voucher]
+    _coded(columns, "MOFDep", codes.OFFICES, payer % len(codes.OFFICES))
+    columns["SupDepCode"] = digits(payer // 20 + 101, 3)
+    columns["AgencyCode"] = digits((payer // 20 + 101) * 1_000 + payer % 20 + 1, 6)
+    columns["AgencyName"] = payers.names.take(pa.array(payer))
+    columns["AgencyUscc"] = payers.uscc(payer)
+    names = [code for code, _ in codes.FUNCTIONS]
+    columns["ExpFuncCode"] = pick(names, function)
+    columns["ExpFuncName"] = pick([name for _, name in codes.FUNCTIONS], function)
+    for level, width in (("1", 3), ("2", 5), ("3", 7)):
+        columns[f"ExpFuncCode{level}"] = pick([code[:width] for code in names], function)
+    _coded(columns, "GovExpEco", codes.GOVERNMENT_ECONOMIC, economic)
+    _coded(columns, "DepExpEco", codes.DEPARTMENT_ECONOMIC, economic)
+    _coded(columns, "SetMode", codes.SETTLEMENTS, rng.choice(4, rows, p=[0.05, 0.45, 0.4, 0.1]))
+    columns["PayAcctNo"] = join("90", digits(payer * 37 + 100_000_000_001, 12))
+    columns["PayAcctName"] = columns["AgencyName"]
+    columns["PayeeAcctNo"] = join("90", digits(payee * 53 + 300_000_000_007, 12))
+    columns["PayeeAcctName"] = payees.names.take(pa.array(payee))
+    columns["PayeeUscc"] = payees.uscc(payee)
+    columns["PayeeAcctBankName"] = join("示例银行第", digits(payee % 97 + 1, 2), "支行")
+    columns["PaySummaryName"] = pick(codes.SUMMARIES, rng.integers(0, len(codes.SUMMARIES), rows))
+    columns["PayAmt"] = amounts(hundredths)
+    columns["XPayDate"] = days(day + rng.integers(0, 3, rows))
+    columns["XPayAmt"] = columns["PayAmt"]
+    columns["Remark"] = ""
+    return columns
+
+
+def _spoil(columns: Columns, draw: Draw, size: int, rng: np.random.Generator) -> None:
+    """Plants the defects, each at its rate, and notes them."""
+    del rng
+    at = draw.take("bad_check_digit", "PayeeUscc", "quarantined", share(size, 20))
+    codes18 = np.frombuffer("".join(columns.cells("PayeeUscc", at)).encode(), np.uint8).reshape(len(at), 18)
+    columns.replace("PayeeUscc", at, as_text(broken(codes18)))
+    at = draw.take("division_never_existed", "PayeeUscc", "quarantined", share(size, 10))
+    codes18 = np.frombuffer("".join(columns.cells("PayeeUscc", at)).encode(), np.uint8).reshape(len(at), 18)
+    columns.replace("PayeeUscc", at, as_text(elsewhere(codes18, NEVER[0])))
+    at = draw.take("wan_yuan_for_yuan", "PayAmt", "quarantined", share(size, 15))
+    columns.replace("PayAmt", at, [_wan(text) for text in columns.cells("PayAmt", at)])
+    at = draw.take("future_date", "VouDate", "quarantined", share(size, 5))
+    columns.replace("VouDate", at, "20991231")
+    at = draw.take("full_width_digits", "PayAmt", "normalised", share(size, 30))
+    columns.replace("PayAmt", at, [full_width(text) for text in columns.cells("PayAmt", at)])
+    at = draw.take("mixed_date_form", "VouDate", "normalised", share(size, 50))
+    columns.replace("VouDate", at, [_spelled(text, k) for k, text in enumerate(columns.cells("VouDate", at))])
+    at = draw.take("informant_number", "Remark", "masked", share(size, 2))
+    numbers = impossible_citizen_numbers(len(at))
+    columns.replace("Remark", at, [f"据举报人({number})反映" for number in numbers])
+    at = draw.take("secret_mark", "Remark", "refused", share(size, 1))
+    columns.replace("Remark", at, "秘密★1年")
+
+
+def _contradicting(table: pa.Table, index: Ints) -> pa.Table:
+    """Copies of rows that claim another amount under the same key."""
+    rows = copied(table, index)
+    for name in ("PayAmt", "XPayAmt"):
+        changed = pa.array([f"9{text}" for text in rows[name].to_pylist()], pa.string())
+        rows = rows.set_column(rows.schema.get_field_index(name), name, changed)
+    return rows
+
+
+def _coded(columns: Columns, stem: str, entries: tuple[tuple[str, str], ...], index: Ints) -> None:
+    columns[f"{stem}Code"] = pick([code for code, _ in entries], index)
+    columns[f"{stem}Name"] = pick([name for _, name in entries], index)
+
+
+def _skewed(pool: int, rows: int, rng: np.random.Generator) -> Ints:
+    """Positions in a pool, few of them often: as large units pay often."""
+    return np.asarray((rng.random(rows) ** 2 * pool).astype(np.int64))
+
+
+def _wan(text: str) -> str:
+    return f"{float(text) / 10_000:.6f}"
+
+
+def _spelled(text: str, k: int) -> str:
+    year, month, day = text[:4], text[4:6], text[6:]
+    forms = (f"{year}-{month}-{day}", f"{year}年{int(month)}月{int(day)}日", f"{year}.{month}.{day}")
+    return forms[k % len(forms)]
