@@ -16,11 +16,17 @@ def leaves(name, command):
         yield from leaves(f"{name} {key}", member)
 
 
-ALL = [(full, leaf) for name, found in sorted(commands_on_disk().items()) for full, leaf in leaves(name, load_command(found))]
+ALL = [
+    (full, leaf)
+    for name, found in sorted(commands_on_disk().items())
+    for full, leaf in leaves(name, load_command(found))
+]
 
 
 def test_the_kernels_commands_are_found() -> None:
-    assert {"stack", "doctor", "contract", "feed", "relay", "topic", "quarantine", "batch", "trace"} <= set(commands_on_disk())
+    assert {"stack", "doctor", "contract", "feed", "relay", "topic", "quarantine", "batch", "trace"} <= set(
+        commands_on_disk()
+    )
 
 
 @pytest.mark.parametrize("command", commands_on_disk().values(), ids=lambda c: c.name)

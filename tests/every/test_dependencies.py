@@ -27,8 +27,17 @@ def test_every_pin_is_hashed() -> None:
 
 def test_no_tracked_file_names_an_index() -> None:
     # Assembled here so that this file does not name one itself.
-    names = ["py" + "pi.org", "pythonhosted" + ".org", "repo1.maven" + ".org", "repo.maven" + ".apache", "npmjs" + ".org", "index" + "-url ="]
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    names = [
+        "py" + "pi.org",
+        "pythonhosted" + ".org",
+        "repo1.maven" + ".org",
+        "repo.maven" + ".apache",
+        "npmjs" + ".org",
+        "index" + "-url =",
+    ]
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     found = []
     for path in filter(None, tracked):
         text = (ROOT / path).read_bytes()

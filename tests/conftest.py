@@ -1,0 +1,138 @@
+"""The real parts for the whole run: one PostgreSQL and one Kafka, on loopback, free ports, stopped after.
+
+With several workers (pytest -n) all share them: whoever needs the stack first starts it, the controller stops it.
+Each test takes a database and topic names of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+from pydantic import SecretStr
+
+from hub.settings import Settings, load_settings, settings
+from hub.stack import admin_conninfo, down, up
+
+RUN = "HUB_TEST_VAR"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Chooses the run directory before any worker starts, so that all use the same."""
+    if RUN not in os.environ:
+        os.environ[RUN] = tempfile.mkdtemp(prefix="hub-tests-")
+        config.stash[_mine] = Path(os.environ[RUN])
+    # A stack that the developer runs, or settings they exported, are none of the tests' business.
+    for name in [
+        name for name in os.environ if name.startswith("HUB_") and name not in (RUN, "HUB_SHARED_DATA", "HUB_JAVA")
+    ]:
+        del os.environ[name]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stops what the run started. Only the process that chose the directory does."""
+    mine = config.stash.get(_mine, None)
+    if mine is not None:
+        down(mine)
+        shutil.rmtree(mine, ignore_errors=True)
+
+
+_mine = pytest.StashKey[Path]()
+
+
+@dataclass(frozen=True)
+class TestStack:
+    """The run's PostgreSQL and Kafka."""
+
+    __test__ = False
+    var: Path
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return self.settings.url()
+
+
+@pytest.fixture(scope="session")
+def stack() -> TestStack:
+    """PostgreSQL and Kafka of the run, started by whoever asks first."""
+    var = Path(os.environ[RUN])
+    up(var, {"postgres", "kafka"})
+    return TestStack(var, load_settings(var=var))
+
+
+@pytest.fixture
+def make_database(stack: TestStack) -> Iterator[Callable[[], str]]:
+    """Makes fresh empty databases; gives their SQLAlchemy URLs and drops them afterwards."""
+    made: list[str] = []
+    base = sa.make_url(stack.url)
+    admin = admin_conninfo(stack.var)
+
+    def make() -> str:
+        name = f"t_{uuid.uuid4().hex[:16]}"
+        with psycopg.connect(admin, autocommit=True) as conn:
+            conn.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(str(base.username)))
+            )
+        made.append(name)
+        return base.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    with psycopg.connect(admin, autocommit=True) as conn:
+        for name in made:
+            conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[], str]) -> str:
+    """A fresh empty database, owned by the hub's role."""
+    return make_database()
+
+
+@pytest.fixture
+def admin_url(database_url: str, stack: TestStack) -> str:
+    """libpq string of the superuser in the test's database, for what the hub's own role may not do."""
+    return admin_conninfo(stack.var, str(sa.make_url(database_url).database))
+
+
+@pytest.fixture
+def unique() -> str:
+    """A short name that no other test uses: for topics, groups, feeds."""
+    return uuid.uuid4().hex[:10]
+
+
+@pytest.fixture
+def hub_settings(
+    stack: TestStack, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """Settings as `hub.settings.settings()` gives them, in this process and its children: the run's parts, a database and a
+    run directory of the test's own."""
+    values = {
+        "HUB_VAR": str(tmp_path / "var"),
+        "HUB_DATABASE_URL": database_url,
+        "HUB_KAFKA_BOOTSTRAP": stack.settings.kafka_bootstrap,
+        "HUB_KAFKA_USERNAME": stack.settings.kafka_username,
+        "HUB_KAFKA_PASSWORD": _clear(stack.settings.kafka_password),
+        "HUB_KAFKA_SASL_MECHANISM": stack.settings.kafka_sasl_mechanism,
+        "HUB_KAFKA_SECURITY_PROTOCOL": stack.settings.kafka_security_protocol,
+    }
+    for name, value in values.items():
+        assert value is not None, f"the stack did not give {name}"
+        monkeypatch.setenv(name, value)
+    (tmp_path / "var").mkdir()
+    settings.cache_clear()
+    yield settings()
+    settings.cache_clear()
+
+
+def _clear(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
