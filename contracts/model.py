@@ -160,6 +160,7 @@ class FeedContract:
     ignored: tuple[str, ...] = ()  # hub.ignored: unexpected columns that are known
     structure: str | None = None  # hub.structure: structure file a statistical source is checked against
     terms: Mapping[str, str] = field(default_factory=dict)  # words for the DAG page and docs, zh/en
+    senders: tuple[str, ...] = ()  # roles with access: push
 
     def field(self, name: str) -> FieldSpec:
         """The field of that name. Raises KeyError."""

@@ -1,0 +1,342 @@
+"""What can be wrong with a contract, each with its code, its place in the file and the remedy (HUB-CON-1xx).
+
+    AgencyError
+    ├── ContractInvalid       carries every problem of one file
+    ├── ContractProblem       one problem at file:line:column; the leaves below
+    └── FeedUnknown           no contract of that id
+    HubError
+    └── CodeListInvalid       a list in contracts/codes can't be read
+
+The gate, the normaliser and the rule kernels keep their own leaves (HUB-CON-2xx) beside their code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.errors import AgencyError, HubError
+
+
+class ContractProblem(AgencyError):
+    """One problem of a contract file. Facts: `file`, `line` and `column` (from 1), and those of the sentence."""
+
+    code = "HUB-CON-100"
+    en = "{what}"
+    zh = "{what}"
+    remedy_en = "correct the contract"
+    remedy_zh = "请更正数据契约"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Line and column, from 1."""
+        return int(self.facts.get("line", 1)), int(self.facts.get("column", 1))
+
+    def __str__(self) -> str:
+        line, column = self.place
+        return f"{self.facts.get('file', '?')}:{line}:{column}: {self.code} {self.sentence()}"
+
+
+class ContractInvalid(AgencyError):
+    """A contract that can't be used; `problems` has all of them, by line."""
+
+    code = "HUB-CON-101"
+    en = "the contract {file} has {count} problem(s); the first is {first}"
+    zh = "数据契约 {file} 有 {count} 处问题,首处:{first_zh}"
+    remedy_en = "correct every line that `hub contract lint {file}` names"
+    remedy_zh = "请按 `hub contract lint {file}` 列出的各行更正"
+
+    def __init__(self, **facts: Any) -> None:
+        problems: list[ContractProblem] = facts.get("problems", [])
+        if problems and "first" not in facts:
+            facts |= {"count": len(problems), "first": str(problems[0]), "first_zh": problems[0].sentence("zh")}
+        self.problems = problems
+        super().__init__(**facts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with each problem as a dictionary of its own."""
+        shape = super().as_dict()
+        shape["facts"] = {"file": self.facts["file"], "problems": [problem.as_dict() for problem in self.problems]}
+        return shape
+
+
+class FeedUnknown(AgencyError):
+    """No contract of that id is on disk."""
+
+    code = "HUB-CON-102"
+    en = "there is no feed {feed}"
+    zh = "没有名为 {feed} 的数据源"
+    remedy_en = (
+        "`hub contract list` shows the feeds there are; a feed is one file contracts/feeds/<domain>/<feed>.odcs.yaml"
+    )
+    remedy_zh = "`hub contract list` 列出现有数据源;每个数据源是一个文件 contracts/feeds/<domain>/<feed>.odcs.yaml"
+
+
+class CodeListUnknown(HubError):
+    """No code list of that name is on disk."""
+
+    code = "HUB-CON-103"
+    en = "there is no code list {name}"
+    zh = "没有名为 {name} 的代码表"
+    remedy_en = "put it into contracts/codes/{name}.csv; `hub contract codes` lists those there are"
+    remedy_zh = "请放入 contracts/codes/{name}.csv;`hub contract codes` 列出现有代码表"
+
+
+class CodeListInvalid(HubError):
+    """A code list's file can't be used."""
+
+    code = "HUB-CON-104"
+    en = "the code list {name} can't be used: {reason}"
+    zh = "代码表 {name} 无法使用:{reason}"
+    remedy_en = "correct contracts/codes/{name}.csv; the head of contracts/codes.py says what it holds"
+    remedy_zh = "请更正 contracts/codes/{name}.csv;格式见 contracts/codes.py 开头"
+
+
+# --- the file itself ---------------------------------------------------------------------------------------------
+
+
+class FileUnreadable(ContractProblem):
+    """The file is missing, too large, or no UTF-8 text."""
+
+    code = "HUB-CON-110"
+    en = "the file can't be read: {reason}"
+    zh = "文件无法读取:{reason}"
+    remedy_en = "a contract is UTF-8 text without byte order mark, of at most 1 MiB, in a plain file"
+    remedy_zh = "数据契约须为不带 BOM 的 UTF-8 普通文本文件,不超过 1 MiB"
+
+
+class CharacterForbidden(ContractProblem):
+    """A tab or control character."""
+
+    code = "HUB-CON-111"
+    en = "the character {character} may not stand in a contract"
+    zh = "数据契约中不得出现字符 {character}"
+    remedy_en = 'indent with spaces; write a delimiter as "\\t" within double quotes'
+    remedy_zh = '请用空格缩进;分隔符请在双引号内写作 "\\t"'
+
+
+class YamlBroken(ContractProblem):
+    """Not YAML."""
+
+    code = "HUB-CON-112"
+    en = "this is no valid YAML: {reason}"
+    zh = "不是有效的 YAML:{reason}"
+    remedy_en = "correct the line; what follows it was not looked at"
+    remedy_zh = "请更正此行;其后的内容尚未检查"
+
+
+class YamlForbidden(ContractProblem):
+    """A YAML feature that contracts do without: anchors, aliases, tags, merge keys, several documents."""
+
+    code = "HUB-CON-113"
+    en = "{feature} is not allowed in a contract"
+    zh = "数据契约中不允许使用 {feature}"
+    remedy_en = "write the value out"
+    remedy_zh = "请直接写出取值"
+
+
+class DuplicateKey(ContractProblem):
+    """A mapping has one key twice; most readers lose the first silently."""
+
+    code = "HUB-CON-114"
+    en = "the key {key!r} stands twice; first in line {first_line}"
+    zh = "键 {key!r} 重复出现,首次在第 {first_line} 行"
+    remedy_en = "keep one of the two"
+    remedy_zh = "请保留其一"
+
+
+class Unquoted(ContractProblem):
+    """A plain scalar that YAML readers take for a number, truth value, date or null where text is due."""
+
+    code = "HUB-CON-115"
+    en = "{text} is read as {meaning}, not as text"
+    zh = "{text} 会被读作 {meaning_zh},而不是文本"
+    remedy_en = 'put it in quotes: "{text}" (true, false, null and plain decimal numbers may stand without, where a number is due)'
+    remedy_zh = '请加引号:"{text}"(应为数值处的 true、false、null 与普通十进制数可不加)'
+
+
+class TooDeep(ContractProblem):
+    """Nested or repeated beyond any sensible contract."""
+
+    code = "HUB-CON-116"
+    en = "the document is {what}"
+    zh = "文档{what_zh}"
+    remedy_en = "a contract nests at most 30 levels and holds at most 50,000 values"
+    remedy_zh = "数据契约最多嵌套 30 层、最多 50,000 个值"
+
+
+# --- ODCS ---------------------------------------------------------------------------------------------------------
+
+
+class SchemaViolation(ContractProblem):
+    """The official JSON Schema of ODCS says no."""
+
+    code = "HUB-CON-120"
+    en = "{where}: {reason}"
+    zh = "{where}:不符合 ODCS 模式({reason})"
+    remedy_en = (
+        "docs/contract-properties.md shows a contract's sections; the standard is Open Data Contract Standard v3.1.0"
+    )
+    remedy_zh = "各节说明见 docs/contract-properties.md;标准为 Open Data Contract Standard v3.1.0"
+
+
+class UnknownKey(ContractProblem):
+    """A key that ODCS v3.1.0 does not have there."""
+
+    code = "HUB-CON-121"
+    en = "{where}: unknown key {key!r}{hint}"
+    zh = "{where}:未知的键 {key!r}{hint}"
+    remedy_en = "correct the spelling, or express it as a documented hub.* property"
+    remedy_zh = "请更正拼写,或改用已说明的 hub.* 属性"
+
+
+class WrongVersion(ContractProblem):
+    """Another version of the standard."""
+
+    code = "HUB-CON-122"
+    en = "apiVersion is {found!r}; this hub reads v3.1.0"
+    zh = "apiVersion 为 {found!r};本枢纽读取 v3.1.0"
+    remedy_en = "write apiVersion: v3.1.0 and use no later feature"
+    remedy_zh = "请写 apiVersion: v3.1.0,且不使用更高版本的特性"
+
+
+# --- the house's rules ----------------------------------------------------------------------------------------------
+
+
+class UnknownProperty(ContractProblem):
+    """A `hub.*` property that does not exist, or not in that place."""
+
+    code = "HUB-CON-130"
+    en = "unknown property {name!r} of {place}{hint}"
+    zh = "{place} 不认识属性 {name!r}{hint}"
+    remedy_en = "docs/contract-properties.md lists every hub.* property and where it may stand"
+    remedy_zh = "全部 hub.* 属性及其位置见 docs/contract-properties.md"
+
+
+class PropertyWrong(ContractProblem):
+    """A `hub.*` property of the wrong type or value."""
+
+    code = "HUB-CON-131"
+    en = "{name}: {reason}"
+    zh = "{name} 取值有误:{reason}"
+    remedy_en = "docs/contract-properties.md says what {name} takes"
+    remedy_zh = "{name} 的取值见 docs/contract-properties.md"
+
+
+class Missing(ContractProblem):
+    """Something a feed can't do without."""
+
+    code = "HUB-CON-132"
+    en = "{where} lacks {what}"
+    zh = "{where} 缺少 {what}"
+    remedy_en = "add {what}: {why}"
+    remedy_zh = "请补充 {what}:{why}"
+
+
+class NameWrong(ContractProblem):
+    """An id, file, field or topic that breaks the naming rules."""
+
+    code = "HUB-CON-133"
+    en = "{what} {name!r}: {reason}"
+    zh = "{what} {name!r} 命名不合规:{reason}"
+    remedy_en = "rename it; the rules of names stand in CONTRIBUTING.md"
+    remedy_zh = "请改名;命名规则见 CONTRIBUTING.md"
+
+
+class ReferenceBroken(ContractProblem):
+    """A name that should lead to a field, feed or code list, and leads nowhere."""
+
+    code = "HUB-CON-134"
+    en = "{where}: there is no {kind} {name!r}{hint}"
+    zh = "{where}:没有名为 {name!r} 的 {kind}{hint}"
+    remedy_en = "correct the name"
+    remedy_zh = "请更正名称"
+
+
+class RuleWithoutEngine(ContractProblem):
+    """A rule that no engine of the hub can run. It is never skipped silently."""
+
+    code = "HUB-CON-135"
+    en = "{where}: no engine can run this rule: {reason}"
+    zh = "{where}:没有引擎能够执行该规则:{reason}"
+    remedy_en = "use type custom with engine hub (one row) or great-expectations (the batch) and a kind that `hub contract rules` lists"
+    remedy_zh = "请使用 type: custom,engine: hub(单行)或 great-expectations(批次),种类见 `hub contract rules`"
+
+
+class RuleWrong(ContractProblem):
+    """A rule, gate rule or normalising step whose arguments do not fit."""
+
+    code = "HUB-CON-136"
+    en = "{where}: {reason}"
+    zh = "{where}:{reason}"
+    remedy_en = "`hub contract rules` says what each kind takes"
+    remedy_zh = "各种类的参数见 `hub contract rules`"
+
+
+class FieldForbidden(ContractProblem):
+    """A field on what nobody may be asked for: belief, opinion, private life, proposals of treatment."""
+
+    code = "HUB-CON-137"
+    en = "the field {field!r} asks for {what}, which the hub keeps of nobody"
+    zh = "字段 {field!r} 涉及{what_zh},本枢纽不收集任何人的此类信息"
+    remedy_en = "remove the field: {why}"
+    remedy_zh = "请删除该字段:{why_zh}"
+
+
+class SecretInContract(ContractProblem):
+    """A password, token or the like. The value is never repeated."""
+
+    code = "HUB-CON-138"
+    en = "{where} looks like a secret; a contract never holds one"
+    zh = "{where} 疑似密钥;数据契约不得包含任何密钥"
+    remedy_en = "remove it, change the secret, and let the operator bind the new one to the place in the list of places"
+    remedy_zh = "请删除并更换该密钥,由运维人员在地点清单中绑定新密钥"
+
+
+class SqlInContract(ContractProblem):
+    """SQL text. A contract names tables and fields, never a statement."""
+
+    code = "HUB-CON-139"
+    en = "{where} holds SQL; a contract names tables and fields only"
+    zh = "{where} 含有 SQL;数据契约只能写表名与字段名"
+    remedy_en = "name the table, or express the check as a rule of engine hub"
+    remedy_zh = "请改为表名,或用 engine: hub 的规则表达"
+
+
+class PatternWrong(ContractProblem):
+    """A regular expression that RE2 (the engine of the kernels) does not compile."""
+
+    code = "HUB-CON-140"
+    en = "{where}: the pattern {pattern!r} is not valid: {reason}"
+    zh = "{where}:正则表达式 {pattern!r} 无效:{reason}"
+    remedy_en = "write it for RE2: no look-around, no back-references"
+    remedy_zh = "请按 RE2 语法书写:不支持环视与反向引用"
+
+
+class CronWrong(ContractProblem):
+    """A schedule that is no cron expression."""
+
+    code = "HUB-CON-141"
+    en = "{where}: {schedule!r} is no cron expression: {reason}"
+    zh = "{where}:{schedule!r} 不是有效的 cron 表达式:{reason}"
+    remedy_en = "write five fields: minute, hour, day of month, month, day of week"
+    remedy_zh = "请写五段:分 时 日 月 周"
+
+
+class TypeWrong(ContractProblem):
+    """A logical or physical type the hub has no column for."""
+
+    code = "HUB-CON-142"
+    en = "the field {field!r}: {reason}"
+    zh = "字段 {field!r}:{reason}"
+    remedy_en = "logicalType is string, integer, number (with physicalType decimal(p,s)), date, timestamp or boolean"
+    remedy_zh = "logicalType 可为 string、integer、number(须有 physicalType decimal(p,s))、date、timestamp、boolean"
+
+
+class ConnectorOption(ContractProblem):
+    """The connector does not take these options."""
+
+    code = "HUB-CON-143"
+    en = "{where}: {reason}"
+    zh = "{where}:{reason}"
+    remedy_en = "the connector's module in connectors/ says what it takes"
+    remedy_zh = "可用选项见 connectors/ 下对应连接器的说明"

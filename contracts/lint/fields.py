@@ -1,0 +1,179 @@
+"""Fields: types, options, classification, forms, and what nobody may be asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import re2
+
+from contracts import errors
+from contracts.lint.around import Around
+from contracts.lint.refused_fields import family_of
+from contracts.model import FieldSpec
+from contracts.normalise.registry import STEPS, UNITS, form_problems
+from contracts.view import CLASSIFICATIONS, FIELD_TYPES, View, decimal_of, texts
+from contracts.yaml_strict import Path_
+
+MAX_FIELDS = 500
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "string": ("pattern", "minLength", "maxLength"),
+    "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    "date": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    "timestamp": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    "boolean": (),
+}
+
+
+def check(view: View, around: Around) -> None:
+    """One schema object with fields whose types, options, forms and steps fit together."""
+    objects = view.document.get(("schema",))
+    count = len(objects) if isinstance(objects, list) else 0
+    if count != 1:
+        view.document.problem(
+            errors.Missing,
+            ("schema",),
+            where="the contract",
+            what="one schema object",
+            why=f"a feed is one kind of record; this has {count}",
+        )
+    if not view.properties:
+        view.document.problem(
+            errors.Missing, ("schema",), where="the schema", what="properties", why="the fields of the record"
+        )
+    if len(view.properties) > MAX_FIELDS:
+        view.document.problem(
+            errors.TypeWrong, ("schema", 0, "properties"), field="*", reason=f"a feed has at most {MAX_FIELDS} fields"
+        )
+    for path, entry in view.properties:
+        _type(view, path, entry)
+    for path, spec in view.fields:
+        _declarations(view, path, spec)
+        pattern_problem(view, (*path, "logicalTypeOptions", "pattern"), f"the field {spec.name}")
+    _headers(view)
+
+
+def _type(view: View, path: Path_, entry: Any) -> None:
+    name, logical = entry.get("name"), entry.get("logicalType")
+    if logical not in FIELD_TYPES:
+        view.document.problem(
+            errors.TypeWrong,
+            (*path, "logicalType"),
+            field=name,
+            reason=f"the logical type {logical!r} has no column here" if logical else "logicalType is missing",
+        )
+        return
+    if logical == "number":
+        precision, scale = decimal_of(str(entry.get("physicalType", "")))
+        if not 1 <= precision <= 38 or scale > precision:
+            view.document.problem(
+                errors.TypeWrong,
+                (*path, "physicalType"),
+                field=name,
+                reason="a number states physicalType decimal(precision,scale), precision 1 to 38; amounts are never floating point",
+            )
+    options = entry.get("logicalTypeOptions")
+    for option in options if isinstance(options, dict) else ():
+        if option not in _OPTIONS[logical]:
+            view.document.problem(
+                errors.TypeWrong,
+                (*path, "logicalTypeOptions", option),
+                field=name,
+                reason=f"the hub does not check the option {option} of a {logical}; forms of dates and numbers stand in hub.forms",
+            )
+    if entry.get("classification") not in CLASSIFICATIONS:
+        view.document.problem(
+            errors.Missing,
+            (*path, "classification"),
+            where=f"the field {name}",
+            what="classification",
+            why=f"one of {', '.join(CLASSIFICATIONS)}",
+        )
+
+
+def _declarations(view: View, path: Path_, spec: FieldSpec) -> None:
+    own = view.hub(path)
+
+    def wrong(name: str, reason: str) -> None:
+        view.document.problem(errors.PropertyWrong, view.hub_path(path, name), name=f"hub.{name}", reason=reason)
+
+    for problem in form_problems(spec.type, spec.forms):
+        wrong("forms", problem)
+    for step in spec.normalise:
+        for problem in STEPS[step].problems({}, [spec]) if step in STEPS else ():
+            wrong("normalise", problem)
+    if "unit" in own and spec.unit in UNITS and spec.type not in ("decimal", "integer"):
+        wrong("unit", f"a unit belongs to a number, {spec.name} is {spec.type}")
+    if own.get("publish_field") is True and spec.classification in ("personal", "sealed"):
+        wrong("publish_field", f"a {spec.classification} field is never published")
+
+
+def _headers(view: View) -> None:
+    """No header may be claimed by two fields, or be both taken and ignored."""
+    sources: list[tuple[Path_, dict[str, Any]]] = [(path, view.hub(path)) for path, _ in view.mappings(("servers",))]
+    general = texts(view.hub(()).get("ignored"))
+    owner: dict[str, str] = {}
+    for path, spec in view.fields:
+        for header in {spec.source_name, *spec.aliases}:
+            if owner.setdefault(header, spec.name) != spec.name:
+                view.document.problem(
+                    errors.NameWrong,
+                    path,
+                    what="the header",
+                    name=header[:80],
+                    reason=f"the fields {owner[header]} and {spec.name} both claim it",
+                )
+    for path, own in sources:
+        here = dict(owner)
+        aliases = own.get("aliases")
+        for name, headers in aliases.items() if isinstance(aliases, dict) else ():
+            for header in texts(headers):
+                if here.setdefault(header, name) != name:
+                    view.document.problem(
+                        errors.NameWrong,
+                        view.hub_path(path, "aliases"),
+                        what="the header",
+                        name=header[:80],
+                        reason=f"the fields {here[header]} and {name} both claim it",
+                    )
+        for header in (*general, *texts(own.get("ignored"))):
+            if header in here:
+                view.document.problem(
+                    errors.NameWrong,
+                    view.hub_path(path, "ignored"),
+                    what="the header",
+                    name=header[:80],
+                    reason=f"it is ignored here and taken by the field {here[header]}",
+                )
+
+
+def pattern_problem(view: View, path: Path_, where: str) -> None:
+    """Notes a regular expression at a path that RE2, the engine of the kernels, refuses."""
+    pattern = view.document.get(path)
+    if not isinstance(pattern, str):
+        return
+    try:
+        options = re2.Options()
+        options.log_errors = False
+        re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else "it does not compile"
+        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        view.document.problem(errors.PatternWrong, path, where=where, pattern=pattern[:80], reason=text[:120])
+
+
+def refused(view: View, around: Around) -> None:
+    """Fields on belief, private life, proposals of treatment or the identity of who reported."""
+    for path, entry in view.properties:
+        words = [
+            entry.get("name"),
+            entry.get("physicalName"),
+            entry.get("businessName"),
+            *texts(view.hub(path).get("aliases")),
+        ]
+        family = family_of(*(word for word in words if isinstance(word, str)))
+        if family is not None:
+            view.document.problem(
+                errors.FieldForbidden, path, field=str(entry.get("name"))[:60],
+                what=family.en, what_zh=family.zh, why=family.why_en, why_zh=family.why_zh,
+            )  # fmt: skip

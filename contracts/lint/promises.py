@@ -1,0 +1,147 @@
+"""Promises of the standard that the hub would not keep are refused; those it keeps must be complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts import errors
+from contracts.building import DAYS, HOURS
+from contracts.cron import cron_problem
+from contracts.lint.around import Around
+from contracts.view import View
+
+LAYERS = ("landing", "core", "quarantine", "outbox", "receipts")
+
+_UNKEPT: dict[str, tuple[str, ...]] = {
+    "contract": ("price", "slaDefaultElement"),
+    "schema": ("logicalType",),
+    "field": ("partitioned", "partitionKeyPosition", "encryptedName", "transformSourceObjects", "transformLogic", "transformDescription", "items", "properties"),
+    "quality": ("schedule", "scheduler", "unit", "method", "metric", "rule", "arguments", "mustBe", "mustNotBe"),
+}  # fmt: skip
+
+
+def check(view: View, around: Around) -> None:
+    """Sections that the hub does not act on, service levels, roles, team and support."""
+    _unkept(view, (), view.data, "contract")
+    for path, entry in view.mappings(("schema",)):
+        if entry.get("logicalType") not in (None, "object"):
+            _unkept(view, path, entry, "schema")
+    for path, entry in view.properties:
+        _unkept(view, path, entry, "field")
+    for path, entry, _ in view.rules():
+        _unkept(view, path, entry, "quality")
+    _service(view)
+    _people(view)
+
+
+def _unkept(view: View, path: tuple[str | int, ...], entry: Any, place: str) -> None:
+    for key in _UNKEPT[place]:
+        if key in entry:
+            kind = errors.SqlInContract if key == "transformLogic" else errors.PropertyWrong
+            facts = (
+                {"where": key}
+                if key == "transformLogic"
+                else {
+                    "name": key,
+                    "reason": "the hub does not act on it, and a promise that nobody keeps has no place in a contract",
+                }
+            )
+            view.document.problem(kind, (*path, key), **facts)
+
+
+def _service(view: View) -> None:
+    note = view.document.problem
+    seen: set[tuple[str, str]] = set()
+    for path, entry in view.mappings(("slaProperties",)):
+        word, value, unit, element = (
+            entry.get("property"),
+            entry.get("value"),
+            entry.get("unit", "d"),
+            str(entry.get("element", "")),
+        )
+        number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        if (str(word), element) in seen:
+            note(errors.PropertyWrong, path, name=f"slaProperties {word}", reason="it stands twice")
+        seen.add((str(word), element))
+        if word == "frequency":
+            schedule = entry.get("schedule")
+            if entry.get("scheduler") != "cron" or not isinstance(schedule, str):
+                note(
+                    errors.Missing,
+                    path,
+                    where="slaProperties frequency",
+                    what="scheduler: cron and schedule",
+                    why="when the feed is pulled, in the hub's legal time zone +08:00",
+                )
+            elif reason := cron_problem(schedule):
+                note(
+                    errors.CronWrong,
+                    (*path, "schedule"),
+                    where="slaProperties frequency",
+                    schedule=schedule[:60],
+                    reason=reason,
+                )
+        elif word in ("freshness", "latency"):
+            if not number or unit not in HOURS:
+                note(
+                    errors.PropertyWrong,
+                    path,
+                    name=f"slaProperties {word}",
+                    reason=f"a number above 0 with a unit of {', '.join(HOURS)}",
+                )
+        elif word == "retention":
+            if not isinstance(value, int) or not number or unit not in DAYS or element not in LAYERS:
+                note(
+                    errors.PropertyWrong,
+                    path,
+                    name="slaProperties retention",
+                    reason=f"a whole number with a unit of {', '.join(DAYS)} and an element of {', '.join(LAYERS)}",
+                )
+        else:
+            note(
+                errors.PropertyWrong,
+                path,
+                name=f"slaProperties {word}",
+                reason="the hub keeps frequency, freshness, latency and retention",
+            )
+    for word in ("freshness", "retention"):
+        if word not in {name for name, _ in seen}:
+            note(
+                errors.Missing,
+                ("slaProperties",),
+                where="slaProperties",
+                what=word,
+                why="how old the newest record may be; how long each layer is kept",
+            )
+    for layer in LAYERS:
+        if ("retention", layer) not in seen and ("retention", "") not in seen:
+            note(
+                errors.Missing,
+                ("slaProperties",),
+                where="slaProperties",
+                what=f"retention of {layer}",
+                why="nothing is kept for ever without saying so",
+            )
+
+
+def _people(view: View) -> None:
+    accesses = []
+    for path, entry in view.mappings(("roles",)):
+        accesses.append(entry.get("access"))
+        if entry.get("access") not in ("push", "read"):
+            view.document.problem(
+                errors.PropertyWrong, (*path, "access"), name="access", reason="a role may push or read"
+            )
+    for access, why in (("push", "who may send this feed"), ("read", "who may read its topic")):
+        if access not in accesses:
+            view.document.problem(
+                errors.Missing, ("roles",), where="roles", what=f"a role with access: {access}", why=why
+            )
+    if not view.text(("team", "name")):
+        view.document.problem(
+            errors.Missing, ("team",), where="the contract", what="team with a name", why="who answers for the feed"
+        )
+    if not list(view.mappings(("support",))):
+        view.document.problem(
+            errors.Missing, ("support",), where="the contract", what="support", why="whom to call when a batch is held"
+        )

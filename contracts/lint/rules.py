@@ -1,0 +1,237 @@
+"""Rules against the engines that run them: a rule that no engine can run is an error, never a silent skip."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from contracts import errors
+from contracts.building import gate_args, implicit_rules, with_field
+from contracts.gate.registry import KINDS as GATE_KINDS
+from contracts.kinds import Kind
+from contracts.lint.around import Around
+from contracts.lint.fields import pattern_problem
+from contracts.lint.identity import refer
+from contracts.model import FieldSpec
+from contracts.rules.registry import KINDS as ROW_KINDS
+from contracts.suite.registry import KINDS as BATCH_KINDS
+from contracts.view import View, implementation, texts
+from contracts.yaml_strict import Path_
+
+ENGINES: dict[str, dict[str, Kind]] = {"hub": ROW_KINDS, "great-expectations": BATCH_KINDS}
+_ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def check(view: View, around: Around) -> None:
+    """Every entry of `quality`, and the rules that follow from the fields' own declarations."""
+    seen: dict[str, int] = {}
+    for path, entry, standing in view.rules():
+        label = _label(view, path, entry, seen)
+        kind_of = entry.get("type", "library")
+        engine = entry.get("engine")
+        if kind_of == "sql" or "query" in entry:
+            view.document.problem(errors.SqlInContract, path, where=label)
+        elif kind_of != "custom":
+            view.document.problem(
+                errors.RuleWithoutEngine, path, where=label, reason=f"type {kind_of} is no rule the hub runs"
+            )
+        elif engine not in ENGINES:
+            view.document.problem(
+                errors.RuleWithoutEngine, (*path, "engine"), where=label, reason=f"engine {engine!r} is unknown"
+            )
+        else:
+            _implementation(view, around, path, entry, standing, label)
+    _implicit(view, around)
+
+
+def _label(view: View, path: Path_, entry: Mapping[str, Any], seen: dict[str, int]) -> str:
+    """Checks what every rule has, and returns how to call it in messages."""
+    name = entry.get("id")
+    label = f"the rule {name}" if isinstance(name, str) else "a rule"
+    if not isinstance(name, str):
+        view.document.problem(
+            errors.Missing, path, where=label, what="id", why="verdicts, receipts and quarantine name the rule by it"
+        )
+    elif not _ID.fullmatch(name) or len(name) > 60:
+        view.document.problem(
+            errors.NameWrong,
+            (*path, "id"),
+            what="the rule",
+            name=name[:60],
+            reason="its id is snake_case, at most 60 characters",
+        )
+    elif name in seen:
+        view.document.problem(
+            errors.NameWrong,
+            (*path, "id"),
+            what="the rule",
+            name=name,
+            reason=f"another has that id (line {seen[name]})",
+        )
+    else:
+        seen[name] = view.document.place((*path, "id"))[0]
+    if not _HAN.search(str(entry.get("name", ""))):
+        view.document.problem(
+            errors.Missing,
+            path,
+            where=label,
+            what="name, the rule in Chinese",
+            why="every label a person sees exists in Chinese and English",
+        )
+    if not str(entry.get("description", "")).strip():
+        view.document.problem(
+            errors.Missing,
+            path,
+            where=label,
+            what="description, the rule in English",
+            why="every label a person sees exists in Chinese and English",
+        )
+    if "dimension" not in entry:
+        view.document.problem(
+            errors.Missing, path, where=label, what="dimension", why="what side of quality it looks at"
+        )
+    if entry.get("severity", "error") not in ("error", "warning"):
+        view.document.problem(
+            errors.RuleWrong,
+            (*path, "severity"),
+            where=label,
+            reason="severity is error (the row is quarantined) or warning (it is counted)",
+        )
+    return label
+
+
+def _implementation(
+    view: View, around: Around, path: Path_, entry: Mapping[str, Any], standing: str | None, label: str
+) -> None:
+    here = (*path, "implementation")
+    engine = str(entry["engine"])
+    name, named, args = implementation(entry)
+    kind = ENGINES[engine].get(name)
+    if kind is None:
+        other = next((word for word, kinds in ENGINES.items() if name in kinds), None)
+        near = difflib.get_close_matches(name, ENGINES[engine], 1)
+        hint = f"; it belongs to engine {other}" if other else (f" (did you mean {near[0]}?)" if near else "")
+        view.document.problem(
+            errors.RuleWithoutEngine, here, where=label, reason=f"engine {engine} has no rule {name!r}{hint}"
+        )
+        return
+    if engine == "great-expectations":
+        if named is not None:
+            view.document.problem(
+                errors.RuleWrong, (*here, "fields"), where=label, reason="a batch rule names its field with `field`"
+            )
+        args, specs = with_field(name, args, standing), []
+        if name == "rule_share":
+            _rule_named(view, here, label, args)
+    else:
+        if view.hub(path).get("holds_batch") is not None:
+            view.document.problem(
+                errors.PropertyWrong,
+                view.hub_path(path, "holds_batch"),
+                name="hub.holds_batch",
+                reason="only a batch rule can hold the batch; a broken row is quarantined by itself",
+            )
+        names = named if named is not None else ((standing,) if standing else ())
+        specs = _specs(view, (*here, "fields"), label, names)
+    arguments(view, around, here, label, kind, args, specs)
+
+
+def _rule_named(view: View, path: Path_, label: str, args: Mapping[str, Any]) -> None:
+    rule = args.get("rule")
+    ids = {entry.get("id") for _, entry, _ in view.rules() if entry.get("engine") == "hub"}
+    ids |= {rule.id for rule in implicit_rules(view)}
+    if isinstance(rule, str) and rule not in ids:
+        view.document.problem(errors.ReferenceBroken, path, where=label, kind="row rule", name=rule[:60], hint="")
+
+
+def _specs(view: View, path: Path_, label: str, names: tuple[str, ...]) -> list[FieldSpec]:
+    """The fields of those names; a name that leads nowhere is noted."""
+    for name in names:
+        if name not in view.field_names:
+            near = difflib.get_close_matches(name, sorted(view.field_names), 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            view.document.problem(errors.ReferenceBroken, path, where=label, kind="field", name=name[:60], hint=hint)
+    return [view.known[name] for name in names if name in view.known]
+
+
+def arguments(
+    view: View, around: Around, path: Path_, label: str, kind: Kind, args: Mapping[str, Any], specs: list[FieldSpec]
+) -> None:
+    """What the kind itself says of its arguments, and whether the lists, feeds and patterns they name exist."""
+    for problem in kind.problems(args, specs, view.known):
+        view.document.problem(errors.RuleWrong, path, where=label, reason=problem)
+    for arg in kind.args:
+        value = args.get(arg.name)
+        if not isinstance(value, str):
+            continue
+        if arg.type == "code_list" and value not in around.code_lists():
+            view.document.problem(errors.ReferenceBroken, path, where=label, kind="code list", name=value[:60], hint="")
+        elif arg.type == "pattern":
+            pattern_problem(view, (*path, arg.name), label)
+        elif arg.type == "feed":
+            refer(view, around, path, label, value, str(args.get("field", "")))
+
+
+def _implicit(view: View, around: Around) -> None:
+    """Declarations at a field that its type can't keep, such as a range with a date for a number."""
+    places = {spec.name: path for path, spec in view.fields}
+    for rule in implicit_rules(view):
+        if rule.kind in ("code_list", "reference_feed"):
+            continue  # said with its property or relationship
+        path = places[rule.fields[0]]
+        kind = ROW_KINDS.get(rule.kind)
+        if kind is None:
+            view.document.problem(
+                errors.RuleWithoutEngine, path, where=rule.id, reason=f"engine hub has no rule {rule.kind!r}"
+            )
+            continue
+        for problem in kind.problems(rule.args, [view.known[rule.fields[0]]], view.known):
+            view.document.problem(errors.RuleWrong, path, where=f"the field {rule.fields[0]}", reason=problem)
+
+
+def gate(view: View, around: Around) -> None:
+    """The entries of `hub.gate`."""
+    place = view.hub_path((), "gate")
+    seen: set[str] = {str(entry.get("id")) for _, entry, _ in view.rules()}
+    for path, entry in view.mappings(place) if place else ():
+        name = entry.get("id")
+        label = f"the gate rule {name}" if isinstance(name, str) else "a gate rule"
+        if not isinstance(name, str) or not _ID.fullmatch(name) or name in seen:
+            view.document.problem(
+                errors.NameWrong,
+                path,
+                what="the gate rule",
+                name=str(name)[:60],
+                reason="it has an id in snake_case that no other rule has",
+            )
+        seen.add(str(name))
+        for key, test in (("zh", _HAN), ("en", re.compile("[A-Za-z]"))):
+            if not test.search(str(entry.get(key, ""))):
+                view.document.problem(
+                    errors.Missing,
+                    path,
+                    where=label,
+                    what=key,
+                    why="every label a person sees exists in Chinese and English",
+                )
+        kind = GATE_KINDS.get(str(entry.get("kind")))
+        if kind is None:
+            view.document.problem(
+                errors.RuleWithoutEngine,
+                path,
+                where=label,
+                reason=f"the gate has no kind {entry.get('kind')!r}; there are {', '.join(GATE_KINDS)}",
+            )
+            continue
+        if entry.get("action") not in kind.actions:
+            view.document.problem(
+                errors.RuleWrong,
+                path,
+                where=label,
+                reason=f"action {entry.get('action')!r} is none of {', '.join(kind.actions)}",
+            )
+        specs = _specs(view, path, label, texts(entry.get("fields")))
+        arguments(view, around, path, label, kind, gate_args(entry), specs)

@@ -1,0 +1,68 @@
+"""Sources: one place each, a connector, and forms and constants of fields that exist."""
+
+from __future__ import annotations
+
+from contracts import errors
+from contracts.lint.around import Around
+from contracts.lint.names import SNAKE
+from contracts.normalise.registry import form_problems
+from contracts.view import View, map_of_texts, text_map
+
+_NATIVE = ("format", "delimiter", "path", "database", "schema", "dataset", "catalog")
+
+
+def check(view: View, around: Around) -> None:
+    """The entries of `servers`."""
+    seen: set[str] = set()
+    entries = list(view.mappings(("servers",)))
+    if not entries:
+        view.document.problem(errors.Missing, (), where="the contract", what="servers", why="where the feed comes from")
+    for path, entry in entries:
+        name = entry.get("server")
+        if not isinstance(name, str) or not SNAKE.fullmatch(name) or name in seen:
+            view.document.problem(
+                errors.NameWrong,
+                (*path, "server"),
+                what="the source",
+                name=str(name)[:60],
+                reason="it is snake_case and no other source has it",
+            )
+        seen.add(str(name))
+        if entry.get("type") != "custom":
+            view.document.problem(
+                errors.PropertyWrong,
+                (*path, "type"),
+                name="type",
+                reason="it is `custom`: hosts, ports and secrets stand in the operator's list of places, hub.connector says what kind of source it is",
+            )
+        for key in entry:
+            if key not in ("id", "server", "type", "description", "environment", "customProperties", *_NATIVE):
+                view.document.problem(
+                    errors.PropertyWrong,
+                    (*path, key),
+                    name=key,
+                    reason="a contract names a place (hub.place) of the operator's list, never an address; options of the connector stand in hub.options",
+                )
+        if not str(entry.get("description", "")).strip():
+            view.document.problem(
+                errors.Missing,
+                path,
+                where=f"the source {name}",
+                what="description",
+                why="who keeps it and what it holds",
+            )
+        own = view.hub(path)
+        for field, forms in map_of_texts(own.get("forms")).items():
+            spec = view.known.get(field)
+            for problem in form_problems(spec.type, forms) if spec else ():
+                view.document.problem(
+                    errors.PropertyWrong, view.hub_path(path, "forms"), name="hub.forms", reason=f"{field}: {problem}"
+                )
+        for field in text_map(own.get("constants")):
+            if field in map_of_texts(own.get("aliases")):
+                view.document.problem(
+                    errors.PropertyWrong,
+                    view.hub_path(path, "constants"),
+                    name="hub.constants",
+                    reason=f"{field} has both a constant and headers at this source",
+                )

@@ -1,0 +1,77 @@
+"""From a contract file to the model: strict YAML, the official JSON Schema, the house lint, then the model.
+
+All problems of a file come at once, by line; `read` raises them together as ContractInvalid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts import errors, lint, schema_check, yaml_strict
+from contracts.building import build
+from contracts.errors import ContractInvalid, ContractProblem
+from contracts.lint.around import Around
+from contracts.model import FeedContract
+from contracts.view import View
+
+SUFFIX = ".odcs.yaml"
+
+ExtraCheck = Callable[[FeedContract], Iterable[tuple[str, str]]]
+"""A further check of a whole contract: yields (source id, what is wrong), such as a connector's options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a file gave: the contract, or the problems that stand in the way."""
+
+    file: str
+    sha256: str
+    contract: FeedContract | None
+    problems: tuple[ContractProblem, ...]
+
+
+def read(path: Path, *, root: Path, extra_checks: Iterable[ExtraCheck] = ()) -> FeedContract:
+    """The contract in a file under the contracts folder `root`. Raises ContractInvalid with every problem."""
+    reading = examine(path, root=root, extra_checks=extra_checks)
+    if reading.contract is None:
+        raise ContractInvalid(file=reading.file, problems=list(reading.problems))
+    return reading.contract
+
+
+def examine(path: Path, *, root: Path, extra_checks: Iterable[ExtraCheck] = ()) -> Reading:
+    """Reads a file and says everything that is wrong with it. Raises nothing for what the file holds."""
+    file = _relative(path, root)
+    data, document = yaml_strict.read_bytes(path, file=file)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if document.problems:
+        return Reading(file, sha256, None, tuple(document.problems))
+    document = yaml_strict.parse(data, file=file)
+    view = View(document)
+    contract: FeedContract | None = None
+    if document.complete:
+        schema_check.check(document)
+        if isinstance(document.data, dict):
+            lint.house(view, Around(root, path.name.removesuffix(SUFFIX), path.parent.name))
+        if not document.problems:
+            contract = build(view, sha256=sha256, path=file)
+            for check in extra_checks:
+                _further(view, contract, check)
+    problems = tuple(sorted(document.problems, key=lambda problem: problem.place))
+    return Reading(file, sha256, None if problems else contract, problems)
+
+
+def _further(view: View, contract: FeedContract, check: ExtraCheck) -> None:
+    places = {entry.get("server"): path for path, entry in view.mappings(("servers",))}
+    for source, reason in check(contract):
+        path = places.get(source, ("servers",))
+        view.document.problem(errors.ConnectorOption, path, where=f"the source {source}", reason=reason)
+
+
+def _relative(path: Path, root: Path) -> str:
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return path.as_posix()

@@ -1,0 +1,296 @@
+"""YAML as contracts may use it: a strict subset in which a value can't mean two things.
+
+Refused, each with line and column: duplicate keys, anchors, aliases, tags, merge keys, several documents, tabs and
+control characters, deep or huge documents, and plain scalars that some YAML reader takes for something else than
+the writer meant (`0123456`, `110000_2`, `2024-03-01`, `NO`, `12:30`, `~`). What may stand without quotes is a
+plain decimal number, `true`, `false`, `null`, and text that nobody can misread.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contracts import errors
+from contracts.errors import ContractProblem
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 30
+MAX_VALUES = 50_000
+
+Path_ = tuple[str | int, ...]
+
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_MAX_DIGITS = 18  # beyond it a number does not survive every reader; an identifier is meant
+_NUMBER_LIKE = re.compile(
+    r"[-+]?(0[0-9_]+|0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    r"|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9_]+([eE][-+]?[0-9]+)?)"
+)
+_SPECIAL_NUMBER = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
+_DATE_LIKE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
+_TRUTH_LIKE = re.compile(r"y|n|yes|no|on|off|true|false", re.IGNORECASE)
+_NULL_LIKE = re.compile(r"~|null|", re.IGNORECASE)
+_FORBIDDEN = re.compile("[\x00-\x08\x09\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+@dataclass(slots=True)
+class Document:
+    """A contract file as read: plain data, and where each value and key stands."""
+
+    file: str
+    data: Any = None
+    lines: dict[Path_, tuple[int, int]] = field(default_factory=dict)  # path of a value -> line, column of its key
+    problems: list[ContractProblem] = field(default_factory=list)
+    complete: bool = True  # False: the rest of the file was not looked at
+
+    def place(self, path: Path_) -> tuple[int, int]:
+        """Line and column of a path, or of the nearest thing above it that stands in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, (1, 1))
+
+    def problem(self, kind: type[ContractProblem], path: Path_, **facts: Any) -> None:
+        """Notes a problem at a path."""
+        line, column = self.place(path)
+        self.problems.append(kind(file=self.file, line=line, column=column, **facts))
+
+    def get(self, path: Path_, default: Any = None) -> Any:
+        """The value at a path, or `default`."""
+        value = self.data
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return default
+        return value
+
+
+def read_bytes(path: Path, *, file: str) -> tuple[bytes, Document]:
+    """The file's bytes, bounded, and an empty document that says why where they can't be had."""
+    document = Document(file)
+    try:
+        if not path.is_file():
+            raise OSError("it is not a file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise OSError(f"it has {size:,} bytes")
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1), document
+    except OSError as error:
+        document.complete = False
+        document.problem(errors.FileUnreadable, (), reason=error.strerror or str(error))
+        return b"", document
+
+
+def parse(data: bytes, *, file: str) -> Document:
+    """Reads a contract's bytes. Never raises for what the bytes hold: `problems` says it."""
+    document = Document(file)
+    text = _text(data, document)
+    if text is None:
+        document.complete = False
+        return document
+    try:
+        _Builder(document).build(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        reason = getattr(error, "problem", None) or "it can't be parsed"
+        context = getattr(error, "context", None)
+        document.problems.append(
+            errors.YamlBroken(
+                file=file, line=line, column=column, reason=f"{reason} ({context})" if context else reason
+            )
+        )
+        document.complete = False
+    return document
+
+
+def _text(data: bytes, document: Document) -> str | None:
+    if len(data) > MAX_BYTES:
+        document.problem(errors.FileUnreadable, (), reason=f"it has more than {MAX_BYTES:,} bytes")
+        return None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        document.problems.append(
+            errors.FileUnreadable(
+                file=document.file, line=line, column=1, reason=f"byte {error.start} is not UTF-8 text"
+            )
+        )
+        return None
+    found = False
+    for number, line_text in enumerate(text.split("\n"), 1):
+        match = _FORBIDDEN.search(line_text)
+        if match:
+            found = True
+            document.problems.append(
+                errors.CharacterForbidden(
+                    file=document.file,
+                    line=number,
+                    column=match.start() + 1,
+                    character="TAB" if match.group() == "\t" else f"U+{ord(match.group()):04X}",
+                )
+            )
+            if len(document.problems) >= 20:
+                break
+    return None if found else text
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence that is being filled."""
+
+    value: dict[str, Any] | list[Any]
+    path: Path_
+    key: str | None = None  # of a mapping: the key that waits for its value
+    key_lines: dict[str, int] = field(default_factory=dict)
+
+
+class _Stop(Exception):
+    """Enough was seen; the problem is noted."""
+
+
+class _Builder:
+    """Builds plain data from parser events, without recursion, so that no depth can hurt it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.stack: list[_Open] = []
+        self.values = 0
+        self.documents = 0
+
+    def build(self, text: str) -> None:
+        loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+        try:
+            for event in yaml.parse(text, Loader=loader):
+                self.event(event)
+        except _Stop:
+            self.document.complete = False
+        if self.documents == 0 and self.document.complete:
+            self.document.complete = False
+            self.document.problem(errors.YamlBroken, (), reason="the file is empty")
+
+    def event(self, event: Any) -> None:
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                self.stop(errors.YamlForbidden, event, feature="a second document (---)")
+            if event.tags or event.version:
+                self.note(errors.YamlForbidden, event, feature="a % directive")
+        elif isinstance(event, yaml.AliasEvent):
+            self.stop(errors.YamlForbidden, event, feature=f"an alias (*{event.anchor[:40]})")
+        elif isinstance(event, yaml.NodeEvent):
+            self.node(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.stack.pop()
+
+    def node(self, event: Any) -> None:
+        self.values += 1
+        if self.values > MAX_VALUES:
+            self.stop(errors.TooDeep, event, what=f"beyond {MAX_VALUES:,} values", what_zh=f"超过 {MAX_VALUES:,} 个值")
+        if event.anchor is not None:
+            self.note(errors.YamlForbidden, event, feature=f"an anchor (&{event.anchor[:40]})")
+        if event.tag is not None and event.tag != "!":
+            self.note(errors.YamlForbidden, event, feature=f"a tag ({event.tag[:60]})")
+        if isinstance(event, yaml.ScalarEvent):
+            top = self.stack[-1] if self.stack else None
+            if top is not None and isinstance(top.value, dict) and top.key is None:
+                self.open_key(top, event)
+            else:
+                self.put(event, self.scalar(event))
+            return
+        if len(self.stack) >= MAX_DEPTH:
+            self.stop(
+                errors.TooDeep, event, what=f"nested beyond {MAX_DEPTH} levels", what_zh=f"嵌套超过 {MAX_DEPTH} 层"
+            )
+        if self.stack and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None:
+            self.stop(errors.YamlForbidden, event, feature="a list or mapping as a key")
+        value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+        path = self.put(event, value)
+        self.stack.append(_Open(value, path))
+
+    def open_key(self, top: _Open, event: Any) -> None:
+        key = event.value
+        line = event.start_mark.line + 1
+        if not event.style:  # plain: the C parser says "", the Python one None
+            if key == "<<":
+                self.note(errors.YamlForbidden, event, feature="a merge key (<<)")
+            elif _meaning(key) is not None or _PLAIN_NUMBER.fullmatch(key):
+                meaning = _meaning(key) or ("a number", "数值")
+                self.note(errors.Unquoted, event, text=key[:60], meaning=meaning[0], meaning_zh=meaning[1])
+        if key in top.key_lines:
+            self.note(errors.DuplicateKey, event, key=key[:60], first_line=top.key_lines[key])
+        else:
+            top.key_lines[key] = line
+        top.key = key
+        self.document.lines[(*top.path, key)] = (line, event.start_mark.column + 1)
+
+    def put(self, event: Any, value: Any) -> Path_:
+        """Puts a value where it belongs and returns its path."""
+        here = (event.start_mark.line + 1, event.start_mark.column + 1)
+        if not self.stack:
+            self.document.data = value
+            self.document.lines[()] = here
+            return ()
+        top = self.stack[-1]
+        if isinstance(top.value, list):
+            path: Path_ = (*top.path, len(top.value))
+            top.value.append(value)
+            self.document.lines[path] = here
+            return path
+        assert top.key is not None
+        key, top.key = top.key, None
+        top.value.setdefault(key, value)  # of a duplicate, which is noted, the first stays
+        return (*top.path, key)
+
+    def scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if event.style:  # quoted or a block: text
+            return text
+        if text in ("true", "false"):
+            return text == "true"
+        if text == "null":
+            return None
+        meaning = _meaning(text)
+        if meaning is not None:
+            self.note(errors.Unquoted, event, text=text[:60], meaning=meaning[0], meaning_zh=meaning[1])
+            return text
+        if _PLAIN_NUMBER.fullmatch(text):
+            return float(text) if "." in text else int(text)
+        return text
+
+    def note(self, kind: type[ContractProblem], event: Any, **facts: Any) -> None:
+        mark = event.start_mark
+        self.document.problems.append(
+            kind(file=self.document.file, line=mark.line + 1, column=mark.column + 1, **facts)
+        )
+        if len(self.document.problems) >= 200:
+            raise _Stop
+
+    def stop(self, kind: type[ContractProblem], event: Any, **facts: Any) -> None:
+        self.note(kind, event, **facts)
+        raise _Stop
+
+
+def _meaning(text: str) -> tuple[str, str] | None:
+    """What another reader may take a plain scalar for, en and zh; None when nobody can misread it."""
+    if _PLAIN_NUMBER.fullmatch(text):
+        if len(text) > _MAX_DIGITS:
+            return "a number beyond what readers keep exactly", "超出精确范围的数值"
+        return None
+    if text in ("true", "false", "null"):
+        return None
+    if _NUMBER_LIKE.fullmatch(text) or _SPECIAL_NUMBER.fullmatch(text):
+        return "a number", "数值"
+    if _DATE_LIKE.fullmatch(text):
+        return "a date", "日期"
+    if _TRUTH_LIKE.fullmatch(text):
+        return "a truth value", "真假值"
+    if _NULL_LIKE.fullmatch(text):
+        return "no value", "空值"
+    return None
