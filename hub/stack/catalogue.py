@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from hub.settings import Settings
 from hub.stack import ports
+from hub.stack.airflow import AIRFLOW
 from hub.stack.errors import PartUnknown
 from hub.stack.kafka import Kafka
 from hub.stack.layout import Layout
+from hub.stack.ours import Relay, Warehouse
 from hub.stack.parts import Part, Plan
 from hub.stack.postgres import Postgres
 
-PARTS: tuple[type[Part], ...] = (Postgres, Kafka)
-GROUPS: dict[str, tuple[str, ...]] = {}
+PARTS: tuple[type[Part], ...] = (Postgres, Kafka, Warehouse, Relay, *AIRFLOW)
+GROUPS: dict[str, tuple[str, ...]] = {"airflow": tuple(part.name for part in AIRFLOW)}
 
 
 def known() -> dict[str, type[Part]]:
@@ -41,7 +44,8 @@ def build(layout: Layout, stack_id: str, wanted: frozenset[str], previous: dict[
 
 def operator_settings(layout: Layout) -> Settings:
     """The settings as the operator gave them, without what an earlier stack wrote to `hub.env`."""
-    return Settings(**{"var": layout.var})
+    overrides: dict[str, Any] = {"var": layout.var}
+    return Settings(**overrides)
 
 
 def _expand(names: Iterable[str]) -> set[str]:

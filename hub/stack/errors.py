@@ -170,3 +170,13 @@ class SecretUnsafe(HubError):
     zh = "{path} 含有密钥,但其他用户可读(权限 {mode})"
     remedy_en = "chmod 600 {path}; if others may have read it, remove the run directory to make new passwords"
     remedy_zh = "请执行 chmod 600 {path};如可能已泄露,请删除运行目录以重新生成"
+
+
+class PartUnrunnable(HubError):
+    """A part's program can't be started at all."""
+
+    code = "HUB-STK-017"
+    en = "{program} can't be run: {reason}"
+    zh = "无法运行 {program}:{reason}"
+    remedy_en = "check the setting that names it; `hub doctor` shows which programs were found"
+    remedy_zh = "请检查相应设置;`hub doctor` 显示已找到的程序"

@@ -46,8 +46,9 @@ class Kafka(Part):
     @property
     def node(self) -> Node:
         """The node's id, ports and data."""
-        numbers = [self.plan.ports[name] for name in self.port_names]
-        return Node(1, *numbers, data=self.folder / "data")
+        ports_now = self.plan.ports
+        client, internal, controller = (ports_now[name] for name in self.port_names)
+        return Node(1, client, internal, controller, self.folder / "data")
 
     def prepare(self) -> None:
         """Formats the store at the first start; writes the configuration at each."""

@@ -76,6 +76,9 @@ class Part:
     patience: ClassVar[float] = 60.0
     """Seconds from its start within which it must be ready."""
 
+    probe_every: ClassVar[float] = 0.05
+    """Seconds between two looks at whether it is ready."""
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
@@ -97,6 +100,10 @@ class Part:
     def absent(self) -> str | None:
         """Why there is nothing to start, or None."""
         return None
+
+    def done_already(self) -> bool:
+        """For a step: whether its work needs no process now. Asked once all it needs is ready."""
+        return False
 
     def prepare(self) -> None:
         """What must be done before each start, repeatable. Raises HubException."""

@@ -89,7 +89,7 @@ class Postgres(Part):
         """Where it answers; for the operator's database host and port of its URL."""
         if not self.external:
             return super().address
-        made = psycopg.conninfo.conninfo_to_dict(_plain_url(self.plan.operator.url()))
+        made = psycopg.conninfo.conninfo_to_dict(plain_url(self.plan.operator.url()))
         return f"{made.get('host', ports.HOST)}:{made.get('port', 5432)}"
 
     @property
@@ -232,7 +232,7 @@ def _major(version: str) -> int:
     return int(found.group(1))
 
 
-def _plain_url(url: str) -> str:
+def plain_url(url: str) -> str:
     """The URL without SQLAlchemy's driver, as libpq reads it."""
     scheme, separator, rest = url.partition("://")
     return scheme.split("+")[0] + separator + rest

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from hub import log
 from hub.errors import HubException
 from hub.stack import catalogue, ports, processes, state
+from hub.stack.errors import PartUnrunnable
 from hub.stack.layout import Layout, write_private
 from hub.stack.parts import Part
 from hub.stack.state import GOOD, PartState, StackState, log_size
@@ -80,7 +81,7 @@ class Supervisor:
             self.stopping.wait(TICK)
         for thread in self.threads:
             thread.join(timeout=0.5)
-        with self.change:
+        with self.change:  # no part is started once this lock was held after the stop
             parts = dict(self.now.parts)
         stop_parts(parts, self._set_stopped)
         self.layout.env_file.unlink(missing_ok=True)
@@ -122,37 +123,65 @@ class Supervisor:
             self._fail(name, f"{type(error).__name__}: {error}"[:500])
 
     def _start_part(self, name: str, part: Part) -> None:
-        began = time.monotonic()
         self._set(name, state="waiting", detail="", tail=[], seconds=None)
         if (reason := part.absent()) is not None:
             self._set(name, state="skipped", detail=reason)
-            return
-        if not self._wait_for_needs(name, part):
-            return
-        began = time.monotonic()
-        path = self.layout.log(name)
-        if not part.external:
-            _rotate(path)
-            self._set(name, state="preparing", log_start=log_size(path))
-            part.prepare()
-            if self.stopping.is_set():
-                return
-            child = self._spawn(name, part, path)
-        else:
-            child = None
+        elif self._wait_for_needs(name, part):
+            began = time.monotonic()
+            if self._get_going(name, part) and self._wait_until_up(name, part, began):
+                part.settle()
+                self._publish(part)
+                self._set(name, state="done" if part.oneshot else "ready", seconds=time.monotonic() - began)
+                _log.info("ready", part=name, seconds=round(time.monotonic() - began, 2))
+
+    def _get_going(self, name: str, part: Part) -> bool:
+        """Prepares and starts it, unless the operator runs it elsewhere; False when told to stop meanwhile."""
+        if part.external:
             self._set(name, state="starting", starts=self.now.parts[name].starts + 1)
-        while not self._is_up(name, part, child):
+            return True
+        path = self.layout.log(name)
+        _rotate(path)
+        self._set(name, state="preparing", log_start=log_size(path))
+        part.prepare()
+        if part.oneshot and part.done_already():
+            return True
+        launch = part.launch()
+        with self.change:
+            if self.stopping.is_set():
+                return False
+            try:
+                child = processes.start(launch, part.plan.mark(name), path)
+            except OSError as error:
+                raise PartUnrunnable(program=launch.argv[0], reason=error.strerror or str(error)) from error
+            self.children[name] = child
+            proc = processes.identify(child.pid)
+            self._set(
+                name,
+                state="starting",
+                pid=child.pid,
+                born=proc.born if proc else None,
+                home=str(part.home) if part.home else None,
+                starts=self.now.parts[name].starts + 1,
+            )
+        return True
+
+    def _wait_until_up(self, name: str, part: Part, began: float) -> bool:
+        child = self.children.get(name)
+        while True:
+            code = child.poll() if child else None
+            if code is None and part.oneshot and child is None:
+                return True
+            if code is None and not part.oneshot and part.ready():
+                return True
+            if code is not None:
+                if not (part.oneshot and code == 0):
+                    self._fail(name, _how_it_ended(code))
+                return part.oneshot and code == 0
             if time.monotonic() - began > part.patience:
                 self._fail(name, f"not ready after {part.patience:.0f} s")
-                return
-            if self.stopping.wait(0.05):
-                return
-        if self.now.parts[name].state == "failed":
-            return
-        part.settle()
-        self._publish(part)
-        self._set(name, state="done" if part.oneshot else "ready", seconds=time.monotonic() - began)
-        _log.info("ready", part=name, seconds=round(time.monotonic() - began, 2))
+                return False
+            if self.stopping.wait(part.probe_every):
+                return False
 
     def _wait_for_needs(self, name: str, part: Part) -> bool:
         with self.change:
@@ -166,36 +195,6 @@ class Supervisor:
                     return True
                 self.change.wait(0.2)
         return False
-
-    def _spawn(self, name: str, part: Part, path: Path) -> subprocess.Popen[bytes]:
-        launch = part.launch()
-        mark = part.plan.mark(name)
-        with self.change:
-            try:
-                child = processes.start(launch, mark, path)
-            except OSError as error:
-                self._fail(name, f"{launch.argv[0]} can't be run: {error.strerror}")
-                raise
-            self.children[name] = child
-            proc = processes.identify(child.pid)
-            self._set(
-                name,
-                state="starting",
-                pid=child.pid,
-                born=proc.born if proc else None,
-                home=str(part.home) if part.home else None,
-                starts=self.now.parts[name].starts + 1,
-            )
-        return child
-
-    def _is_up(self, name: str, part: Part, child: subprocess.Popen[bytes] | None) -> bool:
-        code = child.poll() if child else None
-        if code is None:
-            return not part.oneshot and part.ready()
-        if part.oneshot and code == 0:
-            return True
-        self._fail(name, _how_it_ended(code))
-        return True
 
     def _watch(self) -> None:
         for name, part in self.parts.items():

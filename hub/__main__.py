@@ -1,0 +1,5 @@
+"""`python -m hub` is the command line `hub`."""
+
+from hub.cli import main
+
+main()
