@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from hub.stack import ports, processes
+from hub.stack import ports
 from hub.stack.errors import PasswordRefused, StepFailed
 from hub.stack.layout import Layout
 from hub.stack.parts import Part, run_step
@@ -114,8 +114,7 @@ class Postgres(Part):
         who, data = self.who, self.root / "data"
         if not (data / "PG_VERSION").exists():
             self._create(data, who)
-        processes.sweep(self.plan.mark(self.name), self.home)
-        # Its processes are gone for certain, so the id in there is stale and may be somebody else's by now.
+        # All processes of it are gone by now (the supervisor saw to it), so the id in there is stale and may be somebody else's by now.
         (data / "postmaster.pid").unlink(missing_ok=True)
         self._own_file(data / "hub.conf", CONFIGURATION.format(host=ports.HOST, port=self.plan.ports["postgres"]), who)
         self._own_file(data / "pg_hba.conf", ACCESS, who)

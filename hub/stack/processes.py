@@ -1,8 +1,9 @@
 """Processes that the stack started: started apart, known again, ended for certain, and no other ever touched.
 
 A process id alone says nothing: after a crash it may belong to somebody else. A process is known by its id
-and the instant it was born. Its children are known by a mark in their environment, which outlives the part's
-first process, and PostgreSQL's by their working folder, because they overwrite their environment.
+and the instant it was born. Its children are known by a mark in their environment and by the session that the part's
+first process opened, both of which outlive it; PostgreSQL's by their working folder, because they open sessions of
+their own. One sign alone would miss some: a program that sets its title in `ps` overwrites its environment.
 """
 
 from __future__ import annotations
@@ -86,15 +87,36 @@ def start(launch: Launch, mark: str, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def members(mark: str, home: Path | None = None) -> Iterator[psutil.Process]:
-    """Live processes that carry `mark` or, for PostgreSQL, whose working folder is `home`."""
+@dataclass(frozen=True)
+class Kin:
+    """The signs by which all processes of one part are known."""
+
+    mark: str
+    leader: Proc | None = None
+    home: Path | None = None
+
+
+def members(kin: Kin) -> Iterator[psutil.Process]:
+    """Live processes of a part, whether or not its first process still lives."""
+    leader = kin.leader if kin.leader and _session_is_ours(kin.leader) else None
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            in_home = home is not None and process.name() == "postgres" and process.cwd() == str(home)
-            if in_home or process.environ().get(MARK) == mark:
+        with suppress(psutil.Error, ProcessLookupError):
+            if process.status() != psutil.STATUS_ZOMBIE and _belongs(process, kin, leader):
                 yield process
+
+
+def _session_is_ours(leader: Proc) -> bool:
+    """A session's number stays taken while it has members; only an empty one's can go to a stranger."""
+    now = identify(leader.pid)
+    return now is None or abs(now.born - leader.born) <= _SAME_BIRTH
+
+
+def _belongs(process: psutil.Process, kin: Kin, leader: Proc | None) -> bool:
+    if leader and os.getsid(process.pid) == leader.pid and process.create_time() >= leader.born - _SAME_BIRTH:
+        return True
+    if kin.home is not None and process.name() == "postgres" and process.cwd() == str(kin.home):
+        return True
+    return process.environ().get(MARK) == kin.mark
 
 
 def send(proc: Proc, number: int) -> bool:
@@ -109,18 +131,18 @@ def send(proc: Proc, number: int) -> bool:
     return True
 
 
-def stop(proc: Proc | None, mark: str, *, number: int, grace: float, home: Path | None = None) -> bool:
+def stop(kin: Kin, *, number: int, grace: float) -> bool:
     """Ends a part: `number` to its first process, SIGKILL to whatever is left after `grace` seconds.
 
     Returns True when it ended in time by itself. Afterwards no process of the part is left.
     """
     graceful = True
-    if proc is not None and send(proc, number):
-        graceful = wait_gone(proc, grace)
+    if kin.leader is not None and send(kin.leader, number):
+        graceful = wait_gone(kin.leader, grace)
         if not graceful:
-            send(proc, signal.SIGKILL)
-            wait_gone(proc, 5)
-    sweep(mark, home)
+            send(kin.leader, signal.SIGKILL)
+            wait_gone(kin.leader, 5)
+    sweep(kin)
     return graceful
 
 
@@ -134,10 +156,10 @@ def wait_gone(proc: Proc, seconds: float) -> bool:
     return True
 
 
-def sweep(mark: str, home: Path | None = None, seconds: float = 10) -> None:
+def sweep(kin: Kin, seconds: float = 10) -> None:
     """SIGKILLs what is left of a part until nothing is."""
     end = time.monotonic() + seconds
-    while left := list(members(mark, home)):
+    while left := list(members(kin)):
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

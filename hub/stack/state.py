@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hub.stack import ports
 from hub.stack.errors import StateUnreadable
 from hub.stack.layout import Layout, write_private
-from hub.stack.processes import Proc, alive
+from hub.stack.processes import Kin, Proc, alive
 
 State = Literal["waiting", "preparing", "starting", "ready", "done", "skipped", "failed", "down", "silent", "stopped"]
 """`done`: a step that ended well. `down`: it was ready and ended. `silent`: it runs but its port does not answer."""
@@ -45,6 +45,11 @@ class PartState:
     def proc(self) -> Proc | None:
         """Its first process, if it has one."""
         return Proc(self.pid, self.born) if self.pid is not None and self.born is not None else None
+
+    @property
+    def kin(self) -> Kin:
+        """The signs by which all its processes are known."""
+        return Kin(self.mark, self.proc, Path(self.home) if self.home else None)
 
     def row(self) -> dict[str, Any]:
         """What `status` shows."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from hub.stack import processes
 from hub.stack.state import PartState
@@ -29,6 +28,4 @@ def stop_parts(parts: Mapping[str, PartState], stopped: Callable[[str], None]) -
 
 
 def _stop(part: PartState) -> None:
-    processes.stop(
-        part.proc, part.mark, number=part.stop_signal, grace=part.grace, home=Path(part.home) if part.home else None
-    )
+    processes.stop(part.kin, number=part.stop_signal, grace=part.grace)

@@ -141,7 +141,9 @@ class Supervisor:
             return True
         path = self.layout.log(name)
         _rotate(path)
-        self._set(name, state="preparing", log_start=log_size(path))
+        self._set(name, state="preparing", log_start=log_size(path), home=str(part.home) if part.home else None)
+        # What a killed first process left behind must be gone before the next one starts on the same data and port.
+        processes.sweep(self.now.parts[name].kin)
         part.prepare()
         if part.oneshot and part.done_already():
             return True
@@ -160,7 +162,6 @@ class Supervisor:
                 state="starting",
                 pid=child.pid,
                 born=proc.born if proc else None,
-                home=str(part.home) if part.home else None,
                 starts=self.now.parts[name].starts + 1,
             )
         return True
@@ -250,7 +251,7 @@ class Supervisor:
         lines = processes.tail(Path(current.log), start=current.log_start)
         _log.error("part failed" if to == "failed" else "part ended", part=name, detail=detail)
         if to == "failed":
-            processes.stop(current.proc, current.mark, number=signal.SIGTERM, grace=2, home=_home(current))
+            processes.stop(current.kin, number=signal.SIGTERM, grace=2)
         self._set(name, state=to, detail=detail, tail=lines)
 
     def _set(self, name: str, **changes: Any) -> None:
@@ -266,10 +267,6 @@ class Supervisor:
 
     def _write(self) -> None:
         state.write(self.layout, self.now)
-
-
-def _home(part: PartState) -> Path | None:
-    return Path(part.home) if part.home else None
 
 
 def _how_it_ended(code: int) -> str:
