@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from warehouse.store import HashingFile, Store
+from warehouse.store import HashingFile, Store, ipc_options
 
 RECORDS_PER_BATCH = 8_192
 
@@ -84,10 +84,7 @@ class ChangeSetWriter(AbstractContextManager["ChangeSetWriter"]):
 
     def __enter__(self) -> ChangeSetWriter:
         self._file: HashingFile = self._place.__enter__()
-        # lz4: a quarter of the bytes to write and fsync, for less CPU than writing them would take.
-        self._ipc = pa.ipc.new_file(
-            self._file, self._schema, options=pa.ipc.IpcWriteOptions(compression="lz4", unify_dictionaries=True)
-        )
+        self._ipc = pa.ipc.new_file(self._file, self._schema, options=ipc_options())
         return self
 
     def write(self, events: pa.Table) -> None:
@@ -132,7 +129,8 @@ class ChangeSet:
 
     def __init__(self, store: Store, path: str) -> None:
         self.path = path
-        self._source = pa.memory_map(str(store.existing(path)))
+        # Read, not mapped: a mapped file would count as this process's memory until it is closed.
+        self._source = pa.OSFile(str(store.existing(path)))
         self._reader: Any = pa.ipc.open_file(self._source)
         metadata = self._reader.schema.metadata or {}
         self.facts = ChangeSetFacts(

@@ -15,6 +15,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from hub.settings import settings
 from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
@@ -147,10 +150,16 @@ class Store:
 
     def list(self, folder: str) -> list[str]:
         """Paths of all files under a folder, sorted, unfinished ones too."""
-        place = self.path(folder)
+        place = self.path(folder) if folder else self.root
         if not place.is_dir():
             return []
         return sorted(str(file.relative_to(self.root)) for file in place.rglob("*") if file.is_file())
+
+
+def ipc_options() -> Any:
+    """How Arrow files are written: plain, or lz4 where the operator has more processor than disk."""
+    wanted = settings().store_compression
+    return pa.ipc.IpcWriteOptions(compression=None if wanted == "none" else wanted, unify_dictionaries=True)
 
 
 def store() -> Store:

@@ -56,6 +56,7 @@ batch = Table(
     Column("contract_sha256", Text, nullable=False),
     Column("kind", Text, nullable=False),  # pull push replay backfill rerun
     Column("parent_batch", Text, ForeignKey("hub.batch.batch_id")),
+    Column("order_no", BigInteger),  # batch_no whose place in the order a replay keeps; null: its own
     Column("source", Text, nullable=False),
     Column("delivery", Text, nullable=False),
     Column("delivery_sha256", Text),
@@ -178,6 +179,17 @@ cursor = Table(
     Column("value", JSONB, nullable=False),
     Column("batch_id", Text, nullable=False),
     _at("moved_at", required=True),
+)
+
+# When a source was last looked at, and how often in a row there was nothing: an empty pull makes no batch.
+source_look = Table(
+    "source_look",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    _at("looked_at", required=True),
+    _at("found_at"),
+    Column("empty_looks", BigInteger, nullable=False, server_default="0"),
 )
 
 # The final word on a batch: canonical bytes, later signed. A further version says what was fixed or replayed since.

@@ -1,0 +1,1 @@
+"""How the hub's own tables came to be, one step a file under `versions/`; run by `warehouse.migrate`."""

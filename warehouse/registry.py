@@ -1,0 +1,74 @@
+"""A contract's place in the database: its version on record, its tables, its topic and lane.
+
+What was used once stays readable: a batch that was checked under an older version is loaded under that version.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from contracts.model import FeedContract
+from hub.ids import FeedId
+from warehouse.errors import TableMismatch
+from warehouse.feed_tables import ensure_tables
+from warehouse.outbox import ensure_topic
+from warehouse.stored_contract import contract_from
+from warehouse.tables import contract_version
+
+
+def ensure(conn: sa.Connection, contract: FeedContract) -> None:
+    """Makes what the feed needs where it is missing. In a transaction; doing it twice changes nothing.
+
+    Raises TableMismatch where the contract breaks with the version before: another key, another type, a field less.
+    """
+    known = sa.select(contract_version.c.feed).where(
+        contract_version.c.feed == contract.id, contract_version.c.sha256 == contract.sha256
+    )
+    if conn.execute(known).first() is None:
+        _check_key(conn, contract)
+        conn.execute(
+            insert(contract_version)
+            .values(
+                feed=contract.id,
+                sha256=contract.sha256,
+                version=contract.version,
+                document=json.dumps(asdict(contract), ensure_ascii=False),
+            )
+            .on_conflict_do_nothing()
+        )
+    ensure_tables(conn, contract)
+    ensure_topic(conn, contract.topic, contract.id)
+
+
+def recorded(conn: sa.Connection, feed: FeedId, sha256: str) -> FeedContract:
+    """The contract of that hash as it was when it was used. Raises KeyError where it never was."""
+    document = conn.scalar(
+        sa.select(contract_version.c.document).where(
+            contract_version.c.feed == feed, contract_version.c.sha256 == sha256
+        )
+    )
+    if document is None:
+        raise KeyError(sha256)
+    return contract_from(json.loads(document))
+
+
+def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
+    latest = conn.scalar(
+        sa.select(contract_version.c.document)
+        .where(contract_version.c.feed == contract.id)
+        .order_by(contract_version.c.first_used_at.desc())
+        .limit(1)
+    )
+    if latest is None:
+        return
+    before = tuple(json.loads(latest)["key"])
+    if before != contract.key:
+        raise TableMismatch(
+            feed=contract.id,
+            version=contract.version,
+            reason=f"the key was {'|'.join(before)} and is now {'|'.join(contract.key)}",
+        )
