@@ -164,8 +164,8 @@ def implementation(entry: Mapping[str, Any]) -> tuple[str, tuple[str, ...] | Non
     body = entry.get("implementation")
     if not isinstance(body, dict):
         return "", None, {}
-    rest = {name: value for name, value in body.items() if name not in ("rule", "fields")}
-    kind = body.get("rule")
+    rest = {name: value for name, value in body.items() if name not in ("kind", "fields")}
+    kind = body.get("kind")
     named = cast("tuple[str, ...] | None", texts(body["fields"]) if "fields" in body else None)
     return (kind if isinstance(kind, str) else ""), named, rest
 
