@@ -1,0 +1,72 @@
+"""LocalExecutor whose workers start warm.
+
+LocalExecutor forks its workers from the scheduler, and every task is a fork of a worker (no new interpreter). What the
+scheduler has imported when it starts the executor is therefore there in every task, shared and for nothing; what it has
+not, every task imports again: Great Expectations alone costs 7 s of CPU. Figures: docs/decisions/0007-airflow.md.
+
+Only modules are imported here. No settings are read, no connection opened, no thread pool of ours started, so that a
+forked task begins as a fresh process would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import time
+from typing import Any
+
+from airflow.executors.local_executor import LocalExecutor
+
+WARM: tuple[str, ...] = (
+    # what Airflow itself imports at the start of each task
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.dag_processing.dagbag",
+    "airflow.dag_processing.bundles.local",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.connection",
+    # what the whole way needs
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "httpx",
+    "great_expectations",
+    "dags.factory",
+    "hub.settings",
+    "warehouse.way",
+    "exchange.publication",
+)
+"""Modules that are safe to inherit: none starts a thread that a fork would lose (polars does, so it is not here)."""
+
+
+class WarmLocalExecutor(LocalExecutor):
+    """LocalExecutor that imports WARM before it forks."""
+
+    def start(self) -> None:
+        """Imports, then starts the workers. What can't be imported is logged and left to the tasks."""
+        warm(self.log)
+        super().start()
+
+
+def warm(log: Any) -> list[str]:
+    """Imports WARM and the connectors; returns what could not be imported."""
+    began, cpu = time.monotonic(), time.process_time()
+    # One thread is enough for the little that numpy does here, and a fork copies no others.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    missing = [name for name in WARM if not _import(name, log)]
+    log.info("workers start warm after %.1f s (%.1f s CPU)", time.monotonic() - began, time.process_time() - cpu)
+    return missing
+
+
+def _import(name: str, log: Any) -> bool:
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001 - a module that fails here fails in its task, where it can be told
+        log.warning("can't warm %s: %s", name, type(error).__name__)
+        return False
+    return True
