@@ -64,6 +64,13 @@ BUDGETS: tuple[tuple[str, str], ...] = (("1", "当年预算"), ("2", "上年结�
 PAYMENTS: dict[str, tuple[str, str]] = {"5201": ("1", "直接支付"), "8202": ("2", "授权支付")}
 """Voucher type -> way of payment: 5201 paid by the treasury itself, 8202 by the unit under its authority."""
 
+CATEGORY = ("1", "正常支出")
+"""收支管理, the same for all."""
+
+PROJECTS: tuple[tuple[str, str], ...] = tuple(
+    (f"26{number:04d}", f"示例项目{number:04d}")
+    for number in (101, 118, 203, 217, 305, 342, 411, 509, 612, 733, 840, 958)
+)
 SETTLEMENTS: tuple[tuple[str, str], ...] = (("1", "现金支票"), ("3", "转账支票"), ("5", "电汇"), ("8", "公务卡"))
 OFFICES: tuple[tuple[str, str], ...] = (
     ("010", "预算科"),

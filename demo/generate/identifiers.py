@@ -5,6 +5,8 @@ Source: GB 32100-2015 (codes), GB 11714-1997 (their inner organisation code), GB
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -68,6 +70,11 @@ def elsewhere(codes: Bytes, division: str) -> Bytes:
 def as_text(codes: Bytes) -> pa.StringArray:
     """Codes as Arrow strings."""
     return fixed(codes)
+
+
+def as_bytes(codes: Sequence[str]) -> Bytes:
+    """Codes back as a matrix of bytes."""
+    return np.frombuffer("".join(codes).encode("ascii"), dtype=np.uint8).reshape(len(codes), 18)
 
 
 def impossible_citizen_numbers(count: int) -> list[str]:

@@ -17,6 +17,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "12": ("示例市第{k}中学", "示例县第{k}小学", "示例市第{k}人民医院", "示例区第{k}文化馆"),
     "13": ("示例市第{k}群众团体",),
     "19": ("示例市第{k}机关服务中心",),
+    "29": ("示例第{k}涉外服务机构",),
     "51": ("示例市第{k}行业协会",),
     "52": ("示例区第{k}民办幼儿园",),
     "53": ("示例市第{k}教育基金会",),
@@ -26,9 +27,9 @@ _KINDS: dict[str, tuple[str, ...]] = {
 }
 PUBLIC = {"11": 40, "12": 52, "13": 3, "19": 5}
 """Weights of kinds among bodies that spend public money."""
-SUPERVISED = {"11": 30, "12": 40, "19": 4, "51": 4, "53": 2, "91": 12, "N2": 8}
+SUPERVISED = {"11": 30, "12": 40, "19": 4, "29": 1, "51": 4, "53": 2, "91": 12, "N2": 8}
 """Weights of kinds among supervised bodies: with public firms and village collectives."""
-PAYEES = {"91": 70, "12": 10, "51": 4, "52": 4, "53": 2, "93": 4, "N2": 6}
+PAYEES = {"91": 69, "12": 10, "29": 1, "51": 4, "52": 4, "53": 2, "93": 4, "N2": 6}
 """Weights of kinds among those who are paid."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from pyarrow import csv
 from demo.generate import classifications as codes
 from demo.generate.columns import Columns, copied
 from demo.generate.divisions import NEVER, in_use
-from demo.generate.identifiers import as_text, broken, elsewhere, impossible_citizen_numbers
+from demo.generate.identifiers import as_bytes, as_text, broken, elsewhere, impossible_citizen_numbers
 from demo.generate.ledger import Draw, Ledger, share
 from demo.generate.organisations import PAYEES, PUBLIC, Organisations, organisations
 from demo.generate.text import Ints, amounts, day_number, days, digits, full_width, join, pick
@@ -34,7 +35,8 @@ def write_csv(
 ) -> Ledger:
     """Writes a file of `rows` vouchers (CRLF, `encoding`) and returns what was planted in it."""
     ledger = Ledger(FEED, path.name, rows, seed)
-    options = csv.WriteOptions(include_header=False, quoting_style="needed")
+    # No value holds a comma, quote or line break, and the interface's own exports quote nothing.
+    options = csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as file:
         first = 0
         for table, planted in _blocks(path.name, rows, seed, defects, voucher):
@@ -60,6 +62,8 @@ def payments(rows: int, seed: int = 1, *, defects: bool = True, voucher: str = "
 
 
 def _blocks(unit: str, rows: int, seed: int, defects: bool, voucher: str) -> Iterator[tuple[pa.Table, Ledger]]:
+    # Deliveries of another size or seed are other vouchers, never corrections of these.
+    series = f"{voucher}-{crc32(f'{seed}:{rows}'.encode()) % 9_000 + 1_000}"
     pools = np.random.default_rng([seed, 7])
     parties = organisations(1_200, PUBLIC, 100_000, pools), organisations(6_000, PAYEES, 200_000, pools)
     for number, first in enumerate(range(0, rows, BLOCK)):
@@ -67,9 +71,9 @@ def _blocks(unit: str, rows: int, seed: int, defects: bool, voucher: str) -> Ite
         rng = np.random.default_rng([seed, int(voucher), number])
         draw = Draw(FEED, unit, size, seed, rng)
         base = draw.copies(share(size, 10), share(size, 5)) if defects else size
-        columns = _vouchers(base, first, voucher, parties, rng)
+        columns = _vouchers(base, first, series, parties, rng)
         if defects:
-            _spoil(columns, draw, size, rng)
+            _spoil(columns, draw, size)
         table = columns.table()
         if defects:
             table = pa.concat_tables([table, copied(table, draw.identical), _contradicting(table, draw.conflicting)])
@@ -77,65 +81,84 @@ def _blocks(unit: str, rows: int, seed: int, defects: bool, voucher: str) -> Ite
 
 
 def _vouchers(
-    rows: int, first: int, voucher: str, parties: tuple[Organisations, Organisations], rng: np.random.Generator
+    rows: int, first: int, series: str, parties: tuple[Organisations, Organisations], rng: np.random.Generator
 ) -> Columns:
-    """Sound vouchers, numbered from `first`."""
+    """Sound detail lines, numbered from `first`; two of three vouchers have one line, the third has two."""
     payers, payees = parties
+    voucher = series[:4]
     serial = np.arange(first + 1, first + rows + 1, dtype=np.int64)
-    payer, payee = _skewed(len(payers), rows, rng), _skewed(len(payees), rows, rng)
-    day = np.sort(rng.integers(FIRST_DAY, LAST_DAY + 1, rows))
-    function = rng.integers(0, len(codes.FUNCTIONS), rows)
-    economic = rng.integers(0, len(codes.GOVERNMENT_ECONOMIC), rows)
-    hundredths = np.round(np.exp(rng.normal(9.5, 1.8, rows)) * 100).astype(np.int64) + 100
-    division = in_use()
+    number = (serial * 3 + 3) // 4
+    head = number - number[0]
+    vouchers = int(head[-1]) + 1 if rows else 0
+    # What stands in the head of a voucher is drawn once for all its lines.
+    payer = _skewed(len(payers), vouchers, rng)[head]
+    day = np.sort(rng.integers(FIRST_DAY, LAST_DAY + 1, vouchers))[head]
+    function = rng.integers(0, len(codes.FUNCTIONS), vouchers)[head]
+    economic = rng.integers(0, len(codes.GOVERNMENT_ECONOMIC), vouchers)[head]
     columns = Columns(rows)
-    columns["AdmDivCode"] = pick(division, payer % len(division))
+    columns["AdmDivCode"] = pick(in_use(), payer % len(in_use()))
     columns["StYear"] = str(YEAR)
     columns["VtCode"] = voucher
-    columns["Id"] = join("V", voucher, "-", digits(serial, 9))
-    columns["VoucherNo"] = join("ZF", str(YEAR), digits(serial, 8))
+    columns["Id"] = join(f"V{series}-", digits(serial, 9))
+    columns["VoucherNo"] = join(f"ZF{YEAR}-{series}-", digits(number, 8))
     columns["VouDate"] = days(day)
-    _coded(columns, "FundType", codes.FUNDS, rng.choice(3, rows, p=[0.82, 0.15, 0.03]))
-    _coded(columns, "BgtType", codes.BUDGETS, rng.choice(2, rows, p=[0.93, 0.07]))
+    columns["VoucherBillId"] = join(f"B{series}-", digits(number, 9))
+    columns["VoucherBillNo"] = join(f"SQ{YEAR}-{series}-", digits(number, 8))
+    _coded(columns, "FundType", codes.FUNDS, rng.choice(3, vouchers, p=[0.82, 0.15, 0.03])[head])
+    _coded(columns, "BgtType", codes.BUDGETS, rng.choice(2, vouchers, p=[0.93, 0.07])[head])
     columns["PayTypeCode"], columns["PayTypeName"] = codes.PAYMENTS[voucher]
+    columns["ProCatCode"], columns["ProCatName"] = codes.CATEGORY
     _coded(columns, "MOFDep", codes.OFFICES, payer % len(codes.OFFICES))
+    columns["FileNoCode"] = join("示财预〔2026〕", digits(payer % 400 + 1, 3), "号")
     columns["SupDepCode"] = digits(payer // 20 + 101, 3)
+    columns["SupDepName"] = join("示例市第", digits(payer // 20 + 101, 3), "预算主管部门")
     columns["AgencyCode"] = digits((payer // 20 + 101) * 1_000 + payer % 20 + 1, 6)
     columns["AgencyName"] = payers.names.take(pa.array(payer))
     columns["AgencyUscc"] = payers.uscc(payer)
-    names = [code for code, _ in codes.FUNCTIONS]
-    columns["ExpFuncCode"] = pick(names, function)
-    columns["ExpFuncName"] = pick([name for _, name in codes.FUNCTIONS], function)
+    _coded(columns, "ExpFunc", codes.FUNCTIONS, function)
     for level, width in (("1", 3), ("2", 5), ("3", 7)):
-        columns[f"ExpFuncCode{level}"] = pick([code[:width] for code in names], function)
+        columns[f"ExpFuncCode{level}"] = pick([code[:width] for code, _ in codes.FUNCTIONS], function)
     _coded(columns, "GovExpEco", codes.GOVERNMENT_ECONOMIC, economic)
     _coded(columns, "DepExpEco", codes.DEPARTMENT_ECONOMIC, economic)
-    _coded(columns, "SetMode", codes.SETTLEMENTS, rng.choice(4, rows, p=[0.05, 0.45, 0.4, 0.1]))
+    _coded(columns, "DepPro", codes.PROJECTS, (payer + function) % len(codes.PROJECTS))
+    _coded(columns, "SetMode", codes.SETTLEMENTS, rng.choice(4, vouchers, p=[0.05, 0.45, 0.4, 0.1])[head])
+    columns["BusinessTypeCode"] = "1"
     columns["PayAcctNo"] = join("90", digits(payer * 37 + 100_000_000_001, 12))
     columns["PayAcctName"] = columns["AgencyName"]
+    columns["PayAcctBankName"] = join("示例银行第", digits(payer % 31 + 1, 2), "支行")
+    columns["XPayDate"] = days(day + rng.integers(0, 3, vouchers)[head])
+    _lines(columns, payees, serial, rng)
+    return columns
+
+
+def _lines(columns: Columns, payees: Organisations, serial: Ints, rng: np.random.Generator) -> None:
+    """What differs between the lines of one voucher: payee, use and amount."""
+    rows = columns.rows
+    payee = _skewed(len(payees), rows, rng)
     columns["PayeeAcctNo"] = join("90", digits(payee * 53 + 300_000_000_007, 12))
     columns["PayeeAcctName"] = payees.names.take(pa.array(payee))
     columns["PayeeUscc"] = payees.uscc(payee)
     columns["PayeeAcctBankName"] = join("示例银行第", digits(payee % 97 + 1, 2), "支行")
+    columns["PayeeAcctBankNo"] = digits(payee % 97 + 990_000_000_001, 12)
     columns["PaySummaryName"] = pick(codes.SUMMARIES, rng.integers(0, len(codes.SUMMARIES), rows))
-    columns["PayAmt"] = amounts(hundredths)
-    columns["XPayDate"] = days(day + rng.integers(0, 3, rows))
+    columns["PayAmt"] = amounts(np.round(np.exp(rng.normal(9.5, 1.8, rows)) * 100).astype(np.int64) + 100)
     columns["XPayAmt"] = columns["PayAmt"]
+    columns["XAgentBusinessNo"] = join("JY", digits(serial, 10))
     columns["Remark"] = ""
-    return columns
+    columns["Hold1"] = ""
 
 
-def _spoil(columns: Columns, draw: Draw, size: int, rng: np.random.Generator) -> None:
-    """Plants the defects, each at its rate, and notes them."""
-    del rng
-    at = draw.take("bad_check_digit", "PayeeUscc", "quarantined", share(size, 20))
-    codes18 = np.frombuffer("".join(columns.cells("PayeeUscc", at)).encode(), np.uint8).reshape(len(at), 18)
-    columns.replace("PayeeUscc", at, as_text(broken(codes18)))
-    at = draw.take("division_never_existed", "PayeeUscc", "quarantined", share(size, 10))
-    codes18 = np.frombuffer("".join(columns.cells("PayeeUscc", at)).encode(), np.uint8).reshape(len(at), 18)
-    columns.replace("PayeeUscc", at, as_text(elsewhere(codes18, NEVER[0])))
+def _spoil(columns: Columns, draw: Draw, size: int) -> None:
+    """Plants the defects, each at its rate in ten thousand rows, and notes them."""
+    at = draw.take("bad_check_digit", "AgencyUscc", "quarantined", share(size, 20))
+    columns.replace("AgencyUscc", at, as_text(broken(as_bytes(columns.cells("AgencyUscc", at)))))
+    at = draw.take("division_never_existed", "AdmDivCode", "quarantined", share(size, 5))
+    columns.replace("AdmDivCode", at, NEVER[1])
+    at = draw.take("division_never_existed", "PayeeUscc", "quarantined", share(size, 5))
+    columns.replace("PayeeUscc", at, as_text(elsewhere(as_bytes(columns.cells("PayeeUscc", at)), NEVER[0])))
     at = draw.take("wan_yuan_for_yuan", "PayAmt", "quarantined", share(size, 15))
-    columns.replace("PayAmt", at, [_wan(text) for text in columns.cells("PayAmt", at)])
+    columns.replace("PayAmt", at, amounts(at % 9_000 + 125))
+    columns.replace("XPayAmt", at, amounts((at % 9_000 + 125) * 10_000))
     at = draw.take("future_date", "VouDate", "quarantined", share(size, 5))
     columns.replace("VouDate", at, "20991231")
     at = draw.take("full_width_digits", "PayAmt", "normalised", share(size, 30))
@@ -143,8 +166,7 @@ def _spoil(columns: Columns, draw: Draw, size: int, rng: np.random.Generator) ->
     at = draw.take("mixed_date_form", "VouDate", "normalised", share(size, 50))
     columns.replace("VouDate", at, [_spelled(text, k) for k, text in enumerate(columns.cells("VouDate", at))])
     at = draw.take("informant_number", "Remark", "masked", share(size, 2))
-    numbers = impossible_citizen_numbers(len(at))
-    columns.replace("Remark", at, [f"据举报人({number})反映" for number in numbers])
+    columns.replace("Remark", at, [f"据举报人({number})反映" for number in impossible_citizen_numbers(len(at))])
     at = draw.take("secret_mark", "Remark", "refused", share(size, 1))
     columns.replace("Remark", at, "秘密★1年")
 
@@ -166,10 +188,6 @@ def _coded(columns: Columns, stem: str, entries: tuple[tuple[str, str], ...], in
 def _skewed(pool: int, rows: int, rng: np.random.Generator) -> Ints:
     """Positions in a pool, few of them often: as large units pay often."""
     return np.asarray((rng.random(rows) ** 2 * pool).astype(np.int64))
-
-
-def _wan(text: str) -> str:
-    return f"{float(text) / 10_000:.6f}"
 
 
 def _spelled(text: str, k: int) -> str:
