@@ -73,7 +73,8 @@ class AirflowPart(Part):
             "core": {
                 "dags_folder": ROOT / "dags",
                 "load_examples": False,
-                "executor": "LocalExecutor",
+                # LocalExecutor whose workers are forked with the heavy modules already there (docs/decisions/0007).
+                "executor": "dags.executor.WarmLocalExecutor",
                 "parallelism": max(4, 2 * (os.cpu_count() or 2)),
                 "fernet_key": get("airflow-fernet", _fernet_key),
                 "simple_auth_manager_users": f"{USER}:admin",
