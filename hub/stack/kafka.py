@@ -58,6 +58,8 @@ class Kafka(Part):
             self._format()
         self.plan.vault.put("kafka-1.properties", self._properties(self.node))
         self.plan.vault.put("kafka-client.properties", properties(self.client_properties()))
+        # For Kafka's own command line tools: java @tool.args <class> --bootstrap-server ...
+        (self.folder / "tool.args").write_text(self._java_arguments("-Xmx256m"), encoding="utf-8")
 
     def launch(self) -> Launch:
         """The broker; its class path stands in an argument file, so that `ps` stays readable."""

@@ -168,7 +168,10 @@ class Postgres(Part):
     def _create(self, data: Path, who: RunAs) -> None:
         """Makes the cluster beside its final place and moves it there, so that half a cluster is never started."""
         programs, env = self._programs(who) / "bin", self.plan.step_env(self.name)
-        remedy = f"make room and rights in {self.root}, or set HUB_POSTGRES_HOME or HUB_DATABASE_URL"
+        remedy = (
+            f"make room and rights in {self.root}; run as a user that the machine knows by name; "
+            "or set HUB_POSTGRES_HOME or HUB_DATABASE_URL"
+        )
         new = data.with_name("data.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)

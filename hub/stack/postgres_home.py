@@ -50,10 +50,10 @@ def run_as(wanted: str | None) -> RunAs:
 
 
 def can_reach(path: Path, who: RunAs) -> bool:
-    """Whether that user can go to `path`: every folder above it lets it pass."""
+    """Whether that user can go to `path`: every folder above it, as far as there are any, lets it pass."""
     if who.uid is None:
         return os.access(path.parent, os.X_OK)
-    return all(_passes(folder.stat(), who) for folder in path.resolve().parents)
+    return all(_passes(folder.stat(), who) for folder in path.resolve().parents if folder.exists())
 
 
 def find(wanted: Path | None) -> Path:

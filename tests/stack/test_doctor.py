@@ -1,0 +1,91 @@
+"""`hub doctor` finds what is wrong, says what to do, and shows no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub import doctor
+from hub.settings import Settings, load_settings
+
+
+def verdicts(now: Settings) -> dict[str, doctor.Check]:
+    return {check.name: check for check in doctor.examine(now)}
+
+
+def run(var: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hub", "doctor", "--json"],
+        env={**os.environ, "HUB_VAR": str(var), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_runs(var: Path) -> None:
+    found = verdicts(load_settings(var=var))
+    assert found["stack"].verdict == "warn" and "hub stack up" in found["stack"].remedy
+    assert found["python"].verdict == "ok" and found["java"].verdict == "ok"
+
+
+def test_every_setting_is_shown_with_its_source(var: Path) -> None:
+    done = run(var, HUB_LEVEL="2", HUB_KAFKA_PASSWORD="hush-hush", HUB_LEVLE="2")
+    told = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert {f"HUB_{name.upper()}" for name in Settings.model_fields} <= set(told)
+    assert told["HUB_LEVEL"]["found"] == "2 (environment)" and told["HUB_PRODUCER"]["found"].endswith("(default)")
+    assert told["HUB_KAFKA_PASSWORD"]["found"] == "set, not shown (environment)"
+    assert told["HUB_LEVLE"]["verdict"] == "warn"
+    assert "hush-hush" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "area", "name"),
+    [
+        ({"java": "/no/java"}, "programs", "HUB-STK-009"),
+        ({"postgres_home": "/no/postgres"}, "programs", "HUB-STK-010"),
+        ({"database_url": "postgresql+psycopg://hub:hush-hush@127.0.0.1:1/hub"}, "parts", "database"),
+        (
+            {"kafka_bootstrap": "127.0.0.1:1", "kafka_username": "hub", "kafka_password": "hush-hush"},
+            "parts",
+            "brokers",
+        ),
+    ],
+)
+def test_what_is_wrong_is_a_failed_check_with_a_remedy(
+    var: Path, settings: dict[str, str], area: str, name: str
+) -> None:
+    checks = doctor.examine(load_settings(var=var, **settings))
+    wrong = [check for check in checks if check.verdict == "fail"]
+    assert [(check.area, check.name) for check in wrong] == [(area, name)], wrong
+    assert wrong[0].remedy
+    assert "hush-hush" not in str(checks)
+
+
+@pytest.mark.stack
+def test_a_stack_that_runs_is_well(running: Path) -> None:
+    done = run(running)
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and told["failed"] == 0, told
+    found = {check["name"]: check for check in told["checks"]}
+    assert "login works" in found["database"]["found"] and "login works" in found["brokers"]["found"]
+    assert found["HUB_DATABASE_URL"]["found"] == "set, not shown (hub.env)"
+    secret = load_settings(var=running).kafka_password
+    assert secret and secret.get_secret_value() not in done.stdout
+
+
+@pytest.mark.stack
+def test_a_wrong_password_is_told_from_a_broker_that_is_away(running: Path) -> None:
+    now = load_settings(
+        var=running,
+        kafka_password="wrong",
+        database_url="postgresql+psycopg://hub:wrong@" + load_settings(var=running).url().split("@")[1],
+    )
+    found = verdicts(now)
+    assert found["brokers"].verdict == "fail" and "HUB_KAFKA_PASSWORD" in found["brokers"].remedy
+    assert found["database"].verdict == "fail" and "password" in found["database"].found

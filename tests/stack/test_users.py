@@ -1,0 +1,113 @@
+"""The stack works for a normal user as for root, whose PostgreSQL runs as somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from hub import stack
+from hub.settings import ROOT, load_settings
+from hub.stack.layout import Layout
+from hub.stack.postgres import plain_url
+from hub.stack.postgres_home import RunAs, can_reach
+
+pytestmark = [pytest.mark.stack, pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a normal user")]
+
+
+def interpreter(who: RunAs) -> list[str]:
+    """A Python of this version that a normal user can run."""
+    named = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for found in (sys.executable, shutil.which(named, path="/usr/bin:/usr/local/bin")):
+        if found and can_reach(Path(found).resolve(), who):
+            return [found]
+    pytest.skip("no Python of this version lies where a normal user can run it")
+
+
+def test_root_never_runs_postgres_as_root(running: Path) -> None:
+    state = stack.status(running)
+    assert psutil.Process(state.pid("postgres")).uids().effective != 0
+
+
+def test_a_normal_user_brings_it_up_and_down(var: Path) -> None:
+    entry = pwd.getpwnam("nobody")
+    who = RunAs(entry.pw_uid, entry.pw_gid)
+    python = interpreter(who)
+    if not can_reach(ROOT / "hub", who):
+        pytest.skip("the checkout lies where a normal user can't go")
+    os.chown(var.parent, entry.pw_uid, entry.pw_gid)
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "HUB_VAR": str(var),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *site.getsitepackages()]),
+    }
+
+    def hub(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [*python, "-m", "hub", "stack", *words, "--json"]
+        return subprocess.run(
+            argv,
+            env=env,
+            cwd="/",
+            user=who.uid,
+            group=who.gid,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    up = hub("up", "--only", "postgres")
+    assert up.returncode == 0, up.stdout + up.stderr
+    told = json.loads(up.stdout)
+    assert told["state"] == "ready"
+    pids = [part["pid"] for part in told["parts"]]
+    assert {psutil.Process(pid).uids().effective for pid in pids} == {who.uid}
+    down = hub("down")
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_run_directory_that_postgres_cannot_enter(var: Path) -> None:
+    """As in a checkout below /root: the programs are copied, the data lies where its user can go, and all else works."""
+    var.parent.chmod(0o700)
+    stack.up(var, ["postgres"])
+    link = var / "postgres"
+    assert link.is_symlink()
+    outside = link.resolve()
+    try:
+        with psycopg.connect(plain_url(load_settings(var=var).url())) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        stack.down(var)
+        again = stack.up(var, ["postgres"])
+        assert again.ready and link.resolve() == outside
+    finally:
+        stack.down(var)
+        shutil.rmtree(outside, ignore_errors=True)
+
+
+def test_programs_that_postgres_cannot_reach_are_copied(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hub.stack import postgres_home
+
+    hidden = var.parent / "hidden"
+    home = postgres_home.find(None)
+    package = hidden / home.parent.name / home.name
+    shutil.copytree(home, package, symlinks=True)
+    libraries = home.parent.parent / f"{home.parent.name}.libs"
+    if libraries.is_dir():
+        shutil.copytree(libraries, hidden / libraries.name)
+    hidden.chmod(0o700)
+    monkeypatch.setenv("HUB_POSTGRES_HOME", str(package))
+    state = stack.up(var, ["postgres"])
+    assert Path(psutil.Process(state.pid("postgres")).exe()).is_relative_to(Layout.of(var).var / "postgres")
