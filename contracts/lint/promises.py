@@ -104,7 +104,8 @@ def _service(view: View) -> None:
                 name=f"slaProperties {word}",
                 reason="the hub keeps frequency, freshness, latency and retention",
             )
-    for word in ("freshness", "retention"):
+    scheduled = "frequency" in {name for name, _ in seen}
+    for word in ("freshness", "retention") if scheduled else ("retention",):
         if word not in {name for name, _ in seen}:
             note(
                 errors.Missing,
