@@ -123,30 +123,45 @@ class AirflowClient:
 
     # --- runs
 
-    def ring(self, dag_id: str, *, take_up_seconds: float = 8.0) -> Run:
-        """One live run now, of a DAG that may be paused.
+    def ring(self, dag_ids: Iterable[str], *, take_up_seconds: float = 15.0) -> list[Run]:
+        """One live run now of each DAG, which may be paused; in the order given.
 
         A DAG with a schedule that is let run for the first time starts the run of its last interval by itself: that run is
         taken then, rather than a second one started behind it.
         """
-        dag = self._ask("GET", f"/dags/{_part(dag_id)}")
-        due = dag["next_dagrun_run_after"]
-        if dag["is_paused"]:
-            before = {run.run_id for run in self.runs(dag_id)}
-            self.pause(dag_id, paused=False)
-            if due and datetime.fromisoformat(due) <= datetime.now(UTC):
-                end = time.monotonic() + take_up_seconds
-                while time.monotonic() < end:
-                    fresh = [run for run in self.runs(dag_id) if run.run_id not in before]
-                    if fresh:
-                        return fresh[0]
-                    time.sleep(POLL_SECONDS)
-        return self.trigger(dag_id)
+        rung: dict[str, Run] = {}
+        waited: dict[str, set[str]] = {}
+        listed = list(dag_ids)
+        for dag_id in listed:
+            dag = self._ask("GET", f"/dags/{_part(dag_id)}")
+            due = dag["next_dagrun_run_after"]
+            if dag["is_paused"]:
+                if due and datetime.fromisoformat(due) <= datetime.now(UTC):
+                    waited[dag_id] = {run.run_id for run in self.runs(dag_id)}
+                self.pause(dag_id, paused=False)
+            if dag_id not in waited:
+                rung[dag_id] = self.trigger(dag_id)
+        end = time.monotonic() + take_up_seconds
+        while waited and time.monotonic() < end:
+            for dag_id, before in list(waited.items()):
+                fresh = [run for run in self.runs(dag_id) if run.run_id not in before]
+                if fresh:
+                    rung[dag_id] = fresh[0]
+                    del waited[dag_id]
+            if waited:
+                time.sleep(POLL_SECONDS)
+        for dag_id in waited:
+            rung[dag_id] = self.trigger(dag_id)
+        return [rung[dag_id] for dag_id in listed]
 
     def trigger(self, dag_id: str, params: Mapping[str, Any] | None = None) -> Run:
         """Starts a run by hand with these parameters; the DAG must not be paused for it to proceed."""
         body = {"logical_date": None, "conf": dict(params or {})}
         return _run(self._ask("POST", f"/dags/{_part(dag_id)}/dagRuns", body=body))
+
+    def again(self, dag_id: str, start: datetime, end: datetime) -> Run:
+        """A run that reads the interval [start, end) again and moves no cursor; of any DAG of a feed, scheduled or not."""
+        return self.trigger(dag_id, {"interval_start": start.isoformat(), "interval_end": end.isoformat()})
 
     def backfill(self, dag_id: str, start: datetime, end: datetime, *, again: bool = True) -> list[Run]:
         """Runs every interval that begins in [start, end] again; returns the runs. `again`: also where a run succeeded."""
