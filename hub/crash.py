@@ -29,7 +29,16 @@ WAREHOUSE_POINTS = (
     "replay.opened",  # a replay has its batch, its parent's rows are still open
 )
 
-RELAY_POINTS: tuple[str, ...] = ()
+RELAY_POINTS = (
+    "relay.opened",  # the producer has settled leftovers, the position is not read
+    "relay.begun",  # a transaction is open, nothing is sent
+    "relay.piece_sent",  # some records are handed over
+    "relay.sent",  # records and position are in the open transaction
+    "relay.committed",  # Kafka has committed, PostgreSQL doesn't know
+    "relay.noted",  # PostgreSQL knows
+    "relay.suspected",  # a record is suspected to be refused, its dead letter is not sent
+    "relay.buried",  # the dead letter is in the open transaction
+)
 
 POINTS = WAREHOUSE_POINTS + RELAY_POINTS
 

@@ -1,0 +1,170 @@
+"""What the hub asks the brokers beside sending: their identity, topics, groups' positions, ends of partitions.
+
+One kafka-python admin client, opened when first needed and thrown away after an error; safe for several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition, errors
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+
+from exchange import kafka_settings
+from exchange.errors import BrokerFailed, KafkaForbidden, KafkaRequestRefused
+from exchange.producer import POSITIONS_TOPIC
+from hub.errors import HubException
+from hub.settings import Settings, settings
+
+_AWAY = (errors.KafkaTimeoutError, errors.KafkaConnectionError, errors.SaslAuthenticationFailedError)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFound:
+    """A topic as the brokers have it."""
+
+    name: str
+    uuid: str
+    partitions: int
+    replication: int
+
+
+class Cluster:
+    """The brokers of the settings. Every call raises BrokerUnreachable, BrokerFailed, KafkaForbidden or KafkaLoginRefused."""
+
+    def __init__(self, now: Settings | None = None) -> None:
+        self.settings = now or settings()
+        self._lock = threading.RLock()
+        self._admin: Any = None
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections; a later call opens them again."""
+        with self._lock:
+            admin, self._admin = self._admin, None
+            if admin is not None:
+                with suppress(Exception):
+                    admin.close()
+
+    @contextmanager
+    def asked(self, action: str) -> Iterator[Any]:
+        """The admin client, for one request; its errors become the hub's."""
+        with self._lock:
+            try:
+                if self._admin is None:
+                    self._admin = KafkaAdminClient(**kafka_settings.kafka_python(self.settings))
+                yield self._admin
+            except (errors.KafkaError, OSError) as error:
+                self.close()
+                raise self._meaning(error, action) from error
+
+    def cluster_id(self) -> str:
+        """The cluster's id, made once when its store was formatted."""
+        with self.asked("say which cluster they are") as admin:
+            return str(admin.describe_cluster()["cluster_id"])
+
+    def topics(self, names: Iterable[str] | None = None) -> dict[str, TopicFound]:
+        """The topics that exist, of `names` or all."""
+        wanted = None if names is None else list(names)
+        if wanted is not None and not wanted:
+            return {}
+        with self.asked("describe topics") as admin:
+            rows = admin.describe_topics(wanted)
+        return {
+            row["name"]: TopicFound(
+                row["name"],
+                str(row["topic_id"]),
+                len(row["partitions"]),
+                len(row["partitions"][0]["replica_nodes"]) if row["partitions"] else 0,
+            )
+            for row in rows
+            if row["error_code"] == 0 and uuid.UUID(str(row["topic_id"])).int
+        }
+
+    def create(self, name: str, partitions: int, config: Mapping[str, str], replication: int | None = None) -> None:
+        """Makes a topic and waits until it has leaders; one that is there already is left as it is."""
+        new = {
+            "num_partitions": partitions,
+            "replication_factor": replication or self.settings.kafka_replication,
+            "configs": dict(config),
+        }
+        with self.asked(f"make the topic {name}") as admin:
+            with suppress(errors.TopicAlreadyExistsError):
+                admin.create_topics({name: new})
+            admin.wait_for_topics([name], timeout_ms=15_000)
+
+    def configure(self, name: str, config: Mapping[str, str]) -> None:
+        """Sets these of a topic's settings."""
+        with self.asked(f"configure the topic {name}") as admin:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(config))])
+
+    def config(self, name: str) -> dict[str, str]:
+        """Settings of a topic that differ from the brokers' own."""
+        with self.asked(f"describe the topic {name}") as admin:
+            found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+        return {key: _value(value) for key, value in _entries(found).items()}
+
+    def positions(self, groups: Iterable[str]) -> dict[str, tuple[int, str] | None]:
+        """(offset, metadata) that each group committed for POSITIONS_TOPIC, or None.
+
+        Settled for a transactional id that `open_producer` has just taken: it returns when the leftover's markers
+        are written, on the groups' log too.
+        """
+        partition = TopicPartition(POSITIONS_TOPIC, 0)
+        wanted = {group: [partition] for group in groups}
+        if not wanted:
+            return {}
+        with self.asked("tell the relay's position") as admin:
+            found = admin.list_group_offsets(wanted)
+        made: dict[str, tuple[int, str] | None] = {}
+        for group in wanted:
+            offset = found.get(group, {}).get(partition)
+            # librdkafka counts the C string's end into the metadata.
+            known = offset is not None and offset.offset >= 0
+            made[group] = (offset.offset, (offset.metadata or "").rstrip("\0")) if known and offset else None
+        return made
+
+    def ends(self, topic: str, partitions: int) -> dict[int, int]:
+        """The offset after the last record of each partition."""
+        with self.asked(f"tell the ends of {topic}") as admin:
+            found = admin.list_partition_offsets(
+                {TopicPartition(topic, n): OffsetSpec.LATEST for n in range(partitions)}
+            )
+        return {partition.partition: int(end.offset) for partition, end in found.items()}
+
+    def offsets_retention_hours(self) -> float:
+        """After how many hours of silence a group's position is forgotten."""
+        with self.asked("tell how long positions are kept") as admin:
+            node = admin.describe_cluster()["brokers"][0]["broker_id"]
+            resource = ConfigResource(ConfigResourceType.BROKER, str(node))
+            found = _entries(admin.describe_configs([resource], config_filter="all"))
+        return float(_value(found["offsets.retention.minutes"])) / 60
+
+    def _meaning(self, error: BaseException, action: str) -> HubException:
+        text = f"{type(error).__name__}: {error}"[:300]
+        if isinstance(error, (*_AWAY, OSError)):
+            return kafka_settings.why(self.settings, text)
+        if isinstance(error, errors.AuthorizationError):
+            return KafkaForbidden(username=self.settings.kafka_username, reason=text)
+        if getattr(error, "retriable", False):
+            return BrokerFailed(action=action, reason=text)
+        return KafkaRequestRefused(action=action, reason=text)
+
+
+def _entries(found: Any) -> dict[str, Any]:
+    """The entries of the one resource that was asked for: the answer is type -> name -> entries."""
+    return {name: entry for names in found.values() for entries in names.values() for name, entry in entries.items()}
+
+
+def _value(entry: Any) -> str:
+    return str(entry["value"])

@@ -1,0 +1,170 @@
+"""The producer seam over confluent-kafka (librdkafka), for bulk: C threads compress and send while Python prepares.
+
+No delivery callback per record: a transaction commits only when every record was acknowledged, so a failed one
+fails the commit, and the relay then finds it by halves. (`produce_batch` would be quicker and drops headers.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Producer as Client
+
+from exchange import kafka_settings
+from exchange.envelope import Headers
+from exchange.errors import BrokerFailed, KafkaForbidden, ProducerFenced, RecordsRefused, TopicGone
+from exchange.producer import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
+from hub.errors import HubException
+from hub.settings import Settings
+
+_REFUSED = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_TIMESTAMP,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+}
+_FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+_GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+_FORBIDDEN = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
+_AWAY = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
+_GRACE = 5.0  # seconds beyond the transaction's own time in which a commit must have an answer
+_ANY = -1  # partition: let the partitioner choose
+
+
+class ConfluentProducer:
+    """librdkafka behind the seam. Opening it takes the transactional id over."""
+
+    name = "confluent"
+    transaction_events = 32_768
+
+    def __init__(self, transactional_id: str, now: Settings) -> None:
+        self._id = transactional_id
+        self._now = now
+        self._client = Client(
+            kafka_settings.confluent(now)
+            | {
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                # Java's and kafka-python's way; librdkafka's own default puts keys on other partitions.
+                "partitioner": "murmur2_random",
+                "compression.type": "lz4",
+                "linger.ms": LINGER_MS,
+                "batch.size": BATCH_BYTES,
+                "batch.num.messages": 100_000,
+                "queue.buffering.max.messages": 200_000,
+                "queue.buffering.max.kbytes": 512 * 1024,
+                "topic.metadata.propagation.max.ms": 3_000,
+                # A transaction that begins while the last one's markers are being written is told to wait this long.
+                "retry.backoff.ms": 10,
+                "retry.backoff.max.ms": 500,
+            }
+        )
+        # The group's metadata comes from a consumer; this one has no broker to speak to and joins nothing.
+        self._groups: dict[str, object] = {}
+        try:
+            self._client.init_transactions(30.0)
+        except KafkaException as error:
+            raise self._closed_by(error, "open a transactional producer") from error
+
+    def begin(self) -> None:
+        """Opens a transaction."""
+        try:
+            self._client.begin_transaction()
+        except KafkaException as error:
+            raise self._meaning(error, "begin a transaction") from error
+
+    def send(
+        self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes | None], headers: Sequence[Headers]
+    ) -> None:
+        """Queues records in order; librdkafka's threads do the rest."""
+        produce = self._client.produce
+        index = 0
+        try:
+            for index, (key, value, header) in enumerate(zip(keys, values, headers, strict=True)):  # noqa: B007
+                produce(topic, value, key, _ANY, None, None, 0, header)  # type: ignore[arg-type]  # the stub's list is invariant
+        except BufferError:
+            # The queue holds several transactions' worth, so this means that the brokers take nothing.
+            self._client.poll(0.2)
+            self.send(topic, keys[index:], values[index:], headers[index:])
+        except KafkaException as error:
+            raised = self._meaning(error, "take records")
+            if isinstance(raised, RecordsRefused):
+                raised = RecordsRefused(reason=raised.facts["reason"], index=index)
+            raise raised from error
+
+    def send_position(self, group: str, position: int, metadata: str) -> None:
+        """Adds the group's offset to the transaction."""
+        offset = TopicPartition(POSITIONS_TOPIC, 0, position, metadata)
+        try:
+            self._client.send_offsets_to_transaction([offset], self._group(group), 30.0)
+        except KafkaException as error:
+            raise self._meaning(error, "take the position") from error
+
+    def commit(self) -> None:
+        """Flushes and commits."""
+        try:
+            self._client.commit_transaction(TRANSACTION_TIMEOUT_MS / 1000 + _GRACE)
+        except KafkaException as error:
+            raise self._meaning(error, "commit a transaction") from error
+
+    def close(self) -> None:
+        """Purges the queue and stops librdkafka's threads."""
+        with contextlib.suppress(Exception):
+            self._client.purge()
+        with contextlib.suppress(Exception):
+            self._client.close()
+
+    def _group(self, group: str) -> object:
+        if group not in self._groups:
+            consumer = Consumer({"group.id": group, "logger": kafka_settings.log, "log_level": 0})
+            try:
+                self._groups[group] = consumer.consumer_group_metadata()
+            finally:
+                consumer.close()
+        return self._groups[group]
+
+    def _closed_by(self, error: KafkaException, action: str) -> HubException:
+        raised = self._meaning(error, action)
+        self.close()
+        return raised
+
+    def _meaning(self, error: KafkaException, action: str) -> HubException:
+        """The hub's error for librdkafka's."""
+        reason: KafkaError = error.args[0]
+        if reason.code() == KafkaError._STATE:
+            reason = self._failed_by() or reason
+        code, text = reason.code(), f"{reason.name()}: {reason.str()}"
+        raised: HubException
+        if code in _REFUSED:
+            raised = RecordsRefused(reason=reason.name(), index=None)
+        elif code in _FENCED:
+            raised = ProducerFenced(transactional_id=self._id)
+        elif code in _GONE:
+            raised = TopicGone(reason=text)
+        elif code in _FORBIDDEN:
+            raised = KafkaForbidden(username=self._now.kafka_username, reason=text)
+        elif code in _AWAY:
+            raised = kafka_settings.why(self._now, text)
+        else:
+            raised = BrokerFailed(action=action, reason=text)
+        return raised
+
+    def _failed_by(self) -> KafkaError | None:
+        """What failed the transaction: calls after the failure only say "erroneous state", a commit says why.
+
+        It can't succeed: librdkafka never goes back from a failed transaction to an open one.
+        """
+        try:
+            self._client.commit_transaction(_GRACE)
+        except KafkaException as error:
+            return error.args[0]  # type: ignore[no-any-return]
+        return None

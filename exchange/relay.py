@@ -1,0 +1,341 @@
+"""One lane's relay: the only code that sends. Every event once, in order, whatever is killed and whenever.
+
+    elected by the lane's advisory lock → `open_producer` (fences and settles a leftover) → position → transactions
+
+A transaction holds records and the position after them. PostgreSQL's note comes after the Kafka commit, on the
+connection that holds the lock, so whoever lost the lock can't note. After any error the session is closed; the next
+one settles what was open and reads where the lane truly stands.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from exchange import position as positions
+from exchange import topics
+from exchange.cluster import Cluster
+from exchange.envelope import event_headers
+from exchange.errors import LaneBusy, RecordsRefused
+from exchange.position import Position, group_of
+from exchange.producer import Producer, open_producer
+from exchange.sending import Outbox, Piece, Plan
+from hub import clock
+from hub.crash import point
+from hub.log import get
+from hub.settings import Settings
+from warehouse.engine import lock_key, translated, try_lock_session
+from warehouse.store import Store
+from warehouse.tables import dead_letter
+
+log = get("exchange.relay")
+
+BULK_EVENTS = 1_000
+"""From here on the next transaction is prepared while the last one commits."""
+
+TOPIC_CHECK_SECONDS = 10.0
+"""How often a running session looks whether its topics are still those the hub made."""
+
+SLOW_SECONDS = 8.0
+"""A transaction that took longer makes the next one smaller: it must stay far below its timeout."""
+
+
+@lru_cache(maxsize=4)
+def _engine(url: str) -> sa.Engine:
+    # No pool: the lock is held by the connection, so a session's connection must end with it.
+    return sa.create_engine(
+        url, poolclass=sa.NullPool, connect_args={"options": "-c timezone=UTC", "keepalives_idle": 10}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one call of `turn` did."""
+
+    events: int
+    dead: int
+    position: Position
+
+
+class Session:
+    """A lane, held: lock, producer, position. Use `open_session`; one thread at a time."""
+
+    def __init__(self, lane_id: str, cluster: Cluster, now: Settings) -> None:
+        self.lane = lane_id
+        self._cluster = cluster
+        self._now = now
+        self._conn: sa.Connection | None = None
+        self._producer: Producer | None = None
+        self._outbox: Outbox | None = None
+        self._ahead: Plan | None = None
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix=f"commit {lane_id}")
+        self._cluster_id = ""
+        self._looked = 0.0
+        self._most = 0
+        self.position = positions.START
+
+    def open(self) -> None:
+        """Takes the lane. Raises LaneBusy, and what `topics.settle`, `open_producer` and `position.start` raise."""
+        with translated():
+            conn = self._conn = _engine(self._now.url()).connect()
+            with conn.begin():
+                if not try_lock_session(conn, "relay", self.lane):
+                    raise LaneBusy(lane=self.lane, holder=holder(conn, self.lane) or "unknown")
+            topics.ensure_own(self._cluster)
+            self._look_at_topics()
+            self._cluster_id = self._cluster.cluster_id()
+            self._open_producer()
+            self._outbox = Outbox(conn, self.lane, Store(self._now.landing_dir))
+
+    def _open_producer(self) -> None:
+        conn = self._held()
+        self._producer = open_producer(group_of(self.lane), self._now)
+        self._most = self._most or self._producer.transaction_events
+        point("relay.opened")
+        with conn.begin():
+            self.position, dead = positions.start(conn, self._cluster, self.lane, self._cluster_id)
+            before = positions.read_note(conn, self.lane)
+            if self.position.entry_id and (before is None or before.position != self.position):
+                # A relay that died between the two commits: the note catches up.
+                self._note(conn, self.position, 0 if before is None else before.position.seq, dead=dead)
+        self._ahead = None
+
+    def turn(self) -> Turn | None:
+        """Sends one transaction, or None when nothing waits. After any error: `close`."""
+        with translated(), _without_collector():
+            if time.monotonic() - self._looked > TOPIC_CHECK_SECONDS:
+                self._look_at_topics()
+            plan = self._plan()
+            if plan is None:
+                return None
+            started = time.monotonic()
+            try:
+                self._send(plan)
+                self._finish(plan)
+            except RecordsRefused as error:
+                return self._refused(plan, error)
+            self._pace(plan.events, time.monotonic() - started)
+            return Turn(plan.events, 0, self.position)
+
+    def close(self) -> None:
+        """Gives producer, file and lock back. Never raises."""
+        self._committer.shutdown(wait=False)
+        if self._producer is not None:
+            self._producer.close()
+        if self._outbox is not None:
+            self._outbox.close()
+        if self._conn is not None:
+            with suppress(Exception):
+                self._conn.close()
+        self._producer = self._outbox = self._conn = None
+
+    # -- one transaction -----------------------------------------------------------------------------------------
+
+    def _plan(self) -> Plan | None:
+        plan, self._ahead = self._ahead, None
+        if plan is not None and plan.events <= self._most:
+            return plan
+        return self._held_outbox().plan(self.position, self._most)
+
+    def _send(self, plan: Plan) -> None:
+        producer = self._held_producer()
+        producer.begin()
+        point("relay.begun")
+        for done, piece in enumerate(plan.pieces):
+            try:
+                producer.send(piece.entry.topic, piece.keys, piece.values, piece.headers)
+            except RecordsRefused as error:
+                index = error.facts["index"]
+                if index is not None:
+                    index += sum(len(earlier.values) for earlier in plan.pieces[:done])
+                raise RecordsRefused(reason=error.facts["reason"], index=index) from error
+            point("relay.piece_sent")
+        producer.send_position(group_of(self.lane), plan.end.seq, positions.to_metadata(plan.end, dead=False))
+        point("relay.sent")
+
+    def _finish(self, plan: Plan) -> None:
+        """Commits and notes; a bulk lane's next records are prepared meanwhile, without a query."""
+        if plan.events < BULK_EVENTS:
+            self._commit(plan.end, dead=False)
+            return
+        committed = self._committer.submit(self._commit, plan.end, dead=False)
+        try:
+            self._ahead = self._held_outbox().plan(plan.end, self._most, fetch=False)
+        finally:
+            error = committed.exception()
+        if error is not None:
+            self._ahead = None
+            raise error
+
+    def _commit(self, end: Position, *, dead: bool) -> None:
+        self._held_producer().commit()
+        point("relay.committed")
+        conn = self._held()
+        with translated(), conn.begin():
+            self._note(conn, end, self.position.seq, dead=dead)
+        point("relay.noted")
+        self.position = end
+
+    def _note(self, conn: sa.Connection, end: Position, since: int, *, dead: bool) -> None:
+        positions.note(conn, self.lane, end, self._cluster_id, since=since)
+        positions.settle_suspects(conn, self.lane, end, dead=dead)
+
+    def _pace(self, events: int, seconds: float) -> None:
+        most = self._held_producer().transaction_events
+        if seconds > SLOW_SECONDS:
+            self._most = max(1, events // 2)
+        elif self._most < most:
+            self._most = min(most, self._most * 2)
+
+    def _look_at_topics(self) -> None:
+        conn = self._held()
+        with conn.begin():
+            topics.settle(conn, self._cluster, topics.noted(conn, lane=self.lane))
+        self._looked = time.monotonic()
+
+    # -- poison --------------------------------------------------------------------------------------------------
+
+    def _refused(self, plan: Plan, error: RecordsRefused) -> Turn:
+        """Narrows down to the refused record by halves; alone, it goes to the dead letters and the lane goes on.
+
+        A producer is not used again after a failure, so each step takes a new one.
+        """
+        index = error.facts["index"]
+        self._reopen()
+        if plan.events > 1:
+            self._most = max(1, plan.events // 2 if index is None else index or 1)
+            log.warning("a record was refused, narrowing down", lane=self.lane, events=plan.events, next=self._most)
+            return Turn(0, 0, self.position)
+        self._bury(plan, str(error.facts["reason"]))
+        return Turn(0, 1, self.position)
+
+    def _reopen(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close()
+        self._open_producer()
+
+    def _bury(self, plan: Plan, code: str) -> None:
+        """Sends the dead letter of the plan's only record, with the position after it, in one transaction."""
+        piece, conn, producer = plan.first, self._held(), self._held_producer()
+        letter = DeadLetter.of(self.lane, piece, code)
+        with conn.begin():
+            values = letter.row()
+            statement = insert(dead_letter).values(**values)
+            conn.execute(statement.on_conflict_do_update(index_elements=["event_id"], set_=values))
+        point("relay.suspected")
+        producer.begin()
+        producer.send(topics.DEAD_LETTERS_TOPIC, *letter.message())
+        producer.send_position(group_of(self.lane), plan.end.seq, positions.to_metadata(plan.end, dead=True))
+        point("relay.buried")
+        self._commit(plan.end, dead=True)
+        # Loud: a reader of this key sees a gap in its revisions until somebody corrects and delivers it again.
+        log.error("dead letter", lane=self.lane, event=letter.event_id, topic=letter.topic, reason=code)
+
+    # -- what is held --------------------------------------------------------------------------------------------
+
+    def _held(self) -> sa.Connection:
+        assert self._conn is not None, "the session is open"
+        return self._conn
+
+    def _held_producer(self) -> Producer:
+        assert self._producer is not None, "the session is open"
+        return self._producer
+
+    def _held_outbox(self) -> Outbox:
+        assert self._outbox is not None, "the session is open"
+        return self._outbox
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """References to an event that could not be sent; never its data."""
+
+    event_id: str
+    record_key: str | None
+    lane: str
+    seq: int
+    record: int
+    topic: str
+    batch: str | None
+    code: str
+
+    @classmethod
+    def of(cls, lane_id: str, piece: Piece, code: str) -> DeadLetter:
+        """The dead letter of a piece's first record."""
+        said = {name: value.decode() for name, value in piece.headers[0]}
+        event_id = said.get("ce_id") or f"{lane_id}:{piece.entry.seq}:{piece.start}"
+        entry = piece.entry
+        return cls(event_id, said.get("ce_subject"), lane_id, entry.seq, piece.start, entry.topic, entry.batch_id, code)
+
+    def row(self) -> dict[str, object]:
+        """Its row, not confirmed yet."""
+        return {
+            "event_id": self.event_id,
+            "record_key": self.record_key,
+            "lane": self.lane,
+            "seq": self.seq,
+            "record": self.record,
+            "topic": self.topic,
+            "code": self.code,
+            "reason": RecordsRefused(reason=self.code, index=0).sentence(),
+            "state": "suspected",
+            "noted_at": sa.func.now(),
+        }
+
+    def message(self) -> tuple[list[bytes | None], list[bytes | None], list[list[tuple[str, bytes]]]]:
+        """Keys, values and headers to send."""
+        data = {"event_id": self.event_id, "topic": self.topic, "lane": self.lane, "batch": self.batch}
+        data |= {"seq": str(self.seq), "record": str(self.record), "code": self.code}
+        headers = event_headers(
+            event_type="hub.dead_letter.recorded",
+            event_id=f"dead:{self.event_id}",
+            source=f"/lanes/{self.lane}",
+            time=clock.now().isoformat(),
+            subject=self.event_id,
+        )
+        return [self.event_id.encode()], [json.dumps(data, separators=(",", ":")).encode()], [headers]
+
+
+@contextmanager
+def open_session(lane_id: str, cluster: Cluster, now: Settings) -> Iterator[Session]:
+    """A session of the lane for the block."""
+    session = Session(lane_id, cluster, now)
+    try:
+        session.open()
+        yield session
+    finally:
+        session.close()
+
+
+def holder(conn: sa.Connection, lane_id: str) -> str | None:
+    """Who holds the lane: application and address of the database session, or None."""
+    key = lock_key("relay", lane_id) & 0xFFFF_FFFF_FFFF_FFFF
+    query = sa.text(
+        "select a.application_name, a.client_addr::text, a.pid from pg_locks l join pg_stat_activity a using (pid) "
+        "where l.locktype = 'advisory' and l.granted and l.classid::bigint = :high and l.objid::bigint = :low "
+        "and l.objsubid = 1 and l.database = (select oid from pg_database where datname = current_database())"
+    )
+    row = conn.execute(query, {"high": key >> 32, "low": key & 0xFFFF_FFFF}).one_or_none()
+    return None if row is None else f"{row[0] or 'a session'} from {row[1] or 'this machine'} (backend {row[2]})"
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No cycle collection inside: hundreds of thousands of short-lived lists cost a fifth of the relay's time in it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

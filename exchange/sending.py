@@ -1,0 +1,185 @@
+"""Outbox entries as lists of records, ready for the producer: what the next transaction of a lane will send.
+
+Bulk entries come from their change set, memory-mapped, from the record where the position stands, a record batch at
+a time; single events from their payload. Nothing here speaks to a broker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from exchange.envelope import ChangeSetEnvelopes, Headers, stored_headers, texts
+from exchange.errors import ChangeSetWrong, OutboxGap
+from exchange.position import Position
+from warehouse.changeset import ChangeSet
+from warehouse.errors import StoreCorrupt, StoreMissing
+from warehouse.store import Store
+from warehouse.tables import outbox
+
+TRANSACTION_BYTES = 32 * 1024 * 1024
+"""Data of one transaction; what bounds the relay's memory together with its number of events."""
+
+_FETCH = 200  # entries read ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the outbox."""
+
+    seq: int
+    entry_id: str
+    kind: str
+    topic: str
+    batch_id: str | None
+    path: str | None
+    sha256: str | None
+    records: int
+    event: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Records of one entry for one topic, in order; `start` is the first one's number in the entry."""
+
+    entry: Entry
+    start: int
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[Headers]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one transaction sends and where the lane stands after it."""
+
+    pieces: list[Piece]
+    end: Position
+    events: int = 0
+    topics: set[str] = field(default_factory=set)
+
+    @property
+    def first(self) -> Piece:
+        """The piece that holds the plan's first record."""
+        return self.pieces[0]
+
+
+class Outbox:
+    """A lane's waiting entries, in order, as plans for transactions."""
+
+    def __init__(self, conn: sa.Connection, lane_id: str, store: Store) -> None:
+        self._conn = conn
+        self._lane = lane_id
+        self._store = store
+        self._ahead: list[Entry] = []
+        self._open: tuple[Entry, ChangeSet, ChangeSetEnvelopes] | None = None
+
+    def close(self) -> None:
+        """Gives the mapped file back."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+    def fetch(self, position: Position) -> None:
+        """Reads the entries that wait after `position`. Raises OutboxGap."""
+        query = (
+            sa.select(outbox)
+            .where(outbox.c.lane == self._lane, outbox.c.seq >= position.seq)
+            .order_by(outbox.c.seq)
+            .limit(_FETCH)
+        )
+        with self._conn.begin():
+            rows = self._conn.execute(query).all()
+        entries = [
+            Entry(
+                row.seq, row.entry_id, row.kind, row.topic, row.batch_id, row.path, row.sha256, row.records, row.event
+            )
+            for row in rows
+            if row.seq > position.seq or row.records > position.record
+        ]
+        due = position.seq if entries and entries[0].seq == position.seq else position.seq + 1
+        for entry in entries:
+            if entry.seq != due:
+                raise OutboxGap(lane=self._lane, seq=due, found=f"{entry.seq}:0")
+            due += 1
+        self._ahead = entries
+
+    def plan(self, position: Position, most: int, *, fetch: bool = True) -> Plan | None:
+        """The next transaction after `position`, of at most `most` events; None when nothing waits.
+
+        With `fetch` False only entries that were read before are used, so that no query is made.
+        Raises OutboxGap, ChangeSetWrong.
+        """
+        plan = Plan([], position)
+        room = TRANSACTION_BYTES
+        while plan.events < most and room > 0:
+            entry, start = self._next(plan.end)
+            if entry is None and fetch and not plan.pieces:
+                self.fetch(plan.end)
+                entry, start = self._next(plan.end)
+            if entry is None:
+                break
+            piece, size = self._piece(entry, start, most - plan.events, room)
+            count = len(piece.values)
+            room -= size
+            plan.pieces.append(piece)
+            plan.events += count
+            plan.topics.add(entry.topic)
+            plan.end = Position(entry.seq, start + count, entry.entry_id)
+        return plan if plan.pieces else None
+
+    def _next(self, position: Position) -> tuple[Entry | None, int]:
+        while self._ahead:
+            entry = self._ahead[0]
+            if entry.seq == position.seq and position.record < entry.records:
+                return entry, position.record
+            if entry.seq > position.seq:
+                return entry, 0
+            self._ahead.pop(0)
+        return None, 0
+
+    def _piece(self, entry: Entry, start: int, most: int, room: int) -> tuple[Piece, int]:
+        """Records of an entry from `start` on, at least one, at most `most` and as fit into `room` bytes; and their size."""
+        if entry.kind == "event":
+            event = entry.event
+            value = json.dumps(event["data"], ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+            key = None if event["key"] is None else str(event["key"]).encode()
+            return Piece(entry, 0, [key], [value], [stored_headers(event["headers"])]), len(value)
+        changes, envelopes = self._changes(entry)
+        batch = next(iter(changes.batches(start)))
+        ends = np.cumsum(pc.binary_length(batch.column("data")).to_numpy(zero_copy_only=False))
+        count = max(1, min(batch.num_rows, most, int(np.searchsorted(ends, room, side="right"))))
+        events = batch.slice(0, count)
+        piece = Piece(
+            entry, start, texts(events.column("key")), texts(events.column("data")), envelopes.headers(events)
+        )
+        return piece, int(ends[count - 1])
+
+    def _changes(self, entry: Entry) -> tuple[ChangeSet, ChangeSetEnvelopes]:
+        if self._open is not None and self._open[0].entry_id == entry.entry_id:
+            return self._open[1], self._open[2]
+        self.close()
+        try:
+            # Once for each entry and session: a damaged file must not go out half.
+            self._store.verify(entry.path or "", entry.sha256 or "")
+            changes = ChangeSet(self._store, entry.path or "")
+        except (StoreMissing, StoreCorrupt) as error:
+            raise self._wrong(entry, error.sentence()) from error
+        except (pa.ArrowInvalid, TypeError, OSError) as error:
+            raise self._wrong(entry, f"it can't be read ({type(error).__name__})") from error
+        if changes.records != entry.records:
+            found = changes.records
+            changes.close()
+            raise self._wrong(entry, f"it holds {found} records where the entry says {entry.records}")
+        self._open = (entry, changes, ChangeSetEnvelopes(changes.facts))
+        return self._open[1], self._open[2]
+
+    def _wrong(self, entry: Entry, reason: str) -> ChangeSetWrong:
+        return ChangeSetWrong(path=entry.path, lane=self._lane, seq=entry.seq, reason=reason)

@@ -1,0 +1,138 @@
+"""Topics as contracts want them, made once and never changed behind a reader's back.
+
+The hub notes each topic's UUID when it makes it. Another UUID later, or none, means that somebody deleted the topic
+by hand: nothing is mended silently, because the events are gone; `hub relay rebase` is the way on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from exchange.cluster import Cluster, TopicFound
+from exchange.errors import TopicDiffers, TopicMissing, TopicRecreated
+from exchange.producer import POSITIONS_TOPIC
+from hub.ids import LaneId, TopicName
+from hub.log import get
+from warehouse.engine import transaction
+from warehouse.outbox import ensure_topic
+from warehouse.tables import topic
+
+DEAD_LETTERS_TOPIC = "hub.dead.letters.v1"
+
+# What the hub itself needs. Positions live in the groups' offsets, so that topic stays empty.
+OWN: Mapping[str, tuple[int, Mapping[str, str]]] = {
+    POSITIONS_TOPIC: (1, {}),
+    DEAD_LETTERS_TOPIC: (1, {"retention.ms": "-1"}),
+}
+
+log = get("exchange.topics")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNoted:
+    """A topic as the hub made it, or is to make it (`uuid` is None)."""
+
+    name: TopicName
+    lane: LaneId
+    feed: str | None
+    partitions: int
+    config: Mapping[str, str]
+    uuid: str | None
+
+
+def noted(conn: sa.Connection, *, lane: str | None = None, name: str | None = None) -> list[TopicNoted]:
+    """The topics that the database knows, all or those of a lane or name, by name."""
+    query = sa.select(topic).order_by(topic.c.topic)
+    if lane is not None:
+        query = query.where(topic.c.lane == lane)
+    if name is not None:
+        query = query.where(topic.c.topic == name)
+    return [
+        TopicNoted(row.topic, row.lane, row.feed, row.partitions, dict(row.config), row.uuid)
+        for row in conn.execute(query)
+    ]
+
+
+def ensure(contracts: Iterable[FeedContract], cluster: Cluster) -> list[TopicNoted]:
+    """Makes the contracts' topics that are not there yet and sets changed settings; returns them all.
+
+    Raises TopicMissing, TopicRecreated, TopicDiffers.
+    """
+    made: list[TopicNoted] = []
+    for contract in contracts:
+        with transaction() as conn:
+            ensure_topic(conn, contract.topic, contract.id)
+            (row,) = noted(conn, name=contract.topic.name)
+        if row.partitions != contract.topic.partitions:
+            raise TopicDiffers(topic=row.name, found=row.partitions, expected=contract.topic.partitions)
+        with transaction() as conn:
+            settle(conn, cluster, [row])
+            if dict(row.config) != dict(contract.topic.config):
+                cluster.configure(row.name, contract.topic.config)
+                conn.execute(
+                    sa.update(topic).where(topic.c.topic == row.name).values(config=dict(contract.topic.config))
+                )
+            made += noted(conn, name=row.name)
+    return made
+
+
+def ensure_own(cluster: Cluster) -> None:
+    """Makes the hub's own topics where they are missing."""
+    found = cluster.topics(OWN)
+    for name, (partitions, config) in OWN.items():
+        if name not in found:
+            cluster.create(name, partitions, config)
+
+
+def settle(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) -> None:
+    """Makes topics that were never made, and checks that the others are those the hub made.
+
+    Raises TopicMissing, TopicRecreated, TopicDiffers.
+    """
+    rows = list(rows)
+    found = cluster.topics([row.name for row in rows])
+    for row in rows:
+        if row.uuid is None:
+            _make(conn, cluster, row, found.get(row.name))
+        else:
+            check(row, found.get(row.name))
+
+
+def check(row: TopicNoted, found: TopicFound | None) -> None:
+    """Compares a topic with what was noted of it. Raises TopicMissing, TopicRecreated, TopicDiffers."""
+    if found is None:
+        raise TopicMissing(topic=row.name, lane=row.lane)
+    if found.uuid != row.uuid:
+        raise TopicRecreated(topic=row.name, lane=row.lane, found=found.uuid, noted=row.uuid)
+    if found.partitions != row.partitions:
+        raise TopicDiffers(topic=row.name, found=found.partitions, expected=row.partitions)
+
+
+def accept(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) -> list[dict[str, Any]]:
+    """Takes the brokers' topics as they are and makes missing ones anew, for a rebase; returns what changed."""
+    changed: list[dict[str, Any]] = []
+    ensure_own(cluster)
+    for row in rows:
+        found = cluster.topics([row.name]).get(row.name)
+        if found is not None and found.uuid == row.uuid:
+            continue
+        fresh = TopicNoted(row.name, row.lane, row.feed, row.partitions, row.config, None)
+        changed.append({"topic": row.name, "was": row.uuid, "is": _make(conn, cluster, fresh, found)})
+    return changed
+
+
+def _make(conn: sa.Connection, cluster: Cluster, row: TopicNoted, found: TopicFound | None) -> str:
+    # A topic without a noted UUID that is there already: made by a process that died before it noted it.
+    if found is None:
+        cluster.create(row.name, row.partitions, row.config)
+        found = cluster.topics([row.name])[row.name]
+        log.info("topic made", topic=row.name, partitions=row.partitions, uuid=found.uuid)
+    if found.partitions != row.partitions:
+        raise TopicDiffers(topic=row.name, found=found.partitions, expected=row.partitions)
+    conn.execute(sa.update(topic).where(topic.c.topic == row.name).values(uuid=found.uuid, created_at=sa.func.now()))
+    return found.uuid
