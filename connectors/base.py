@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.errors import FileNotTaken
 from connectors.places import Place
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import RawPage
@@ -75,3 +76,10 @@ class Connector(ABC):
     @abstractmethod
     def deliveries(self, window: Window) -> Iterator[Delivery]:
         """What waits at the source, oldest first."""
+
+    @classmethod
+    def file_delivery(
+        cls, contract: FeedContract, source: SourceSpec, place: Place, name: str, page_rows: int
+    ) -> Delivery:
+        """A file given by hand (`place.root` is its folder) as a delivery. Raises FileNotTaken where none is read."""
+        raise FileNotTaken(connector=source.connector, source=source.id, reason="it reads no files")

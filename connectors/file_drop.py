@@ -1,0 +1,192 @@
+"""Files that an agency drops into a folder: CSV and TSV in any declared encoding, XLSX. Each file is one delivery.
+
+A file is taken once it rests: untouched for `stable_seconds`, or followed by its marker, or by its manifest where one
+is required. Temporary names and links are passed over. Files are taken oldest first; one whose SHA-256 is known to the
+caller is not given again. The cursor remembers size, time and SHA-256 of files seen, so that they aren't hashed again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from connectors import base, options
+from connectors.base import Delivery, Window
+from connectors.errors import FileNotTaken, FileReplaced
+from connectors.files.delivery import FileDelivery
+from connectors.files.root import Found, Root, pattern_problem
+from connectors.files.tee import sha256_of
+from connectors.names import expected
+from connectors.places import Place
+from connectors.readers.csv_pages import CsvForm
+from connectors.readers.text import ENCODINGS
+from connectors.readers.xlsx_pages import WorkbookForm
+from contracts.model import FeedContract, SourceSpec
+
+_WORKBOOKS = {".xlsx", ".xlsm"}
+_TABBED = {".tsv", ".tab"}
+
+
+class FileOptions(options.Options):
+    """What a contract says of dropped files."""
+
+    glob: str = Field(description="Files under the place's root, e.g. `payments/*.csv`; `**` goes into folders.")
+    format: Literal["auto", "csv", "tsv", "xlsx"] = Field("auto", description="auto: by the file name's ending.")
+    encoding: str = Field("utf-8", description=f"Of CSV and TSV: {', '.join(ENCODINGS)}.")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = Field(",", description="Of CSV.")
+    quote: Literal['"', "'", "none"] = Field('"', description="Quotation mark of CSV and TSV.")
+    header_row: Annotated[int, Field(ge=1, le=1000)] | Literal["search"] = Field(
+        1, description="Row of the header, or `search`: the row with most of the fields' names."
+    )
+    columns: tuple[str, ...] = Field((), description="Column names of CSV files without a header.")
+    sheets: str | tuple[str, ...] = Field("*", description="Names or globs of a workbook's sheets.")
+    stable_seconds: float = Field(5, ge=0, le=86_400, description="Seconds a file must lie untouched.")
+    marker: str | None = Field(None, description="Ending of an empty file that says its namesake is complete: .done")
+    manifest: Literal["none", "optional", "required"] = Field(
+        "optional", description="Whether a JSON manifest lies beside each file."
+    )
+    manifest_suffix: str = Field(".manifest.json", description="Ending of the manifest's name.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        if value.lower() in {"gbk", "gb2312", "cp936"}:
+            raise ValueError(f"declare gb18030: it reads all that {value} writes, and the characters added since")
+        if value not in ENCODINGS:
+            raise ValueError(f"one of {', '.join(ENCODINGS)}")
+        return value
+
+    @field_validator("glob")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        problem = pattern_problem(value)
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    @model_validator(mode="after")
+    def _endings(self) -> FileOptions:
+        for ending in (self.marker, self.manifest_suffix):
+            if ending is not None and (not ending.startswith(".") or "/" in ending):
+                raise ValueError("an ending begins with a dot and has no /")
+        if self.delimiter in {"\n", "\r", "\x00", self.quote}:
+            raise ValueError("delimiter and quote can't be line breaks or alike")
+        return self
+
+
+class Connector(base.Connector):
+    """Files dropped under a root."""
+
+    Options: type[FileOptions] = FileOptions
+
+    def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
+        super().__init__(contract, source, place, page_rows=page_rows)
+        self.options = options.read(self.Options, source)
+        self.root = Root(place, source.connector)
+
+    @classmethod
+    def option_problems(cls, options_: Mapping[str, Any]) -> list[str]:
+        """What is wrong with a contract's options, for lint."""
+        return options.problems(cls.Options, options_)
+
+    def check(self) -> str:
+        """Lists the root. Raises PlaceIncomplete, OptionsInvalid."""
+        files = self._files()
+        waiting = sum(self._rests(found) for found in files)
+        return f"{len(files)} files match {self.options.glob} under {self.root.path}, {waiting} of them at rest"
+
+    def deliveries(self, window: Window) -> Iterator[Delivery]:
+        """Files at rest, oldest first; in a backfill those last written within the interval, known or not."""
+        cursor = {"files": dict((window.cursor or {}).get("files", {}))}
+        present = {found.name for found in self._files()}
+        cursor["files"] = {name: entry for name, entry in cursor["files"].items() if name in present}
+        for found in self._files():
+            if not self._rests(found) or not _within(window, found):
+                continue
+            if not window.backfill and self._known(found, window, cursor["files"]):
+                continue
+            yield self.delivery(found, cursor=None if window.backfill else cursor)
+
+    def delivery(self, found: Found, cursor: dict[str, Any] | None = None) -> FileDelivery:
+        """One file as a delivery."""
+        manifest: str | None = found.name + self.options.manifest_suffix
+        if self.options.manifest == "none" or (
+            self.options.manifest == "optional" and not self.root.exists(found.name + self.options.manifest_suffix)
+        ):
+            manifest = None
+        return FileDelivery(
+            self.source,
+            self.root,
+            found,
+            self.form(found.name),
+            fields=expected(self.contract, self.source),
+            page_rows=self.page_rows,
+            manifest=manifest,
+            cursor=cursor,
+        )
+
+    def form(self, name: str) -> CsvForm | WorkbookForm:
+        """How a file of that name is written."""
+        said = self.options
+        ending = PurePosixPath(name).suffix.lower()
+        if said.format == "xlsx" or (said.format == "auto" and ending in _WORKBOOKS):
+            sheets = (said.sheets,) if isinstance(said.sheets, str) else said.sheets
+            return WorkbookForm(sheets=sheets, header_row=said.header_row)
+        tabbed = said.format == "tsv" or (said.format == "auto" and ending in _TABBED)
+        return CsvForm(
+            encoding=said.encoding,
+            delimiter="\t" if tabbed else said.delimiter,
+            quote=None if said.quote == "none" else said.quote,
+            header_row=said.header_row,
+            columns=said.columns,
+        )
+
+    @classmethod
+    def file_delivery(
+        cls, contract: FeedContract, source: SourceSpec, place: Place, name: str, page_rows: int
+    ) -> Delivery:
+        """A file given by hand: it needs to match no glob and to rest for no time. Raises FileNotTaken."""
+        connector = cls(contract, source, place, page_rows=page_rows)
+        try:
+            return connector.delivery(connector.root.look(name))
+        except FileNotFoundError:
+            raise FileNotTaken(connector=source.connector, source=source.id, reason=f"{name} is not there") from None
+
+    def _files(self) -> list[Found]:
+        endings = tuple(filter(None, (self.options.marker, self.options.manifest_suffix)))
+        return [found for found in self.root.find(self.options.glob) if not found.name.endswith(endings)]
+
+    def _rests(self, found: Found) -> bool:
+        if self.options.manifest == "required" and not self.root.exists(found.name + self.options.manifest_suffix):
+            return False
+        if self.options.marker is not None:
+            return self.root.exists(found.name + self.options.marker)
+        # ctime too: a copy that keeps the original's mtime looks old while it is still being written.
+        touched = max(found.mtime_ns, found.ctime_ns) / 1e9
+        return time.time() - touched >= self.options.stable_seconds
+
+    def _known(self, found: Found, window: Window, seen: dict[str, Any]) -> bool:
+        if not window.known:
+            return False
+        entry = seen.get(found.name)
+        if isinstance(entry, list | tuple) and len(entry) == 3 and list(entry[:2]) == [found.size, found.mtime_ns]:
+            return entry[2] in window.known
+        try:
+            digest = sha256_of(self.root, found.name)
+        except FileReplaced:
+            return False  # reading it will say so
+        if digest in window.known:
+            seen[found.name] = [found.size, found.mtime_ns, digest]
+            return True
+        return False
+
+
+def _within(window: Window, found: Found) -> bool:
+    written = found.mtime_ns / 1e9
+    if window.interval_start is not None and written < window.interval_start.timestamp():
+        return False
+    return window.interval_end is None or written < window.interval_end.timestamp()

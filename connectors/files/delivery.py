@@ -1,0 +1,119 @@
+"""A dropped file as a delivery: its manifest held against it, its pages by the reader of its form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Delivery
+from connectors.errors import FileTooLarge, ManifestInvalid, ManifestMismatch
+from connectors.files.root import Found, Root
+from connectors.files.tee import TeeFile, sha256_of
+from connectors.readers.csv_pages import CsvForm, csv_pages
+from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
+from contracts.model import SourceSpec
+from contracts.page import RawPage
+from hub.settings import settings
+
+MAX_MANIFEST_BYTES = 256 * 1024
+_MANIFEST_KEYS = {"file": str, "sha256": str, "rows": int, "sender": str}
+
+
+class FileDelivery(Delivery):
+    """One file. `transform`, where given, turns the reader's pages into the delivery's (SDMX)."""
+
+    def __init__(
+        self,
+        source: SourceSpec,
+        root: Root,
+        found: Found,
+        form: CsvForm | WorkbookForm,
+        *,
+        fields: dict[str, tuple[str, ...]],
+        page_rows: int,
+        manifest: str | None = None,
+        cursor: dict[str, Any] | None = None,
+        transform: Callable[[Iterator[RawPage], FileDelivery], Iterator[RawPage]] | None = None,
+    ) -> None:
+        super().__init__(name=found.name, source=source, original=Path(root.path, found.name))
+        self.found = found
+        self.form = form
+        self._root, self._fields, self._page_rows = root, fields, page_rows
+        self._manifest, self._cursor, self._transform = manifest, cursor, transform
+        self._tee: TeeFile | None = None
+
+    def pages(self) -> Iterator[RawPage]:
+        """Pages of the file. Raises FileReplaced, ManifestMismatch, and what its reader raises."""
+        manifest = self._read_manifest()
+        tee = self._tee = TeeFile(self._root, self.name)
+        rows = 0
+        try:
+            pages = self._read(tee)
+            for page in self._transform(pages, self) if self._transform else pages:
+                rows += page.rows_in
+                yield page
+            self.sha256, self.size = tee.finish()
+        finally:
+            tee.close()
+        self._hold(manifest, "rows", rows)
+        self._hold(manifest, "sha256", self.sha256)  # again: the bytes that were read
+        if self._cursor is not None:
+            entry = [tee.found.size, tee.found.mtime_ns, self.sha256]
+            # One mapping for all deliveries of a visit: a later one carries the earlier ones along.
+            self._cursor.setdefault("files", {})[self.name] = entry
+            self.cursor_after = {"files": dict(self._cursor["files"])}
+
+    def close(self) -> None:
+        """Gives the file back. May be called twice."""
+        if self._tee is not None:
+            self._tee.close()
+
+    def _read(self, tee: TeeFile) -> Iterator[RawPage]:
+        if isinstance(self.form, CsvForm):
+            return csv_pages(tee, self.name, self.form, self._fields, self._page_rows)
+        bound = settings().max_xlsx_bytes
+        if tee.found.size > bound:
+            raise FileTooLarge(file=self.name, size=tee.found.size, bound=bound, setting="HUB_MAX_XLSX_BYTES")
+        parts = iter(lambda: tee.read(1 << 20), b"")
+        return xlsx_pages(b"".join(parts), self.name, self.form, self._fields, self._page_rows)
+
+    def _read_manifest(self) -> dict[str, Any]:
+        """The manifest's facts, its file name and SHA-256 already held against the file; {} where there is none."""
+        if self._manifest is None:
+            return {}
+        try:
+            content = self._root.read(self._manifest, MAX_MANIFEST_BYTES)
+            manifest: object = json.loads(content) if len(content) <= MAX_MANIFEST_BYTES else "too large"
+        except (OSError, ValueError, RecursionError):
+            manifest = "no JSON"
+        reason = _manifest_problem(manifest)
+        if reason:
+            raise ManifestInvalid(manifest=self._manifest, file=self.name, reason=reason)
+        assert isinstance(manifest, dict)  # or there was a reason
+        facts: dict[str, Any] = dict(manifest)
+        self._hold(facts, "file", self.name.rpartition("/")[2])
+        if "sha256" in facts:
+            facts["sha256"] = facts["sha256"].lower()
+            self._hold(facts, "sha256", sha256_of(self._root, self.name))
+        self.facts["manifest"] = facts
+        return facts
+
+    def _hold(self, manifest: dict[str, Any], what: str, found: Any) -> None:
+        if what in manifest and manifest[what] != found:
+            raise ManifestMismatch(
+                file=self.name, manifest=self._manifest, what=what, found=found, stated=str(manifest[what])[:200]
+            )
+
+
+def _manifest_problem(manifest: Any) -> str | None:
+    if not isinstance(manifest, dict):
+        return "it is no JSON object of modest size"
+    unknown = sorted(set(manifest) - set(_MANIFEST_KEYS))
+    if unknown:
+        return f"unknown keys {', '.join(key[:40] for key in unknown[:8])}"
+    for key, kind in _MANIFEST_KEYS.items():
+        if key in manifest and (not isinstance(manifest[key], kind) or isinstance(manifest[key], bool)):
+            return f"{key} is no {kind.__name__}"
+    return None

@@ -1,0 +1,160 @@
+"""The files under one root, reached so that no link and no `..` leads out of it.
+
+Every step of a path is opened relative to the folder before it with O_NOFOLLOW, so that a link swapped in between
+looking and opening is refused too.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from connectors.errors import FileOutsideRoot, PlaceIncomplete
+from connectors.places import Place
+
+MAX_ENTRIES = 200_000
+_TEMPORARY = (".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "*.swp", "*~", "~$*")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not hang the opening
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file under the root, as it was when it was looked at."""
+
+    name: str  # path relative to the root, with "/"
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, name: str, facts: os.stat_result) -> Found:
+        """From a stat result."""
+        return cls(name, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """What is wrong with a contract's glob or file name, or None."""
+    parts = PurePosixPath(pattern).parts
+    if not parts or pattern.startswith("/") or "\\" in pattern or "\x00" in pattern:
+        return "a path is relative to the place's root and separated by /"
+    return "a path has no `..`" if ".." in parts else None
+
+
+class Root:
+    """A place's root folder."""
+
+    def __init__(self, place: Place, connector: str) -> None:
+        if place.root is None:
+            raise PlaceIncomplete(place=place.id, connector=connector, reason="it has no `root`")
+        self.place = place
+        self.path: Path = place.root
+        self._connector = connector
+
+    def find(self, pattern: str) -> list[Found]:
+        """Regular files that match a glob (`*`, `?`, `[…]` in one part, `**` over folders), oldest first.
+
+        Temporary names and links are passed over. Raises PlaceIncomplete where the root can't be listed.
+        """
+        folder = self._open_root()
+        budget = [MAX_ENTRIES]
+        try:
+            found = {item.name: item for item in self._match(folder, "", PurePosixPath(pattern).parts, budget)}
+        finally:
+            os.close(folder)
+        return sorted(found.values(), key=lambda item: (item.mtime_ns, item.name))
+
+    def open(self, name: str) -> int:
+        """A descriptor of a regular file, for reading. Raises FileOutsideRoot, FileNotFoundError."""
+        problem = pattern_problem(name)
+        if problem:
+            raise FileOutsideRoot(file=name, place=self.place.id, reason=problem)
+        folder = self._open_root()
+        try:
+            *folders, last = PurePosixPath(name).parts
+            for part in folders:
+                inner = os.open(part, _FOLDER, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            handle = os.open(last, _FILE, dir_fd=folder)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise FileOutsideRoot(
+                file=name, place=self.place.id, reason=error.strerror or "it can't be opened"
+            ) from None
+        finally:
+            os.close(folder)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise FileOutsideRoot(file=name, place=self.place.id, reason="it is no regular file")
+        return handle
+
+    def look(self, name: str) -> Found:
+        """What stands under that name now. Raises FileOutsideRoot, FileNotFoundError."""
+        handle = self.open(name)
+        try:
+            return Found.of(name, os.fstat(handle))
+        finally:
+            os.close(handle)
+
+    def exists(self, name: str) -> bool:
+        """Whether a regular file stands under that name."""
+        try:
+            self.look(name)
+        except (FileNotFoundError, FileOutsideRoot):
+            return False
+        return True
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A small file's bytes, at most `limit` + 1. Raises FileOutsideRoot, FileNotFoundError."""
+        with os.fdopen(self.open(name), "rb") as file:
+            return file.read(limit + 1)
+
+    def _open_root(self) -> int:
+        try:
+            # The root itself may be a link: it is the operator's word.
+            return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            reason = f"its root {self.path} can't be opened: {error.strerror}"
+            raise PlaceIncomplete(place=self.place.id, connector=self._connector, reason=reason) from None
+
+    def _match(self, folder: int, above: str, parts: tuple[str, ...], budget: list[int]) -> Iterator[Found]:
+        part, rest = parts[0], parts[1:]
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+        budget[0] -= len(entries)
+        if budget[0] < 0:
+            reason = f"more than {MAX_ENTRIES} entries lie under its root"
+            raise PlaceIncomplete(place=self.place.id, connector=self._connector, reason=reason)
+        if part == "**" and rest:
+            yield from self._match(folder, above, rest, budget)
+        for entry in entries:
+            if any(fnmatch.fnmatchcase(entry.name, temporary) for temporary in _TEMPORARY):
+                continue
+            name = above + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if part == "**" or (rest and fnmatch.fnmatchcase(entry.name, part)):
+                    yield from self._inside(folder, entry.name, name + "/", parts if part == "**" else rest, budget)
+            elif not rest and fnmatch.fnmatchcase(entry.name, part) and entry.is_file(follow_symlinks=False):
+                try:
+                    yield Found.of(name, entry.stat(follow_symlinks=False))
+                except FileNotFoundError:
+                    continue  # gone since the listing
+
+    def _inside(
+        self, folder: int, entry: str, above: str, parts: tuple[str, ...], budget: list[int]
+    ) -> Iterator[Found]:
+        try:
+            inner = os.open(entry, _FOLDER, dir_fd=folder)
+        except OSError:
+            return  # gone, made a link, or not ours to list
+        try:
+            yield from self._match(inner, above, parts, budget)
+        finally:
+            os.close(inner)

@@ -1,0 +1,1 @@
+"""Readers: bytes of one form (CSV, XLSX) into pages of text columns."""

@@ -1,0 +1,69 @@
+"""Connectors found on disk: a module `connectors/<name>.py` that defines a class `Connector`. There is no list."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Connector, Delivery
+from connectors.errors import ConnectorBroken, ConnectorUnknown, PlaceUnknown
+from connectors.places import Place
+from contracts.model import FeedContract, SourceSpec
+from hub.ids import PlaceId
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@lru_cache(maxsize=1)
+def connectors_on_disk() -> tuple[str, ...]:
+    """Names of all connectors, sorted; read from the files without importing them."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if path.stem != "base" and _defines(path)))
+
+
+def connector_class(name: str, source_id: str = "") -> type[Connector]:
+    """The connector of that name. Raises ConnectorUnknown, ConnectorBroken."""
+    if name not in connectors_on_disk():  # so that a contract can't have any other module imported
+        raise ConnectorUnknown(source=source_id, connector=name, known=", ".join(connectors_on_disk()))
+    module = f"connectors.{name}"
+    found = getattr(importlib.import_module(module), "Connector", None)
+    if not (isinstance(found, type) and issubclass(found, Connector) and found.__module__ == module):
+        raise ConnectorBroken(module=module, reason="its `Connector` is not a subclass of connectors.base.Connector")
+    return found
+
+
+def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a source's connector or options, for lint; empty when nothing is."""
+    try:
+        return connector_class(name).option_problems(options)
+    except ConnectorUnknown as error:
+        return [error.sentence()]
+
+
+def open_connector(
+    contract: FeedContract, source: SourceSpec, places: Mapping[PlaceId, Place], page_rows: int
+) -> Connector:
+    """The connector of a contract's source. Raises ConnectorUnknown, PlaceUnknown, PlaceIncomplete, OptionsInvalid."""
+    connector = connector_class(source.connector, source.id)
+    place = places.get(source.place)
+    if place is None:
+        raise PlaceUnknown(source=source.id, feed=contract.id, place=source.place)
+    return connector(contract, source, place, page_rows=page_rows)
+
+
+def open_file(contract: FeedContract, source: SourceSpec, path: Path, page_rows: int) -> Delivery:
+    """A file given by hand, as a delivery of the source. Its folder is the place: the operator named it.
+
+    Raises FileNotTaken where the source's connector reads no files, and what reading a file raises.
+    """
+    path = path.absolute()
+    place = Place(id=source.place, root=path.parent)
+    return connector_class(source.connector, source.id).file_delivery(contract, source, place, path.name, page_rows)
+
+
+def _defines(path: Path) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.ClassDef) and node.name == "Connector" for node in tree.body)
