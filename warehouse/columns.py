@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from contracts.model import FieldSpec
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
-_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+_SHORT = {"\b": "\\b", "\f": "\\f"}
 
 
 def texts(table: pa.Table, fields: tuple[FieldSpec, ...]) -> dict[str, pa.StringArray]:
@@ -96,7 +96,10 @@ def json_objects(columns: Mapping[str, pa.StringArray]) -> pa.StringArray:
     for number, (name, column) in enumerate(columns.items()):
         clean = pc.replace_substring(column, "\0", "\ufffd") if has_nul(column) else column
         lead = "{" if number == 0 else ","
-        parts += [pa.scalar(lead + json.dumps(name.replace("\0", "\ufffd"), ensure_ascii=False) + ":"), json_quoted(clean)]
+        parts += [
+            pa.scalar(lead + json.dumps(name.replace("\0", "\ufffd"), ensure_ascii=False) + ":"),
+            json_quoted(clean),
+        ]
     return pc.binary_join_element_wise(*parts, pa.scalar("}"), "")
 
 
@@ -126,4 +129,4 @@ def _bytes_of(column: pa.StringArray) -> np.ndarray[tuple[int], np.dtype[np.uint
 
 
 def _controls_escaped(value: str) -> str:
-    return "".join(f"\\u{ord(char):04x}" if ord(char) < 0x20 else char for char in value)
+    return "".join(_SHORT.get(char) or (f"\\u{ord(char):04x}" if ord(char) < 0x20 else char) for char in value)

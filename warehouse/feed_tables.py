@@ -40,16 +40,21 @@ REPLACED_BY = "hub_replaced_by_batch"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
+def _hub_column(
+    name: str, kind: TypeEngine[Any], nullable: bool, keys: tuple[str, ...], *, core: bool
+) -> sa.Column[Any]:
+    # COPY leaves the time out: one value less to send and parse for each row.
+    default = sa.func.now() if core and name == "hub_loaded_at" else None
+    return sa.Column(name, kind, nullable=nullable, primary_key=name in keys, server_default=default)
+
+
 def core_table(contract: FeedContract) -> sa.Table:
     """`core.<feed>`: one row a key, in the contract's field order, then the hub's columns."""
     return sa.Table(
         _name(contract, contract.id),
         sa.MetaData(schema=CORE),
         *_field_columns(contract),
-        *(
-            sa.Column(name, kind, nullable=nullable, primary_key=name == "hub_key")
-            for name, kind, nullable in _HUB_COLUMNS
-        ),
+        *(_hub_column(name, kind, nullable, ("hub_key",), core=True) for name, kind, nullable in _HUB_COLUMNS),
     )
 
 
@@ -60,7 +65,7 @@ def history_table(contract: FeedContract) -> sa.Table:
         sa.MetaData(schema=HISTORY),
         *_field_columns(contract),
         *(
-            sa.Column(name, kind, nullable=nullable, primary_key=name in ("hub_key", "hub_revision"))
+            _hub_column(name, kind, nullable, ("hub_key", "hub_revision"), core=False)
             for name, kind, nullable in _HUB_COLUMNS
         ),
         sa.Column(REPLACED_BY, sa.BigInteger(), nullable=False),

@@ -22,7 +22,9 @@ def contract_from(document: Mapping[str, Any]) -> FeedContract:
 def _built(kind: Any, value: Any) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         hints = _hints(kind)
-        return kind(**{spec.name: _built(hints[spec.name], value[spec.name]) for spec in fields(kind) if spec.name in value})
+        return kind(
+            **{spec.name: _built(hints[spec.name], value[spec.name]) for spec in fields(kind) if spec.name in value}
+        )
     origin = typing.get_origin(kind)
     if origin is tuple:
         return tuple(_built(typing.get_args(kind)[0], item) for item in value)

@@ -1,0 +1,209 @@
+"""A batch and its states: one delivery on its way, whatever becomes of it.
+
+    opened ──▶ landed ──▶ checked ──▶ loading ──▶ loaded
+      │          │  └──▶ held ──▶ rejected      (a release is a new batch; the held one stays held)
+      │          └─ refused                      (the gate refused the delivery)
+      └─ abandoned                               (the process died before it had landed)
+
+Every move names the state it comes from, so two processes can't both make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from contracts.page import BatchVerdict
+from hub.ids import BatchId, FeedId, new_batch_id
+from warehouse.errors import BatchTakenOver, BatchUnknown, CountsDontAddUp
+from warehouse.tables import batch
+
+BatchState = Literal["opened", "landed", "checked", "held", "loading", "loaded", "rejected", "refused", "abandoned"]
+BatchKind = Literal["pull", "push", "replay", "backfill", "rerun"]
+
+UNFINISHED: tuple[BatchState, ...] = ("opened", "landed", "checked", "loading")
+DECIDED: tuple[BatchState, ...] = ("loaded", "held", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A row of hub.batch as it stands."""
+
+    batch_id: BatchId
+    batch_no: int
+    feed: FeedId
+    contract_version: str
+    contract_sha256: str
+    kind: BatchKind
+    parent_batch: BatchId | None
+    order_no: int  # its place in the order of loads; a replay keeps its parent's
+    source: str
+    delivery: str
+    delivery_sha256: str | None
+    state: BatchState
+    state_reason: str | None
+    rows_in: int
+    rows_loaded: int
+    rows_unchanged: int
+    rows_quarantined: int
+    rows_refused: int
+    rows_stale: int
+    withdrawn_missing: int
+    events: int
+    parts: int | None
+    parts_loaded: int
+    cursor_before: Mapping[str, Any] | None
+    cursor_after: Mapping[str, Any] | None
+    interval_start: datetime | None
+    interval_end: datetime | None
+    facts: Mapping[str, Any]
+    operator: str | None
+    opened_at: datetime
+    landed_at: datetime | None
+    checked_at: datetime | None
+    loaded_at: datetime | None
+
+    def check_sum(self) -> None:
+        """Raises CountsDontAddUp unless rows in = loaded + unchanged + quarantined + refused."""
+        total = self.rows_loaded + self.rows_unchanged + self.rows_quarantined + self.rows_refused
+        if self.rows_in != total:
+            raise CountsDontAddUp(
+                batch=self.batch_id,
+                rows_in=self.rows_in,
+                loaded=self.rows_loaded,
+                unchanged=self.rows_unchanged,
+                quarantined=self.rows_quarantined,
+                refused=self.rows_refused,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of a batch: the figures that DAGs, commands and the demo show."""
+
+    batch_id: BatchId
+    feed: FeedId
+    state: BatchState
+    rows_in: int
+    loaded: int
+    unchanged: int
+    quarantined: int
+    quarantined_by_rule: Mapping[str, int]
+    refused: int
+    events: int
+    seconds: Mapping[str, float] = field(default_factory=dict)  # step -> seconds in this process
+    verdicts: tuple[BatchVerdict, ...] = ()
+    delivery: str = ""
+    source: str = ""
+    reason: str | None = None
+
+
+_COUNTS = ("rows_in", "rows_loaded", "rows_unchanged", "rows_quarantined", "rows_refused", "rows_stale",
+           "withdrawn_missing", "events")  # fmt: skip
+
+
+def open_batch(
+    conn: sa.Connection,
+    contract: FeedContract,
+    *,
+    kind: BatchKind,
+    source: str,
+    delivery: str,
+    parent: Batch | None = None,
+    cursor_before: Mapping[str, Any] | None = None,
+    interval: tuple[datetime | None, datetime | None] = (None, None),
+    facts: Mapping[str, Any] | None = None,
+    operator: str | None = None,
+) -> Batch:
+    """Gives a delivery its batch, state `opened`. In a transaction of the feed's holder."""
+    batch_id = new_batch_id()
+    conn.execute(
+        sa.insert(batch).values(
+            batch_id=batch_id,
+            feed=contract.id,
+            contract_version=contract.version,
+            contract_sha256=contract.sha256,
+            kind=kind,
+            parent_batch=parent.batch_id if parent else None,
+            order_no=parent.order_no if parent else None,
+            source=source,
+            delivery=delivery,
+            state="opened",
+            cursor_before=dict(cursor_before) if cursor_before is not None else sa.null(),
+            cursor_after=sa.null(),
+            interval_start=interval[0],
+            interval_end=interval[1],
+            facts=dict(facts or {}),
+            operator=operator,
+        )
+    )
+    return get(conn, batch_id)
+
+
+def get(conn: sa.Connection, batch_id: BatchId) -> Batch:
+    """The batch of that id. Raises BatchUnknown."""
+    row = conn.execute(sa.select(batch).where(batch.c.batch_id == batch_id)).mappings().first()
+    if row is None:
+        raise BatchUnknown(batch=batch_id)
+    return _batch(row)
+
+
+def unfinished(conn: sa.Connection, feed: FeedId) -> list[Batch]:
+    """Batches of a feed that a process left on the way, oldest first."""
+    query = sa.select(batch).where(batch.c.feed == feed, batch.c.state.in_(UNFINISHED)).order_by(batch.c.batch_no)
+    return [_batch(row) for row in conn.execute(query).mappings()]
+
+
+def recent(
+    conn: sa.Connection, *, feed: FeedId | None = None, states: Sequence[str] = (), limit: int = 50
+) -> list[Batch]:
+    """The newest batches, newest first, of a feed or all, in some states or all."""
+    query = sa.select(batch).order_by(batch.c.batch_no.desc()).limit(limit)
+    if feed is not None:
+        query = query.where(batch.c.feed == feed)
+    if states:
+        query = query.where(batch.c.state.in_(states))
+    return [_batch(row) for row in conn.execute(query).mappings()]
+
+
+def children(conn: sa.Connection, batch_id: BatchId) -> list[Batch]:
+    """Replays and releases of a batch, oldest first."""
+    query = sa.select(batch).where(batch.c.parent_batch == batch_id).order_by(batch.c.batch_no)
+    return [_batch(row) for row in conn.execute(query).mappings()]
+
+
+def move(conn: sa.Connection, before: Batch, to: BatchState, **values: Any) -> Batch:
+    """Moves a batch from the state it was seen in to another, with further columns; returns it as it stands then.
+
+    Raises BatchTakenOver where another process moved it meanwhile.
+    """
+    updated = conn.execute(
+        sa.update(batch)
+        .where(
+            batch.c.batch_id == before.batch_id,
+            batch.c.state == before.state,
+            batch.c.parts_loaded == before.parts_loaded,
+        )
+        .values(state=to, **values)
+    )
+    if updated.rowcount != 1:
+        raise BatchTakenOver(batch=before.batch_id, expected=f"{before.state}, {before.parts_loaded} parts loaded")
+    return get(conn, before.batch_id)
+
+
+def forget(conn: sa.Connection, unborn: Batch) -> None:
+    """Deletes the row of a batch that turned out to be none: nothing landed, nothing refers to it."""
+    conn.execute(sa.delete(batch).where(batch.c.batch_id == unborn.batch_id, batch.c.state == "opened"))
+
+
+def _batch(row: sa.RowMapping) -> Batch:
+    values = {name: row[name] for name in Batch.__dataclass_fields__}
+    values["order_no"] = row["order_no"] or row["batch_no"]
+    for name in _COUNTS:
+        values[name] = row[name] or 0
+    return Batch(**values)

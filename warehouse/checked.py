@@ -1,0 +1,131 @@
+"""Checked pages between the checks and the load: Arrow files that exist only while their batch is on its way.
+
+`good-<page>` has the contract's fields typed, in record batches of `CHUNK_ROWS`, which is what the load takes at a
+time; `bad-<page>` the rows that broke a rule; `duplicates` the rows that repeat or contradict another row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.page import CheckedPage
+from hub.ids import BatchId, FeedId
+from warehouse.store import Store, ipc_options
+
+CHUNK_ROWS = 16_384
+
+Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """What was written of one page."""
+
+    ordinal: int
+    good: int  # rows
+    bad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Row numbers that don't load because another row of the batch has their key."""
+
+    identical: Rows  # sorted; the same record again: unchanged
+    conflicting: Rows  # sorted; different records of one key: quarantined
+
+    @classmethod
+    def none(cls) -> Duplicates:
+        """No duplicates."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+def folder(feed: FeedId, batch_id: BatchId) -> str:
+    """Where a batch's checked pages lie in the store."""
+    return f"checked/{feed}/{batch_id}"
+
+
+class CheckedPages:
+    """The checked pages of one batch."""
+
+    def __init__(self, store: Store, feed: FeedId, batch_id: BatchId) -> None:
+        self._store = store
+        self._folder = folder(feed, batch_id)
+
+    def write(self, page: CheckedPage) -> CheckedFile:
+        """Writes one page. Not fsynced: what is lost in a power cut is checked again from what landed."""
+        self._write(f"good-{page.ordinal:05d}", page.good)
+        if page.bad.num_rows:
+            self._write(f"bad-{page.ordinal:05d}", page.bad)
+        return CheckedFile(page.ordinal, page.good.num_rows, page.bad.num_rows)
+
+    def good(self, ordinal: int, start: int = 0, count: int | None = None) -> Iterator[pa.Table]:
+        """Good rows of a page from row `start` of it on, in tables of at most CHUNK_ROWS rows."""
+        with pa.OSFile(str(self._store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
+            reader = pa.ipc.open_file(source)
+            end = None if count is None else start + count
+            for number in range(start // CHUNK_ROWS, reader.num_record_batches):
+                first = number * CHUNK_ROWS
+                if end is not None and first >= end:
+                    return
+                batch = reader.get_batch(number)
+                last = first + batch.num_rows
+                low, high = max(start, first), last if end is None else min(end, last)
+                if high > low:
+                    yield pa.Table.from_batches([batch.slice(low - first, high - low)])
+
+    def column(self, ordinal: int, name: str) -> pa.ChunkedArray:
+        """One column of a page's good rows."""
+        with pa.OSFile(str(self._store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
+            reader = pa.ipc.open_file(source)
+            index = reader.schema.get_field_index(name)
+            options = pa.ipc.IpcReadOptions(included_fields=[index])
+            return pa.ipc.open_file(source, options=options).read_all().column(name)
+
+    def bad(self, ordinal: int) -> pa.Table | None:
+        """The rows of a page that broke a rule, or None."""
+        path = f"{self._folder}/bad-{ordinal:05d}.arrow"
+        if not self._store.path(path).is_file():
+            return None
+        with pa.OSFile(str(self._store.path(path))) as source:
+            return pa.ipc.open_file(source).read_all()
+
+    def write_duplicates(self, duplicates: Duplicates) -> None:
+        """Notes the batch's duplicates."""
+        rows = np.concatenate([duplicates.identical, duplicates.conflicting])
+        conflicting = np.repeat([False, True], [len(duplicates.identical), len(duplicates.conflicting)])
+        self._write("duplicates", pa.table({"row": pa.array(rows), "conflicting": pa.array(conflicting)}))
+
+    def duplicates(self) -> Duplicates:
+        """The batch's duplicates as noted."""
+        with pa.OSFile(str(self._store.existing(f"{self._folder}/duplicates.arrow"))) as source:
+            table = pa.ipc.open_file(source).read_all()
+        conflicting = table.column("conflicting")
+        return Duplicates(
+            identical=np.sort(table.filter(pc.invert(conflicting)).column("row").to_numpy()),
+            conflicting=np.sort(table.filter(conflicting).column("row").to_numpy()),
+        )
+
+    def delete(self) -> None:
+        """Removes the batch's checked pages."""
+        self._store.delete_folder(self._folder)
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        with self._store.writer(f"{self._folder}/{name}.arrow", sync=False) as file:
+            options = ipc_options()
+            with pa.ipc.new_file(file, table.schema, options=options) as ipc:
+                # One chunk first: record batches end where chunks do, and row i must stand in batch i // CHUNK_ROWS.
+                ipc.write_table(table.combine_chunks(), max_chunksize=CHUNK_ROWS)
+
+
+def is_row_of(rows: pa.Array, wanted: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which of `rows` (int64) are among the sorted `wanted`."""
+    here = rows.to_numpy()
+    at = np.searchsorted(wanted, here)
+    at[at == len(wanted)] = 0
+    result: np.ndarray[tuple[int], np.dtype[np.bool_]] = wanted[at] == here
+    return result

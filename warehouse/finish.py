@@ -1,0 +1,34 @@
+"""What the last transaction of a batch writes besides its rows: the cursor, the receipt, and its parent's next receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from warehouse import batches, receipt
+from warehouse.batches import Batch
+from warehouse.tables import cursor
+
+
+def finish(conn: sa.Connection, batch: Batch, *, last_change_set: Mapping[str, Any] | None = None) -> None:
+    """Closes the books on a batch that was just loaded or held. Raises CountsDontAddUp: then nothing is committed."""
+    batch.check_sum()
+    move_cursor(conn, batch)
+    receipt.make(conn, batch, last_change_set=last_change_set)
+    if batch.parent_batch is not None:
+        receipt.make(conn, batches.get(conn, batch.parent_batch))
+
+
+def move_cursor(conn: sa.Connection, batch: Batch) -> None:
+    """Moves the source's cursor to where the batch ended. Only a pull of what is new moves it, never a backfill."""
+    if batch.kind != "pull" or batch.cursor_after is None:
+        return
+    values = {"value": dict(batch.cursor_after), "batch_id": batch.batch_id, "moved_at": sa.func.now()}
+    conn.execute(
+        insert(cursor)
+        .values(feed=batch.feed, source=batch.source, **values)
+        .on_conflict_do_update(index_elements=["feed", "source"], set_=values)
+    )

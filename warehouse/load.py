@@ -1,0 +1,266 @@
+"""The load: a checked batch goes into its feed's table part by part, each part one transaction.
+
+A transaction holds a part's rows, the history of those they replace, its quarantined rows, its entry in the outbox
+and the counts; the last one also the cursor, the receipt and the state `loaded`. A part's change set is on disk
+before its commit, under a name of its own, so a leftover of a killed process is never mistaken for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from hub import clock, crash
+from hub.ids import TopicName, new_entry_id
+from hub.settings import settings
+from warehouse import batches, merge, outbox, quarantine_rows
+from warehouse.batches import Batch
+from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
+from warehouse.checked import CheckedPages, Duplicates, is_row_of
+from warehouse.columns import flat
+from warehouse.copying import copy_in
+from warehouse.encode import COPIED, Encoded, Unfit, encode, fit
+from warehouse.event_data import EventEncoder
+from warehouse.feed_tables import core_table
+from warehouse.finish import finish
+from warehouse.missing import MissingKeys
+from warehouse.plan import Part, Plan, Slice
+from warehouse.rejects import conflicts, unfit_rows
+from warehouse.store import Store, store
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a part adds to the batch's counts."""
+
+    loaded: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    quarantined: int = 0
+    events: int = 0
+    withdrawn_missing: int = 0
+    unfit: list[Unfit] = field(default_factory=list)
+
+
+class Loader:
+    """Loads one checked batch. `conn` holds the feed's lock and has no transaction open."""
+
+    def __init__(self, conn: sa.Connection, contract: FeedContract, batch: Batch, progress: Progress) -> None:
+        self._conn = conn
+        self._contract = contract
+        self._batch = batch
+        self._progress = progress
+        self._store: Store = store()
+        self._pages = CheckedPages(self._store, contract.id, batch.batch_id)
+        self._encoder = EventEncoder(contract, batch.batch_id)
+        self._table = core_table(contract)
+        self._limit = settings().max_event_bytes
+        self._duplicates = Duplicates.none()
+
+    def run(self) -> Batch:
+        """Loads every part that is not loaded yet; returns the loaded batch.
+
+        Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes.
+        """
+        plan = self._planned()
+        self._duplicates = self._pages.duplicates()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
+            while self._batch.state == "loading":
+                self._load_part(plan, self._batch.parts_loaded, pool)
+                crash.point("load.part_committed")
+        crash.point("load.loaded")
+        self._clean()
+        return self._batch
+
+    def _planned(self) -> Plan:
+        if self._batch.state == "loading":
+            return Plan.from_facts(self._batch.facts["plan"])
+        with self._conn.begin():
+            empty = self._conn.execute(sa.select(sa.literal(1)).select_from(self._table).limit(1)).first() is None
+            partial = self._batch.kind == "replay" and not self._batch.facts.get("whole")
+            plan = Plan.made(
+                self._batch.facts["pages"],
+                part_rows=settings().part_rows,
+                empty_table=empty,
+                missing=self._contract.completeness == "snapshot" and not partial,
+            )
+            self._batch = batches.move(
+                self._conn,
+                self._batch,
+                "loading",
+                parts=plan.count,
+                facts={**self._batch.facts, "plan": plan.as_facts()},
+            )
+        crash.point("load.planned")
+        return plan
+
+    def _load_part(self, plan: Plan, number: int, pool: ThreadPoolExecutor) -> None:
+        entry = new_entry_id()
+        path = f"{change_folder(self._batch)}/part-{number:05d}-{entry}.arrow"
+        tally = _Tally()
+        with self._conn.begin():
+            if not plan.empty_table or number >= len(plan.parts):
+                merge.prepare(self._conn)
+            again = False
+            with ChangeSetWriter(self._store, path, self._facts(number)) as changes:
+                if number < len(plan.parts):
+                    self._rows(plan, plan.parts[number], changes, tally, pool)
+                else:
+                    again = self._missing(changes, tally)
+                crash.point("load.rows_copied")
+            crash.point("load.changes_written")
+            made = {"part": number, "sha256": changes.sha256, "records": changes.records} if tally.events else None
+            self._commit_part(plan, number, tally, again=again, made=made)
+            if tally.events:
+                outbox.append_changes(
+                    self._conn,
+                    lane_id=outbox.lane_of(self._contract.topic),
+                    topic_name=TopicName(self._contract.topic.name),
+                    batch_id=self._batch.batch_id,
+                    part_no=number,
+                    path=path,
+                    sha256=changes.sha256,
+                    records=changes.records,
+                    entry_id=entry,
+                )
+            crash.point("load.before_commit")
+        if not tally.events:
+            self._store.delete(path)
+
+    def _rows(self, plan: Plan, part: Part, changes: ChangeSetWriter, tally: _Tally, pool: ThreadPoolExecutor) -> None:
+        """Classifies, encodes and copies a part's chunks; a chunk is encoded while the one before it is copied."""
+        waiting: deque[Future[Encoded]] = deque()
+        for piece in part:
+            if piece.first:
+                self._quarantine_page(piece.page, tally)
+            for chunk in self._chunks(piece, tally):
+                merged = self._merged(plan, chunk)
+                tally.unchanged += merged.unchanged
+                tally.stale += merged.stale
+                waiting.append(
+                    pool.submit(encode, self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
+                )
+                if len(waiting) > 1:
+                    self._write(waiting.popleft().result(), changes, tally)
+        while waiting:
+            self._write(waiting.popleft().result(), changes, tally)
+        if tally.unfit:
+            rows = unfit_rows(self._conn, self._store, self._batch.batch_id, tally.unfit)
+            tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, rows)
+
+    def _chunks(self, piece: Slice, tally: _Tally) -> Iterator[pa.Table]:
+        for table in self._pages.good(piece.page, piece.start, piece.rows):
+            chunk = table
+            rows = flat(chunk.column("_row"))
+            for wanted, identical in ((self._duplicates.identical, True), (self._duplicates.conflicting, False)):
+                if len(wanted):
+                    hit = is_row_of(rows, wanted)
+                    if hit.any():
+                        tally.unchanged += int(hit.sum()) if identical else 0
+                        chunk = chunk.filter(pa.array(~hit)).combine_chunks()
+                        rows = flat(chunk.column("_row"))
+            chunk, unfit = fit(self._contract, chunk)
+            tally.unfit += unfit
+            if chunk.num_rows:
+                yield chunk.combine_chunks()
+
+    def _merged(self, plan: Plan, chunk: pa.Table) -> merge.Merged:
+        if plan.empty_table:
+            return merge.all_new(chunk)
+        order_no = self._batch.order_no if self._batch.kind == "replay" else None
+        return merge.against_table(self._conn, self._contract, chunk, order_no=order_no)
+
+    def _write(self, made: Encoded, changes: ChangeSetWriter, tally: _Tally) -> None:
+        merge.retire(self._conn, self._contract, made.replaced, self._batch.batch_no)
+        if made.rows:
+            copy_in(self._conn, self._table, (*(spec.name for spec in self._contract.fields), *COPIED), made.csv)
+            changes.write(made.events)
+        tally.loaded += made.rows
+        tally.events += made.events.num_rows
+        tally.unfit += made.unfit
+        self._progress("load", made.rows)
+
+    def _quarantine_page(self, page: int, tally: _Tally) -> None:
+        bad = self._pages.bad(page)
+        if bad is not None:
+            tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, bad)
+        if len(self._duplicates.conflicting):
+            rows = flat(self._pages.column(page, "_row"))
+            hit = is_row_of(rows, self._duplicates.conflicting)
+            if hit.any():
+                keys = flat(self._pages.column(page, "_key")).filter(pa.array(hit))
+                table = conflicts(
+                    self._conn, self._store, self._batch.batch_id, np.asarray(rows.filter(pa.array(hit))), keys
+                )
+                tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, table)
+
+    def _missing(self, changes: ChangeSetWriter, tally: _Tally) -> bool:
+        """Withdraws up to a part of the keys that the snapshot no longer has; says whether more are waiting."""
+        keys = MissingKeys(self._conn, self._contract, self._batch, self._pages, self._duplicates)
+        gone, more = keys.withdraw(settings().part_rows, self._encoder)
+        if gone.num_rows:
+            changes.write(gone)
+        tally.events += gone.num_rows
+        tally.withdrawn_missing += gone.num_rows
+        return more
+
+    def _commit_part(
+        self, plan: Plan, number: int, tally: _Tally, *, again: bool, made: Mapping[str, Any] | None
+    ) -> None:
+        before = self._batch
+        last = not again and number + 1 >= plan.count
+        counts = {
+            "rows_loaded": before.rows_loaded + tally.loaded,
+            "rows_unchanged": before.rows_unchanged + tally.unchanged,
+            "rows_stale": before.rows_stale + tally.stale,
+            "rows_quarantined": before.rows_quarantined + tally.quarantined,
+            "withdrawn_missing": before.withdrawn_missing + tally.withdrawn_missing,
+            "events": before.events + tally.events,
+            "parts_loaded": number + 1,
+            "parts": max(plan.count, number + 1 + again),
+        }
+        if last:
+            counts["loaded_at"] = clock.now()  # type: ignore[assignment]
+        self._batch = batches.move(self._conn, before, "loaded" if last else "loading", **counts)
+        if last:
+            finish(self._conn, self._batch, last_change_set=made)
+
+    def _facts(self, number: int) -> ChangeSetFacts:
+        return ChangeSetFacts(
+            feed=self._contract.id,
+            contract_version=self._contract.version,
+            topic=self._contract.topic.name,
+            batch=self._batch.batch_id,
+            part=str(number),
+            ce_type=event_type(self._contract.topic.name),
+            time=self._batch.opened_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        )
+
+    def _clean(self) -> None:
+        clean(self._conn, self._store, self._batch)
+
+
+def change_folder(batch: Batch) -> str:
+    """Where a batch's change sets lie in the store."""
+    return f"changes/{batch.feed}/{batch.batch_id}"
+
+
+def clean(conn: sa.Connection, place: Store, batch: Batch) -> None:
+    """Removes a finished batch's checked pages and what killed processes left of its parts."""
+    CheckedPages(place, batch.feed, batch.batch_id).delete()
+    with conn.begin():
+        query = sa.text("select path from hub.outbox where batch_id = :batch")
+        kept = set(conn.execute(query, {"batch": batch.batch_id}).scalars())
+    for path in place.list(change_folder(batch)):
+        if path not in kept:
+            place.delete(path)

@@ -1,0 +1,184 @@
+"""What a page's rows mean beside what the table holds: new, changed, moved, withdrawn, or nothing new.
+
+Set-wise: the page's keys go into a temporary table, one join brings back the state of those that exist, and every
+class is a column comparison. No row is looked at one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from psycopg import sql
+
+from contracts.model import FeedContract
+from warehouse.columns import flat, hexed, repeated
+from warehouse.copying import copy_in, copy_out, csv_of
+from warehouse.engine import driver
+from warehouse.feed_tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+# What merging adds to a row that is loaded: its revision, what happened, the subject before (null: new), whether a
+# row of the key goes to history, whether the subject changed (the old Kafka key then gets a withdrawal first), and
+# the hash as hex.
+EXTRA = ("_revision", "_change", "_old_subject", "_existed", "_moved", "_hex")
+
+_STATE = pa.schema(
+    [
+        ("ordinal", pa.int64()),
+        ("revision", pa.int32()),
+        ("hash", pa.string()),
+        ("subject", pa.string()),
+        ("version", pa.string()),
+        ("withdrawn", pa.bool_()),
+        ("order_no", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A page's rows, sorted into classes. `load` rows get a new revision; the rest are unchanged."""
+
+    load: pa.Table  # the page's columns, then those of EXTRA
+    unchanged: int
+    stale: int  # part of unchanged
+
+
+def prepare(conn: sa.Connection) -> None:
+    """Makes the temporary table of a page's keys for this transaction."""
+    conn.exec_driver_sql(
+        'create temporary table if not exists page_keys (ordinal bigint, key text collate "C") on commit delete rows'
+    )
+
+
+def all_new(page: pa.Table) -> Merged:
+    """The classes of a page when the table held nothing: every row is new, but a withdrawal has nothing to withdraw."""
+    withdrawn = flat(page.column("_withdrawn"))
+    unchanged = int(pc.sum(withdrawn).as_py() or 0)
+    kept = page.filter(pc.invert(withdrawn)) if unchanged else page
+    count = kept.num_rows
+    no = pa.repeat(pa.scalar(False), count)
+    extra = (
+        pa.repeat(pa.scalar(1, pa.int32()), count),
+        repeated("recorded", count),
+        pa.nulls(count, pa.string()),
+        no,
+        no,
+        hexed(flat(kept.column("_hash"))),
+    )
+    return Merged(load=_with(kept, extra), unchanged=unchanged, stale=0)
+
+
+def against_table(conn: sa.Connection, contract: FeedContract, page: pa.Table, *, order_no: int | None) -> Merged:
+    """The classes of a page beside the table. `prepare` came before, in the same transaction.
+
+    `order_no` (replays only): rows that a later batch loaded are newer than this one, whatever they say.
+    """
+    count = page.num_rows
+    state = _lookup(conn, contract, flat(page.column("_key")))
+    at = flat(state.column("ordinal")).to_numpy()
+    found: Mask = np.zeros(count, np.bool_)
+    found[at] = True
+    revision = _spread(state, "revision", at, count).fill_null(0)
+    old_subject = _spread(state, "subject", at, count)
+    old_withdrawn = _mask(_spread(state, "withdrawn", at, count))
+    hexes = hexed(flat(page.column("_hash")))
+    withdraws = _mask(flat(page.column("_withdrawn")))
+    same_subject = _mask(pc.equal(flat(page.column("_subject")), old_subject)) | (
+        _mask(flat(page.column("_subject")).is_null()) & _mask(old_subject.is_null())
+    )
+    same_hash = _mask(pc.equal(hexes, _spread(state, "hash", at, count)))
+    older = found & _mask(pc.less(flat(page.column("_version")), _spread(state, "version", at, count)))
+    if order_no is not None and contract.source_version is None:
+        older |= found & _mask(pc.greater(_spread(state, "order_no", at, count), order_no))
+    same = found & ~old_withdrawn & ~withdraws & same_hash & same_subject
+    stale = older & ~same
+    unchanged = same | stale | (withdraws & (~found | old_withdrawn))
+    moved = found & ~unchanged & ~withdraws & ~old_withdrawn & ~same_subject
+    corrected = found & ~unchanged & ~withdraws & ~old_withdrawn
+    # A withdrawal goes under the key that consumers know the record by.
+    subject = pc.if_else(pa.array(withdraws & found), old_subject, flat(page.column("_subject")))
+    step = 1 + moved.astype(np.int32)
+    change = np.where(withdraws, "withdrawn", np.where(corrected, "corrected", "recorded"))
+    change = np.where(moved, "recorded", change)
+    page = page.set_column(page.schema.get_field_index("_subject"), "_subject", subject)
+    extra = (
+        pc.add(revision, pa.array(step, pa.int32())),
+        pa.array(change, pa.string()),
+        old_subject,
+        pa.array(found),
+        pa.array(moved),
+        hexes,
+    )
+    load = _with(page, extra).filter(pa.array(~unchanged))
+    return Merged(load=load, unchanged=int(unchanged.sum()), stale=int(stale.sum()))
+
+
+def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, batch_no: int) -> None:
+    """Moves the rows of these keys from the table to its history, as replaced by the batch."""
+    if not len(keys):
+        return
+    fill_keys(conn, keys)
+    names = [*(spec.name for spec in contract.fields), *HUB_COLUMNS]
+    columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
+    gone = sql.SQL(", ").join(sql.SQL("gone.{}").format(sql.Identifier(name)) for name in names)
+    statement = sql.SQL(
+        "with gone as (delete from {core} c using page_keys k where c.hub_key = k.key returning c.*)"
+        " insert into {history} ({columns}, {replaced_by}) select {gone}, {batch_no} from gone"
+    ).format(
+        core=sql.Identifier(CORE, contract.id),
+        history=sql.Identifier(HISTORY, contract.id),
+        columns=columns,
+        gone=gone,
+        replaced_by=sql.Identifier(REPLACED_BY),
+        batch_no=sql.Literal(batch_no),
+    )
+    _execute(conn, statement)
+
+
+def _lookup(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray) -> pa.Table:
+    fill_keys(conn, keys)
+    query = sql.SQL(
+        "select k.ordinal, c.hub_revision, encode(c.hub_hash, 'hex'), c.hub_subject, c.hub_version, c.hub_withdrawn,"
+        " coalesce(b.order_no, c.hub_batch_no) from page_keys k join {core} c on c.hub_key = k.key"
+        " left join hub.batch b on b.batch_no = c.hub_batch_no"
+    ).format(core=sql.Identifier(CORE, contract.id))
+    return copy_out(conn, query, _STATE)
+
+
+def fill_keys(conn: sa.Connection, keys: pa.StringArray) -> None:
+    """Puts keys into the temporary table that `prepare` made, in place of those before."""
+    _execute(conn, sql.SQL("truncate page_keys"))
+    ordinals = pa.array(np.arange(len(keys))).cast(pa.string())
+    copy_in(conn, "page_keys", ("ordinal", "key"), csv_of({"ordinal": ordinals, "key": keys}))
+    # Without figures the planner takes a fresh temporary table for a small one and loops.
+    _execute(conn, sql.SQL("analyze page_keys"))
+
+
+def _execute(conn: sa.Connection, statement: sql.SQL | sql.Composed) -> None:
+    with driver(conn).cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _spread(state: pa.Table, name: str, at: np.ndarray[tuple[int], np.dtype[np.int64]], count: int) -> pa.Array:
+    """A column of the rows found, laid out beside the page's rows; null where there is none."""
+    positions = np.full(count, -1, np.int64)
+    positions[at] = np.arange(len(at))
+    return flat(state.column(name)).take(pa.array(positions, mask=positions < 0))
+
+
+def _mask(column: pa.Array) -> Mask:
+    """A boolean column as a mask; null is False."""
+    values: Mask = column.fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
+    return values
+
+
+def _with(page: pa.Table, extra: tuple[pa.Array, ...]) -> pa.Table:
+    for name, column in zip(EXTRA, extra, strict=True):
+        page = page.append_column(name, column)
+    return page

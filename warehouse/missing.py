@@ -1,0 +1,115 @@
+"""Snapshot feeds: keys that the table has and the delivery no longer has are withdrawn.
+
+A key counts as delivered when any row has it, quarantined ones too. Where a row's key can't be read (a malformed or
+refused row), no key is known to be missing, so none is withdrawn and the batch says so.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from psycopg import sql
+
+from contracts.model import FeedContract
+from hub import log
+from warehouse import merge
+from warehouse.batches import Batch
+from warehouse.checked import CheckedPages, Duplicates
+from warehouse.columns import flat
+from warehouse.copying import copy_in, copy_out, csv_of
+from warehouse.encode import withdrawals
+from warehouse.engine import driver
+from warehouse.event_data import EventEncoder
+from warehouse.feed_tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
+
+_GONE = pa.schema([("_key", pa.string()), ("_subject", pa.string()), ("_revision", pa.int32()), ("_hex", pa.string())])
+
+
+class MissingKeys:
+    """The keys of a feed's table that one snapshot batch doesn't have. Inside a part's transaction."""
+
+    def __init__(
+        self, conn: sa.Connection, contract: FeedContract, batch: Batch, pages: CheckedPages, duplicates: Duplicates
+    ) -> None:
+        self._conn = conn
+        self._contract = contract
+        self._batch = batch
+        self._pages = pages
+        self._duplicates = duplicates
+
+    def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[pa.Table, bool]:
+        """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""
+        unreadable = self._fill_delivered()
+        if unreadable:
+            log.get("load").warning(
+                "no missing key is withdrawn: some rows of the snapshot have no readable key",
+                batch=self._batch.batch_id,
+                rows=unreadable,
+            )
+            return withdrawals(self._contract, encoder, _GONE.empty_table()), False
+        gone = copy_out(self._conn, self._query(limit + 1), _GONE)
+        more = gone.num_rows > limit
+        gone = gone.slice(0, limit)
+        self._mark(flat(gone.column("_key")))
+        return withdrawals(self._contract, encoder, gone), more
+
+    def _fill_delivered(self) -> int:
+        """Puts every key of the delivery into a temporary table; returns the rows whose key is not known."""
+        self._conn.exec_driver_sql(
+            'create temporary table if not exists delivered_keys (key text collate "C") on commit drop'
+        )
+        unreadable = self._batch.rows_refused
+        for page in self._batch.facts["pages"]:
+            columns = [flat(self._pages.column(page["page"], "_key"))] if page["good"] else []
+            bad = self._pages.bad(page["page"])
+            if bad is not None:
+                keys = flat(bad.column("_key"))
+                unreadable += keys.null_count
+                columns.append(keys.drop_null())
+            for keys in columns:
+                keys = keys.filter(pc.invert(pc.match_substring(keys, "\0")))  # noqa: PLW2901
+                copy_in(self._conn, "delivered_keys", ("key",), csv_of({"key": keys}))
+        self._conn.exec_driver_sql("analyze delivered_keys")
+        return unreadable
+
+    def _query(self, limit: int) -> sql.Composed:
+        # Two publishers of one feed send a snapshot each: only keys that came from this source can be missing here.
+        return sql.SQL(
+            "select c.hub_key, c.hub_subject, c.hub_revision + 1, encode(c.hub_hash, 'hex') from {core} c"
+            " join hub.batch b on b.batch_no = c.hub_batch_no and b.source = {source}"
+            " where not c.hub_withdrawn and not exists (select from delivered_keys d where d.key = c.hub_key)"
+            " order by c.hub_key limit {limit}"
+        ).format(
+            core=sql.Identifier(CORE, self._contract.id),
+            source=sql.Literal(self._batch.source),
+            limit=sql.Literal(limit),
+        )
+
+    def _mark(self, keys: pa.StringArray) -> None:
+        if not len(keys):
+            return
+        merge.fill_keys(self._conn, keys)
+        names = [*(spec.name for spec in self._contract.fields), *HUB_COLUMNS]
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
+        parts = {
+            "core": sql.Identifier(CORE, self._contract.id),
+            "history": sql.Identifier(HISTORY, self._contract.id),
+            "columns": columns,
+            "replaced": sql.Identifier(REPLACED_BY),
+            "batch_no": sql.Literal(self._batch.batch_no),
+        }
+        with driver(self._conn).cursor() as cursor:
+            cursor.execute(
+                sql.SQL(
+                    "insert into {history} ({columns}, {replaced}) select {columns}, {batch_no} from {core}"
+                    " where hub_key in (select key from page_keys)"
+                ).format(**parts)
+            )
+            cursor.execute(
+                sql.SQL(
+                    "update {core} set hub_withdrawn = true, hub_revision = hub_revision + 1,"
+                    " hub_batch_no = {batch_no}, hub_loaded_at = now()"
+                    " where hub_key in (select key from page_keys)"
+                ).format(**parts)
+            )

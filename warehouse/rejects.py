@@ -1,0 +1,71 @@
+"""Rows that the checks let pass and that are quarantined all the same, with their raw values from the landed pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from hub.ids import BatchId
+from warehouse import landing
+from warehouse.checked import Rows
+from warehouse.columns import flat
+from warehouse.encode import Unfit
+from warehouse.quarantine_rows import COLUMNS
+from warehouse.store import Store
+from warehouse.tables import landed_object
+
+CONFLICT = "_key.conflict"
+
+
+def conflicts(conn: sa.Connection, store: Store, batch_id: BatchId, rows: Rows, keys: pa.StringArray) -> pa.Table:
+    """Rows of one key that say different things: none of them can be believed, so all are quarantined."""
+    rules = pa.array([[CONFLICT]] * len(rows), pa.list_(pa.string()))
+    return _with_raw(conn, store, batch_id, pa.table({"_row": pa.array(rows), "_key": keys, "_rules": rules}))
+
+
+def unfit_rows(conn: sa.Connection, store: Store, batch_id: BatchId, unfit: Sequence[Unfit]) -> pa.Table:
+    """Rows that can't be stored or sent, each with the rule that says why."""
+    ordered = sorted(unfit, key=lambda one: one.row)
+    table = {
+        "_row": pa.array([one.row for one in ordered], pa.int64()),
+        "_key": pa.array([one.key for one in ordered], pa.string()),
+        "_rules": pa.array([[one.rule] for one in ordered], pa.list_(pa.string())),
+    }
+    return _with_raw(conn, store, batch_id, pa.table(table))
+
+
+def landed_pages(conn: sa.Connection, batch_id: BatchId) -> list[tuple[str, int]]:
+    """(path, rows) of a batch's landed pages in order."""
+    query = (
+        sa.select(landed_object.c.path, landed_object.c.rows)
+        .where(landed_object.c.batch_id == batch_id, landed_object.c.kind == "rows")
+        .order_by(landed_object.c.ordinal)
+    )
+    return [(str(path), int(count)) for path, count in conn.execute(query)]
+
+
+def raw_of(conn: sa.Connection, store: Store, batch_id: BatchId, rows: Rows) -> pa.Table:
+    """_row · _source_row · _unit · _raw of some rows of a batch, from its landed pages, in row order."""
+    found = []
+    left = len(rows)
+    for path, _ in landed_pages(conn, batch_id):
+        if not left:
+            break
+        table = landing.read_rows(store, path, rows)
+        left -= table.num_rows
+        if table.num_rows:
+            found.append(table)
+    return pa.concat_tables(found).sort_by("_row").combine_chunks()
+
+
+def _with_raw(conn: sa.Connection, store: Store, batch_id: BatchId, rows: pa.Table) -> pa.Table:
+    raw = raw_of(conn, store, batch_id, flat(rows.column("_row")).to_numpy())
+    rows = rows.take(pc.index_in(flat(raw.column("_row")), flat(rows.column("_row"))))
+    return (
+        raw.append_column("_key", rows.column("_key"))
+        .append_column("_rules", rows.column("_rules"))
+        .select(list(COLUMNS))
+    )
