@@ -56,7 +56,7 @@ class AwaitPublished(FeedTask):
     """Waits until the relay has every batch of the run on its topic. XCom: `batches`, `published` (events), `seconds`."""
 
     def work(self, context: Any) -> dict[str, Any]:
-        """Waits; raises NotYetPublished, which is tried again."""
+        """Waits; raises PublicationLate, which is tried again."""
         carried = context["ti"].xcom_pull(task_ids="carry") or {}
         batches = carried.get("batches", [])
         started = time.monotonic()

@@ -97,13 +97,3 @@ class RunNotEnded(TransientError):
     zh = "{dag_id} 的运行 {run_id} 在 {seconds} 秒后仍为 {state}"
     remedy_en = "it goes on by itself; its page in Airflow shows what it waits for"
     remedy_zh = "运行会自行继续;其 Airflow 页面显示在等待什么"
-
-
-class NotYetPublished(TransientError):
-    """Events wait for the relay. Facts: `count` of batches, `seconds` waited."""
-
-    code = "HUB-DAG-009"
-    en = "{count} batch(es) are committed and not yet on their topic after {seconds} s"
-    zh = "{count} 个批次已入库,{seconds} 秒后仍未全部发布到主题"
-    remedy_en = "nothing is lost: `hub relay status` shows the lag; the relay DAG drains it when no relay serves"
-    remedy_zh = "数据不会丢失:`hub relay status` 显示积压;没有转发服务时由 relay DAG 发送"
