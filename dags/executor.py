@@ -10,12 +10,16 @@ forked task begins as a fresh process would.
 
 from __future__ import annotations
 
+import http.client
 import importlib
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.executors.local_executor import LocalExecutor
 
 WARM: tuple[str, ...] = (
@@ -48,6 +52,7 @@ class WarmLocalExecutor(LocalExecutor):
     def start(self) -> None:
         """Imports, then starts the workers. What can't be imported is logged and left to the tasks."""
         warm(self.log)
+        knock(conf.get("core", "execution_api_server_url", fallback=""))
         super().start()
 
 
@@ -61,6 +66,19 @@ def warm(log: Any) -> list[str]:
     missing = [name for name in WARM if not _import(name, log)]
     log.info("workers start warm after %.1f s (%.1f s CPU)", time.monotonic() - began, time.process_time() - cpu)
     return missing
+
+
+def knock(url: str) -> None:
+    """Asks the execution API one thing and does not wait: it builds its routes at the first request, which takes it 4 s of
+    CPU, better now than when the first task wants it. Where nobody answers yet, nothing is lost."""
+    where = urlsplit(url)
+    if where.scheme != "http" or not where.hostname:
+        return
+    connection = http.client.HTTPConnection(where.hostname, where.port, timeout=0.5)
+    with suppress(OSError, http.client.HTTPException):
+        connection.request("GET", f"{where.path.rstrip('/')}/health")
+        connection.getresponse()
+    connection.close()
 
 
 def _import(name: str, log: Any) -> bool:
