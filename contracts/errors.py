@@ -340,3 +340,13 @@ class ConnectorOption(ContractProblem):
     zh = "{where}:{reason}"
     remedy_en = "the connector's module in connectors/ says what it takes"
     remedy_zh = "可用选项见 connectors/ 下对应连接器的说明"
+
+
+class IdTaken(ContractProblem):
+    """Two files of one name in different folders."""
+
+    code = "HUB-CON-144"
+    en = "the feed {feed} already is the contract {other}"
+    zh = "数据源 {feed} 已由契约 {other} 定义"
+    remedy_en = "rename one of the two files and its id"
+    remedy_zh = "请为其中一个文件及其 id 改名"

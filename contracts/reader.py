@@ -31,6 +31,7 @@ class Reading:
     sha256: str
     contract: FeedContract | None
     problems: tuple[ContractProblem, ...]
+    refers_to: tuple[str, ...] = ()  # other feeds whose fields were looked up
 
 
 def read(path: Path, *, root: Path, extra_checks: Iterable[ExtraCheck] = ()) -> FeedContract:
@@ -51,16 +52,17 @@ def examine(path: Path, *, root: Path, extra_checks: Iterable[ExtraCheck] = ()) 
     document = yaml_strict.parse(data, file=file)
     view = View(document)
     contract: FeedContract | None = None
+    around = Around(root, path.name.removesuffix(SUFFIX), path.parent.name)
     if document.complete:
         schema_check.check(document)
         if isinstance(document.data, dict):
-            lint.house(view, Around(root, path.name.removesuffix(SUFFIX), path.parent.name))
+            lint.house(view, around)
         if not document.problems:
             contract = build(view, sha256=sha256, path=file)
             for check in extra_checks:
                 _further(view, contract, check)
     problems = tuple(sorted(document.problems, key=lambda problem: problem.place))
-    return Reading(file, sha256, None if problems else contract, problems)
+    return Reading(file, sha256, None if problems else contract, problems, around.asked)
 
 
 def _further(view: View, contract: FeedContract, check: ExtraCheck) -> None:

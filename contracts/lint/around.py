@@ -24,6 +24,11 @@ class Around:
             self._fields[feed] = self._read(feed)
         return self._fields[feed]
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The other feeds that were asked about, there or not."""
+        return tuple(sorted(self._fields))
+
     def feeds(self) -> list[str]:
         """The ids of all contracts on disk."""
         return sorted(path.name.removesuffix(".odcs.yaml") for path in self.root.glob("feeds/*/*.odcs.yaml"))
