@@ -1,0 +1,185 @@
+"""The checker: a page that passed the gate becomes good rows, bad rows with their reasons, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.checks import canonical, figures
+from contracts.checks.errors import RuleNotRunnable
+from contracts.checks.headers import HeaderMap
+from contracts.checks.plan import ChangeBits, Changes, FieldPlan
+from contracts.checks.quarantine import MALFORMED, bad_rows
+from contracts.checks.schema import good_schema
+from contracts.codes import CodeList
+from contracts.model import FeedContract, RowRule, SourceSpec
+from contracts.normalise.buffers import Mask, plain, to_mask
+from contracts.normalise.column import FieldColumn
+from contracts.page import BatchMetrics, CheckedPage, RawPage
+from contracts.rules.frame import Frame, References
+from contracts.rules.kernels import ELSEWHERE, KERNELS, Kernel
+from hub.ids import RuleId
+
+ACTION = "_action"  # a connector's own column: what the source says is done to the record
+_WITHDRAWS = frozenset({"d", "delete"})
+_KEEPS = frozenset({"", "i", "a", "m", "r", "u", "append", "insert", "merge", "replace", "update", "upsert"})
+ACTION_UNKNOWN = RuleId("_action.enum")
+
+Broken = list[tuple[RuleId, Mask]]
+Rows = npt.NDArray[np.intp]
+
+
+class Checker:
+    """The checks of one source of a contract. Safe to use from several threads.
+
+    `codes` gives a code list by name, `references` says which values another feed holds (needed only where the
+    contract has a `reference_feed` rule), `today` is the day of receipt. Raises RuleNotRunnable where a rule has no
+    kernel, HeaderClaimedTwice where two fields claim one header.
+    """
+
+    def __init__(
+        self,
+        contract: FeedContract,
+        source: SourceSpec,
+        *,
+        codes: Callable[[str], CodeList],
+        references: References | None,
+        today: date,
+    ) -> None:
+        self._contract = contract
+        self._headers = HeaderMap(contract, source)
+        self._plans = {spec.name: FieldPlan(contract, source, spec) for spec in contract.fields}
+        self._codes, self._references, self._today = codes, references, today
+        self._bits = ChangeBits.of(contract)
+        self._identity = frozenset({*contract.key, contract.subject})
+        self._rules = list(self._runnable())
+        self._warnings = {rule.id for rule in contract.row_rules if rule.severity == "warning"}
+        self._coded = figures.coded_fields(contract)
+        self._schema = good_schema(contract)
+
+    @property
+    def change_steps(self) -> tuple[str, ...]:
+        """ "<field>:<step>" in the order of the bits of `_changes`."""
+        return self._bits.names
+
+    def check(self, page: RawPage) -> CheckedPage:
+        """Aligns, normalises, casts and judges a page.
+
+        Raises UnexpectedColumns, MissingColumns or AmbiguousColumns (the delivery can't be read by this contract).
+        A row is bad when it breaks a rule of severity error; `_rules` lists every rule it breaks. A value that could
+        not be read counts for no further rule.
+        """
+        changes = Changes(self._bits, np.zeros(page.table.num_rows, dtype=np.int64))
+        columns, action = self._columns(page, changes)
+        size = page.table.num_rows
+        withdrawn, broken = self._action(action, size)
+        frame = Frame(
+            size,
+            columns,
+            self._today,
+            self._codes,
+            self._references,
+            withdrawn if withdrawn.any() else None,
+            self._identity,
+        )
+        broken += self._judge(frame)
+        if self._contract.withdrawn_when:
+            withdrawn = withdrawn | frame.when(self._contract.withdrawn_when)
+        keys = canonical.key_texts([columns[name] for name in self._contract.key])
+        errors = [mask for rule, mask in broken if rule not in self._warnings]
+        bad: Mask | None = np.logical_or.reduce(errors) if errors else None
+        keep = None if bad is None else np.flatnonzero(~bad)
+        extra = {
+            "_row": page.rows,
+            "_key": keys,
+            "_withdrawn": pa.array(withdrawn),
+            "_changes": pa.array(changes.marks),
+        }
+        good = self._good(columns, extra, keep)
+        metrics = BatchMetrics(rows_in=page.rows_in, rows_good=good.num_rows, changed=changes.counts)
+        metrics.rows_bad = page.rows_in - good.num_rows
+        figures.add_broken(metrics, broken, keys, page.rows)
+        if page.malformed:
+            metrics.broken[MALFORMED] = len(page.malformed)
+            metrics.samples[MALFORMED] = [f"row {line.row}" for line in page.malformed[: figures.SAMPLES]]
+        figures.add_columns(metrics, list(columns.values()), good, keep, self._coded)
+        return CheckedPage(page.ordinal, good, bad_rows(page, keys, broken, bad), metrics, self._bits.names)
+
+    def _runnable(self) -> list[tuple[RowRule, Kernel]]:
+        rules = list(self._contract.row_rules)
+        # A record without key or subject has no identity and no Kafka key, whatever the contract says of the field.
+        due = {rule.fields[0] for rule in rules if rule.kind == "required" and rule.severity == "error"}
+        rules += [
+            RowRule(RuleId(f"{name}.required"), "required", (name,), dimension="completeness")
+            for name in dict.fromkeys((*self._contract.key, self._contract.subject))
+            if name not in due
+        ]
+        found = []
+        for rule in rules:
+            if rule.kind in ELSEWHERE:
+                continue
+            if rule.kind not in KERNELS:
+                raise RuleNotRunnable(feed=self._contract.id, rule=rule.id, reason=f"there is no kind {rule.kind!r}")
+            if rule.kind == "reference_feed" and self._references is None:
+                raise RuleNotRunnable(feed=self._contract.id, rule=rule.id, reason="no lookup of other feeds is given")
+            if rule.kind == "code_list":
+                self._codes(rule.args["list"])  # an absent list is met now, not on the first page
+            found.append((rule, KERNELS[rule.kind]))
+        return found
+
+    def _columns(self, page: RawPage, changes: Changes) -> tuple[dict[str, FieldColumn], pa.StringArray | None]:
+        names = page.table.column_names
+        empty = [
+            position
+            for position, name in enumerate(names)
+            if not name.strip() and page.table.column(position).null_count == page.table.num_rows
+        ]
+        places = self._headers.align(names, unit=page.unit, empty=empty)
+        columns = {}
+        for name, plan in self._plans.items():
+            delivered = plain(page.table.column(places[name])) if name in places else None
+            columns[name] = plan.column(delivered, page.table.num_rows, changes)
+        action = plain(page.table.column(names.index(ACTION))) if ACTION in names else None
+        return columns, action
+
+    def _action(self, action: pa.StringArray | None, size: int) -> tuple[Mask, Broken]:
+        """Rows that the source withdraws, and those whose action is unknown."""
+        if action is None:
+            return np.zeros(size, dtype=np.bool_), []
+        word = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(action, "")))
+        withdrawn = to_mask(pc.is_in(word, value_set=pa.array(sorted(_WITHDRAWS))))
+        strange = ~withdrawn & ~to_mask(pc.is_in(word, value_set=pa.array(sorted(_KEEPS))))
+        return withdrawn, [(ACTION_UNKNOWN, strange)] if strange.any() else []
+
+    def _judge(self, frame: Frame) -> Broken:
+        broken: Broken = []
+        for column in frame.fields.values():
+            broken += [(RuleId(rule), mask) for rule, mask in column.failed.items()]
+        for rule, kernel in self._rules:
+            mask = kernel(rule, frame)
+            if mask is not None and mask.any():
+                broken.append((rule.id, mask))
+        return broken
+
+    def _good(self, columns: dict[str, FieldColumn], extra: dict[str, pa.Array], keep: Rows | None) -> pa.Table:
+        """The good rows (`keep`; None: all), with their subject, version and hash."""
+        contract = self._contract
+        subject = columns[contract.subject]
+        arrays = {name: column.rows for name, column in columns.items()} | extra
+        arrays["_subject"] = subject.text.take(subject.texts)
+        arrays["_version"] = (
+            canonical.version_texts(columns[contract.source_version])
+            if contract.source_version
+            else pa.nulls(subject.text.size, pa.string())
+        )
+        if keep is not None:
+            at = pa.array(keep)
+            arrays = {name: array.take(at) for name, array in arrays.items()}
+        records = canonical.record_bytes(list(columns.values()), keep)
+        arrays["_hash"] = canonical.hashes(records)
+        return pa.Table.from_arrays([arrays[field.name] for field in self._schema], schema=self._schema)

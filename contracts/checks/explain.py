@@ -1,0 +1,173 @@
+"""What a rule id means, in words: for quarantine listings, receipts and the console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from contracts.checks.errors import RuleUnknown
+from contracts.gate.registry import KINDS as GATE_KINDS
+from contracts.kinds import Kind
+from contracts.model import BatchRule, FeedContract, GateRule, RowRule
+from contracts.rules.registry import KINDS as ROW_KINDS
+from contracts.rules.registry import OPERATORS
+from contracts.suite.registry import KINDS as BATCH_KINDS
+from hub.ids import RuleId
+
+Lang = Literal["en", "zh"]
+
+# Rules that follow from how records are made, not from a line of the contract: id -> (en, zh, remedy en, remedy zh).
+_BUILT_IN = {
+    "_row.malformed": (
+        "the row could not be split into the columns of its file",
+        "该行无法按文件的列拆分",
+        "mind quotes, separators and line breaks within values, and send the row again",
+        "请检查引号、分隔符和值内换行后重新报送",
+    ),
+    "_key.conflict": (
+        "rows of one batch have the same key and different content",
+        "同一批次内存在主键相同而内容不同的行",
+        "say which of the rows is right, and send that one alone",
+        "请确认正确的一行并仅报送该行",
+    ),
+    "_action.enum": (
+        "the action on the record must be known (append, merge, replace, delete)",
+        "记录操作须为已知取值(新增、合并、替换、删除)",
+        "correct the action and send the row again",
+        "请更正操作代码后重新报送",
+    ),
+}
+_TYPES = {
+    "string": ("text without NUL characters", "不含 NUL 字符的文本"),
+    "integer": ("a whole number", "整数"),
+    "decimal": (
+        "a number with at most {scale} decimal places and {digits} digits before them",
+        "数字(整数部分至多 {digits} 位,小数至多 {scale} 位)",
+    ),
+    "date": ("a date", "日期"),
+    "timestamp": ("a time with its offset", "带时区的时间"),
+    "boolean": ("true or false", "真假值"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A rule in words."""
+
+    rule: str
+    sentence: str
+    remedy: str
+    dimension: str
+    severity: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanation:
+    """The sentence, remedy, dimension and severity of a row, batch or gate rule, in Chinese or English.
+
+    The contract's own words come first, then those of the rule's kind. Raises RuleUnknown.
+    """
+    if rule_id in _BUILT_IN:
+        words = _BUILT_IN[rule_id]
+        dimension = "uniqueness" if rule_id == "_key.conflict" else "conformity"
+        return Explanation(rule_id, words[lang == "zh"], words[2 + (lang == "zh")], dimension, "error")
+    for row in contract.row_rules:
+        if row.id == rule_id:
+            kind = ROW_KINDS[row.kind]
+            return _explained(contract, row, kind, (row.fields, row.dimension, row.severity), lang)
+    for batch in contract.batch_rules:
+        if batch.id == rule_id:
+            named = (str(batch.args["field"]),) if "field" in batch.args else ()
+            return _explained(contract, batch, BATCH_KINDS[batch.kind], (named, batch.dimension, batch.severity), lang)
+    for gate in contract.gate_rules:
+        if gate.id == rule_id:
+            return _explained(contract, gate, GATE_KINDS[gate.kind], (gate.fields, "conformity", "error"), lang)
+    name, _, word = rule_id.rpartition(".")
+    if word in {"type", "required", "code_map"} and any(spec.name == name for spec in contract.fields):
+        return _implied(contract, name, word, lang)
+    raise RuleUnknown(feed=contract.id, rule=rule_id)
+
+
+def _implied(contract: FeedContract, name: str, word: str, lang: Lang) -> Explanation:
+    """Rules that every field has: it must be readable, a key must be there, a code must be in its map."""
+    rule_id = RuleId(f"{name}.{word}")
+    if word == "code_map":
+        rule = RowRule(rule_id, "enum", (name,), {"values": list(contract.field(name).code_map)})
+    else:
+        rule = RowRule(rule_id, word, (name,))
+    dimension = "completeness" if word == "required" else "conformity"
+    return _explained(contract, rule, ROW_KINDS[rule.kind], (rule.fields, dimension, "error"), lang)
+
+
+def _explained(
+    contract: FeedContract,
+    rule: RowRule | BatchRule | GateRule,
+    kind: Kind,
+    about: tuple[Sequence[str], str, str],
+    lang: Lang,
+) -> Explanation:
+    names, dimension, severity = about
+    own = rule.label_zh if lang == "zh" else rule.label_en
+    facts = _facts(contract, kind, names, rule.args, lang)
+    sentence = own or (kind.zh if lang == "zh" else kind.en).format_map(facts)
+    remedy = kind.remedy_zh if lang == "zh" else kind.remedy_en
+    return Explanation(rule.id, sentence, remedy, dimension, severity)
+
+
+class _Facts(dict[str, str]):
+    """What fills a sentence; an argument that was not given sets no limit."""
+
+    def __init__(self, lang: Lang) -> None:
+        super().__init__()
+        self._none = "不限" if lang == "zh" else "any"
+
+    def __missing__(self, key: str) -> str:
+        return self._none
+
+
+def _facts(contract: FeedContract, kind: Kind, names: Sequence[str], args: Mapping[str, Any], lang: Lang) -> _Facts:
+    facts = _Facts(lang)
+    labels = [_label(contract, name, lang) for name in names]
+    facts["fields"] = _list(labels, lang)
+    facts.update(zip(("first", "second"), labels, strict=False))
+    for arg in kind.args:
+        value = args.get(arg.name, arg.default)
+        if value is None:
+            continue
+        if arg.type == "field":
+            facts[arg.name] = _label(contract, value, lang)
+        elif arg.type == "condition":
+            facts[arg.name] = _condition(contract, value, lang)
+        elif isinstance(value, list | tuple):
+            facts[arg.name] = _list([str(item) for item in value[:20]] + ["…"] * (len(value) > 20), lang)
+        else:
+            facts[arg.name] = OPERATORS.get(value, str(value)) if arg.name == "op" else str(value)
+    if kind.name == "type":
+        spec = contract.field(names[0])
+        words = _TYPES[spec.type][lang == "zh"]
+        facts["type"] = words.format(scale=spec.scale, digits=spec.precision - spec.scale)
+    return facts
+
+
+def _label(contract: FeedContract, name: str, lang: Lang) -> str:
+    for spec in contract.fields:
+        if spec.name == name:
+            return (spec.label_zh if lang == "zh" else "") or spec.name
+    return name
+
+
+def _list(items: Sequence[str], lang: Lang) -> str:
+    return ("、" if lang == "zh" else ", ").join(items)
+
+
+def _condition(contract: FeedContract, condition: Mapping[str, Any], lang: Lang) -> str:
+    anything, nothing = ("任意值", "空") if lang == "zh" else ("any value", "no value")
+    parts = []
+    for name, wanted in condition.items():
+        items = [wanted] if isinstance(wanted, str) else list(wanted)
+        words = [anything if item == "*" else item or nothing for item in items]
+        parts.append(f"{_label(contract, name, lang)} = {_list(words, lang)}")
+    return (" 且 " if lang == "zh" else " and ").join(parts)

@@ -1,0 +1,103 @@
+"""Dates and times in the forms that sources write (domain.md §1.5), read one text at a time.
+
+Columns hold few distinct dates: callers read each distinct text once. A two-digit year follows POSIX: 00-68 are
+20xx, 69-99 are 19xx. A time without offset is read only by a form that says what it means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+
+PIVOT = 69  # two-digit years from here on are 19xx
+BEIJING = timezone(timedelta(hours=8), "+08:00")
+MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
+NO_DATES = frozenset({"00000000", "0000-00-00"})  # how exports write an empty date
+
+_MONTH_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
+_TIME = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?"
+_DATES: dict[str, re.Pattern[str]] = {
+    form: re.compile(pattern, re.ASCII | re.IGNORECASE)
+    for form, pattern in {
+        "YYYY-MM-DD": r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})",
+        "YYYYMMDD": r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
+        "YYYY/M/D": r"(?P<y>\d{4})/(?P<m>\d{1,2})/(?P<d>\d{1,2})",
+        "YYYY.M.D": r"(?P<y>\d{4})\.(?P<m>\d{1,2})\.(?P<d>\d{1,2})",
+        "YYYY年M月D日": r"(?P<y>\d{4})\s?年\s?(?P<m>\d{1,2})\s?月\s?(?P<d>\d{1,2})\s?日",
+        "DD/MM/YYYY": r"(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})",
+        "MM/DD/YYYY": r"(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})",
+        "DD-Mon-YY": rf"(?P<d>\d{{1,2}})-(?P<b>{_MONTH_NAMES})-(?P<s>\d{{2}})",
+        "DD-Mon-YYYY": rf"(?P<d>\d{{1,2}})-(?P<b>{_MONTH_NAMES})-(?P<y>\d{{4}})",
+        "YYYY-MM": r"(?P<y>\d{4})-(?P<m>\d{2})",
+        "YYYY": r"(?P<y>\d{4})",
+        "timestamp": rf"(?P<y>\d{{4}})-(?P<m>\d{{2}})-(?P<d>\d{{2}})[T ]{_TIME}(?:Z|[+-]\d{{2}}:?\d{{2}})?",
+    }.items()
+}
+_STAMPS: dict[str, re.Pattern[str]] = {
+    form: re.compile(pattern, re.ASCII)
+    for form, pattern in {
+        "rfc3339": rf"[1-9]\d{{3}}-\d{{2}}-\d{{2}}[Tt ]{_TIME}(?:[Zz]|[+-]\d{{2}}:\d{{2}})",
+        "beijing": rf"[1-9]\d{{3}}-\d{{2}}-\d{{2}}[T ]{_TIME}",
+        "utc": rf"[1-9]\d{{3}}-\d{{2}}-\d{{2}}[T ]{_TIME}",
+        "YYYYMMDDHHMMSS": r"[1-9]\d{13}",
+    }.items()
+}
+DATE_ALONE = ("YYYY-MM-DD", "YYYYMMDD", "YYYY/M/D", "YYYY.M.D", "YYYY年M月D日")
+
+
+def is_no_date(text: str) -> bool:
+    """Whether a text is how an export writes an empty date."""
+    return text in NO_DATES
+
+
+def parse_date(text: str, forms: Sequence[str]) -> date | None:
+    """The date by the first form that fits and gives a real day; None where none does."""
+    for form in forms:
+        match = _DATES[form].fullmatch(text)
+        if match is None:
+            continue
+        parts = match.groupdict()
+        year = int(parts["y"]) if parts.get("y") else _full_year(int(parts["s"]))
+        month = MONTHS[parts["b"][:3].lower()] if parts.get("b") else int(parts.get("m") or 1)
+        try:
+            return date(year, month, int(parts.get("d") or 1))
+        except ValueError:
+            continue
+    return None
+
+
+def parse_timestamp(text: str, forms: Sequence[str]) -> datetime | None:
+    """The UTC instant by the first form that fits and gives a real time; None where none does."""
+    for form in forms:
+        try:
+            found = _timestamp(text, form)
+        except (ValueError, OverflowError):
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _timestamp(text: str, form: str) -> datetime | None:
+    if form == "date":
+        day = parse_date(text, DATE_ALONE)
+        return None if day is None else datetime(day.year, day.month, day.day, tzinfo=BEIJING).astimezone(UTC)
+    if _STAMPS[form].fullmatch(text) is None:
+        return None
+    if form == "YYYYMMDDHHMMSS":
+        stamp = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+    else:
+        stamp = datetime.fromisoformat(text.upper())
+        if form != "rfc3339":
+            stamp = stamp.replace(tzinfo=UTC if form == "utc" else BEIJING)
+    return stamp.astimezone(UTC)
+
+
+def _full_year(short: int) -> int:
+    return short + (1900 if short >= PIVOT else 2000)

@@ -1,0 +1,331 @@
+"""The gate itself: refuses, masks and drops on a page before anything of it may be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.checks.headers import HeaderMap, header_form
+from contracts.gate.marks import Marks, bare
+from contracts.gate.registry import DETECTORS, KINDS
+from contracts.gate.suspects import FINDERS, SUSPECTS, with_needle
+from contracts.gate.trace import Tracer
+from contracts.identifiers import citizen
+from contracts.model import FeedContract, GateRule, SourceSpec
+from contracts.normalise.buffers import plain, text_bytes
+from contracts.page import GatedPage, MalformedRow, Masking, RawPage, Refusal
+from hub.ids import RuleId
+
+_ORDER = {kind: at for at, kind in enumerate(KINDS)}
+_TITLE_LINES = 5  # a mark on a line of its own this near to the top stands on the file
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(slots=True)
+class _Work:
+    """A page while the rules go over it."""
+
+    page: RawPage
+    headers: list[str]
+    columns: list[pa.StringArray]
+    refused: dict[int, RuleId]  # position in the table -> first rule that refused it
+    maskings: list[Masking]
+    malformed: list[MalformedRow]
+    refusals: list[Refusal]
+    touched: bool = False
+
+
+class Gate:
+    """The gate of one source of a contract.
+
+    `level` is the hub's (1 central … 5 township): a subject of a lower number stands above it. `hmac_key` is the
+    hub's key for traces. Safe to use from several threads.
+    """
+
+    def __init__(self, contract: FeedContract, source: SourceSpec, *, level: int, hmac_key: bytes) -> None:
+        self._rules = sorted(contract.gate_rules, key=lambda rule: _ORDER[rule.kind])
+        self._headers = HeaderMap(contract, source)
+        self._level = level
+        self._trace = Tracer(hmac_key)
+        self._marks = {
+            rule.id: Marks(rule.args.get("marks", ()), rule.args.get("harmless", ()))
+            for rule in self._rules
+            if rule.kind == "secrecy"
+        }
+        self._steps: Mapping[str, Callable[[GateRule, _Work], Refusal | None]] = {
+            "secrecy": self._secrecy,
+            "subject_level": self._subject_level,
+            "forbidden_field": self._forbidden,
+            "personal_data": self._personal,
+        }
+
+    def inspect_name(self, name: str) -> Refusal | None:
+        """Whether a delivery's own name (file, title) carries a secrecy mark: then nothing of it may be stored."""
+        for rule in self._rules:
+            if rule.kind == "secrecy" and self._marks[rule.id].on_name(name):
+                return Refusal(None, "", None, rule.id, self._trace.name(name))
+        return None
+
+    def inspect(self, page: RawPage) -> GatedPage:
+        """What of a page may be stored.
+
+        Where the delivery is refused the page given back is empty and `delivery_refused` says why. Malformed rows
+        are searched too: they would be stored in quarantine. The trace of a column that is dropped as a whole is
+        one `Masking` for each page, with the page's first row.
+        """
+        work = _Work(
+            page,
+            list(page.table.column_names),
+            [plain(column) for column in page.table.columns],
+            {},
+            [],
+            list(page.malformed),
+            [],
+        )
+        for rule in self._rules:
+            stop = self._steps[rule.kind](rule, work)
+            if stop is not None:
+                nothing = replace(
+                    page,
+                    unit="" if stop.row is None and stop.unit == "" else page.unit,
+                    table=page.table.slice(0, 0),
+                    rows=page.rows.slice(0, 0),
+                    source_rows=page.source_rows.slice(0, 0),
+                    malformed=(),
+                    raw=None,
+                )
+                return GatedPage(nothing, delivery_refused=stop)
+        return self._result(work)
+
+    def _result(self, work: _Work) -> GatedPage:
+        if not work.touched:
+            return GatedPage(work.page)
+        page = work.page
+        table = pa.Table.from_arrays(work.columns, names=work.headers)
+        rows, source_rows = page.rows, page.source_rows
+        if work.refused:
+            where = sorted(work.refused)
+            original = page.table.take(pa.array(where))
+            values = list(zip(*(column.to_pylist() for column in original.columns), strict=True))
+            for at, row in zip(where, values, strict=True):
+                trace = self._trace.row(page.table.column_names, row)
+                work.refusals.append(
+                    Refusal(rows[at].as_py(), page.unit, source_rows[at].as_py(), work.refused[at], trace)
+                )
+            keep = np.ones(len(rows), dtype=np.bool_)
+            keep[where] = False
+            kept = pa.array(keep)
+            table, rows, source_rows = table.filter(kept), rows.filter(kept), source_rows.filter(kept)
+            gone = {refusal.row for refusal in work.refusals}
+            work.maskings = [masking for masking in work.maskings if masking.row not in gone]
+        clean = RawPage(page.ordinal, page.unit, table, rows, source_rows, tuple(work.malformed), None)
+        return GatedPage(clean, tuple(work.refusals), tuple(work.maskings))
+
+    # -- secrecy ---------------------------------------------------------------------------------------------------
+
+    def _secrecy(self, rule: GateRule, work: _Work) -> Refusal | None:
+        marks, page = self._marks[rule.id], work.page
+        for name in (page.unit, *work.headers):
+            if marks.on_name(name):
+                # The name is part of what must not be stored: the refusal doesn't repeat it.
+                return Refusal(None, "", None, rule.id, self._trace.name(name))
+        named = {name for name in rule.fields if name}
+        hits: list[Rows] = []
+        for header, column in zip(work.headers, work.columns, strict=True):
+            view = text_bytes(column)
+            if self._headers.field_of(header) in named:
+                hits.append(_rows_where(column, np.arange(len(column)), marks.on_level))
+            elif not view.ascii or not all(ord(needle) > 0x7F for needle in marks.needles):
+                hits.append(_rows_where(column, with_needle(view, marks.needles), marks.on_text))
+        found = _union(hits)
+        bad_lines = [line for line in work.malformed if marks.on_text(line.text)]
+        title = next((line for line in bad_lines if line.source_row <= _TITLE_LINES), None)
+        if title is not None:
+            return Refusal(None, page.unit, title.source_row, rule.id, self._trace.malformed(title.text))
+        return self._refuse(rule, work, found, bad_lines)
+
+    def _subject_level(self, rule: GateRule, work: _Work) -> Refusal | None:
+        levels: dict[str, int] = {bare(value): level for value, level in rule.args["levels"].items()}
+        unknown: bool = KINDS["subject_level"].arg(rule.args, "unknown") == "refuse"
+        absent: bool = KINDS["subject_level"].arg(rule.args, "absent") == "refuse"
+
+        def above(value: str) -> bool:
+            text = bare(value)
+            if not text:
+                return absent
+            return levels[text] < self._level if text in levels else unknown
+
+        hits = []
+        for header, column in zip(work.headers, work.columns, strict=True):
+            if self._headers.field_of(header) in rule.fields:
+                hits.append(_rows_where(column, np.arange(len(column)), above))
+                if absent:
+                    hits.append(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False)))
+        return self._refuse(rule, work, _union(hits), [])
+
+    def _forbidden(self, rule: GateRule, work: _Work) -> Refusal | None:
+        banned = {header_form(name) for name in rule.args.get("names", ())}
+        at = [
+            position
+            for position, header in enumerate(work.headers)
+            if header_form(header) in banned or self._headers.field_of(header) in rule.fields
+        ]
+        if not at:
+            return None
+        if rule.action != "drop_field":
+            filled = [
+                np.flatnonzero(pc.is_valid(work.columns[position]).to_numpy(zero_copy_only=False)) for position in at
+            ]
+            return self._refuse(rule, work, _union(filled), [], whole=True)
+        first = int(work.page.rows[0].as_py()) if len(work.page.rows) else 0
+        for position in reversed(at):
+            column = work.columns.pop(position)
+            trace = self._trace.column(column.to_pylist())
+            work.maskings.append(Masking(first, work.headers.pop(position), rule.id, "drop_field", trace))
+        work.touched = True
+        return None
+
+    # -- personal data ---------------------------------------------------------------------------------------------
+
+    def _personal(self, rule: GateRule, work: _Work) -> Refusal | None:
+        detect: Sequence[str] = KINDS["personal_data"].arg(rule.args, "detect")
+        spared = set(rule.args.get("except", ()))
+        spared_forms = {header_form(name) for name in spared}
+        hits: list[Rows] = []
+        for position, header in enumerate(work.headers):
+            field = self._headers.field_of(header)
+            searched = not rule.fields or field in rule.fields
+            if not searched or field in spared or header_form(header) in spared_forms or header.startswith("_"):
+                continue
+            column = work.columns[position]
+            view = text_bytes(column)
+            suspects = _union([SUSPECTS[name](column, view) for name in detect])
+            found = [
+                (int(at), text, spans)
+                for at, text in _cells(column, suspects)
+                if int(at) not in work.refused and (spans := _spans(text, detect))
+            ]
+            if not found:
+                continue
+            if rule.action in {"refuse_row", "refuse_delivery"}:
+                hits.append(np.array([at for at, _, _ in found], dtype=np.intp))
+            else:
+                work.columns[position] = self._cleaned(rule, work, header, column, found)
+        bad_lines = [line for line in work.malformed if _spans(line.text, detect)]
+        if rule.action in {"refuse_row", "refuse_delivery"}:
+            return self._refuse(rule, work, _union(hits), bad_lines)
+        for line in bad_lines:
+            clean = _masked(line.text, _spans(line.text, detect))
+            work.malformed[work.malformed.index(line)] = replace(line, text=clean)
+            work.maskings.append(Masking(line.row, "", rule.id, "mask", self._trace.malformed(line.text)))
+            work.touched = True
+        return None
+
+    def _cleaned(
+        self,
+        rule: GateRule,
+        work: _Work,
+        header: str,
+        column: pa.StringArray,
+        found: list[tuple[int, str, list[_Span]]],
+    ) -> pa.StringArray:
+        where, values = [], []
+        for at, text, spans in found:
+            where.append(at)
+            values.append(None if rule.action == "drop_field" else _masked(text, spans))
+            work.maskings.append(
+                Masking(work.page.rows[at].as_py(), header, rule.id, rule.action, self._trace.value(text))
+            )
+        work.touched = True
+        chosen = np.zeros(len(column), dtype=np.bool_)
+        chosen[where] = True
+        return pc.replace_with_mask(column, pa.array(chosen), pa.array(values, pa.string()))
+
+    # -- refusing --------------------------------------------------------------------------------------------------
+
+    def _refuse(
+        self, rule: GateRule, work: _Work, found: Rows, bad_lines: Iterable[MalformedRow], *, whole: bool = False
+    ) -> Refusal | None:
+        lines = list(bad_lines)
+        if not (found.size or lines or whole):
+            return None
+        if rule.action == "refuse_delivery":
+            unit = work.page.unit
+            if found.size:
+                at = int(found[0])
+                values = [column[at].as_py() for column in work.page.table.columns]
+                trace = self._trace.row(work.page.table.column_names, values)
+                return Refusal(None, unit, work.page.source_rows[at].as_py(), rule.id, trace)
+            trace = self._trace.malformed(lines[0].text) if lines else self._trace.name("\n".join(work.headers))
+            return Refusal(None, unit, lines[0].source_row if lines else None, rule.id, trace)
+        for at in found.tolist():
+            work.refused.setdefault(at, rule.id)
+        for line in lines:
+            work.refusals.append(
+                Refusal(line.row, work.page.unit, line.source_row, rule.id, self._trace.malformed(line.text))
+            )
+        work.malformed = [line for line in work.malformed if line not in lines]
+        work.touched = work.touched or bool(found.size or lines)
+        return None
+
+
+_Span = tuple[int, int, str]
+
+
+def _spans(text: str, detect: Sequence[str]) -> list[_Span]:
+    """What the detectors find in a text, without overlaps, the earlier and longer first."""
+    found: list[_Span] = []
+    for name in detect:
+        spans = citizen.citizen_numbers(text, _ever_valid) if name == "citizen_number" else FINDERS[name](text)
+        found += [(begin, end, name) for begin, end in spans]
+    found.sort(key=lambda span: (span[0], -span[1]))
+    return found
+
+
+def _masked(text: str, spans: list[_Span]) -> str:
+    """The text with every span replaced; overlapping spans become one replacement."""
+    parts, done = [], 0
+    for begin, end, name in spans:
+        if begin >= done:
+            parts += [text[done:begin], DETECTORS[name][2]]
+        done = max(done, end)
+    return "".join([*parts, text[done:]])
+
+
+def _ever_valid(division: str) -> bool:
+    from contracts.rules.divisions import ever_valid  # noqa: PLC0415 - the list is read when a number is first met
+
+    return division in ever_valid()
+
+
+def _cells(column: pa.StringArray, rows: Rows) -> list[tuple[Any, str]]:
+    if rows.size == 0:
+        return []
+    texts = column.take(pa.array(rows)).to_pylist()
+    return [(at, text) for at, text in zip(rows, texts, strict=True) if text is not None]
+
+
+def _rows_where(column: pa.StringArray, rows: Rows, judge: Callable[[str], bool]) -> Rows:
+    """Of some rows, those whose value is judged so; every distinct value is judged once."""
+    if rows.size == 0:
+        return rows
+    some = column if rows.size == len(column) else column.take(pa.array(rows))
+    encoded = some.dictionary_encode()
+    verdicts = np.array([*(judge(value) for value in encoded.dictionary.to_pylist()), False], dtype=np.bool_)
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    found: Rows = rows[verdicts[codes]]
+    return found
+
+
+def _union(found: Sequence[Rows]) -> Rows:
+    kept = [rows for rows in found if rows.size]
+    if not kept:
+        return np.zeros(0, dtype=np.intp)
+    return kept[0] if len(kept) == 1 else np.unique(np.concatenate(kept))

@@ -1,0 +1,94 @@
+"""Which cells of a column may hold a personal number: by their bytes, so that only these go to the detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.identifiers import citizen
+from contracts.normalise.buffers import TextBytes, fixed_rows, text_bytes, to_mask
+
+Rows = npt.NDArray[np.intp]
+Span = tuple[int, int]
+
+_GAP = r"[\t-\r \x{00a0}\x{00ad}\x{2000}-\x{2015}\x{2028}\x{2029}\x{202f}\x{205f}\x{2060}\x{2212}\x{3000}\x{feff}\x{ff0d}-]{0,2}"
+_D = "[0-9０-９]"
+_DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_STRICT = (
+    rf"(?:^|[^0-9])[1-9][0-9]{{5}}(?:(?:18|19|20)[0-9]{{2}}{_DAY}[0-9]{{3}}[0-9Xx]"
+    rf"|[0-9]{{2}}{_DAY}[0-9]{{3}})(?:[^0-9]|$)"
+)
+_LOOSE = rf"{_D}(?:{_GAP}{_D}){{14}}"
+_WEIGHTS = np.array([pow(2, 17 - at, 11) for at in range(17)], dtype=np.int32)
+_CHECKS = np.frombuffer(b"10X98765432", dtype=np.uint8)
+
+
+def digit_rows(view: TextBytes, least: int) -> Rows:
+    """Values with at least so many digits, half- or full-width."""
+    if view.data.size < least or int(view.lengths.max(initial=0)) < least:
+        return np.zeros(0, dtype=np.intp)
+    digits = (view.data - np.uint8(48)) < 10
+    wide = np.flatnonzero(view.data[:-2] == 0xEF)
+    if wide.size:
+        wide = wide[(view.data[wide + 1] == 0xBC) & (view.data[wide + 2] - np.uint8(0x90) < 10)]
+        digits[wide] = True
+    if int(np.count_nonzero(digits)) < least:
+        return np.zeros(0, dtype=np.intp)
+    running = np.zeros(view.data.size + 1, dtype=np.int32)
+    np.cumsum(digits, out=running[1:])
+    at = running[view.offsets]
+    return np.flatnonzero(at[1:] - at[:-1] >= least)
+
+
+def with_needle(view: TextBytes, needles: tuple[str, ...]) -> Rows:
+    """Values that hold any of the needles."""
+    found = [view.rows_at(view.find(needle.encode())) for needle in needles]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.intp)
+
+
+def _citizen_rows(values: pa.StringArray, view: TextBytes) -> Rows:
+    rows = digit_rows(view, 15)
+    if rows.size == 0:
+        return rows
+    some = values if rows.size == len(values) else values.take(pa.array(rows))
+    inner = text_bytes(some)
+    if inner.ascii and not (inner.data <= 0x2D).any():
+        # Digits and letters only: the strict form, and for cells that are one number its check character at once.
+        hits = to_mask(pc.match_substring_regex(some, _STRICT))
+        where, number = fixed_rows(some, 18)
+        if where.size:
+            digits = number[:, :17].astype(np.int32) - 48
+            check = _CHECKS[(digits @ _WEIGHTS) % 11]
+            last = np.where(number[:, 17] == ord("x"), ord("X"), number[:, 17])
+            hits[where] &= (check == last) | (digits > 9).any(axis=1)
+        return rows[hits]
+    return rows[to_mask(pc.match_substring_regex(some, _LOOSE))]
+
+
+def _by_digits(least: int) -> Callable[[pa.StringArray, TextBytes], Rows]:
+    return lambda _, view: digit_rows(view, least)
+
+
+def _by_at_sign(_: pa.StringArray, view: TextBytes) -> Rows:
+    return with_needle(view, ("@", "\uff20"))
+
+
+SUSPECTS: dict[str, Callable[[pa.StringArray, TextBytes], Rows]] = {
+    "citizen_number": _citizen_rows,
+    "mobile": _by_digits(11),
+    "bank_card": _by_digits(16),
+    "passport": _by_digits(7),
+    "email": _by_at_sign,
+}
+
+FINDERS: dict[str, Callable[[str], Iterator[Span]]] = {
+    "mobile": citizen.mobiles,
+    "bank_card": citizen.bank_cards,
+    "passport": citizen.passports,
+    "email": citizen.emails,
+}
+"""Detector -> where in a text; `citizen_number` needs the divisions as well and stands in the gate."""
