@@ -282,7 +282,7 @@ class _Store:
             handle, temporary = tempfile.mkstemp(dir=self.cache, prefix=".", suffix=".tmp")
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 json.dump(body, stream, ensure_ascii=False, separators=(",", ":"), default=str)
-            os.replace(temporary, self.cache / f"{name}.json")
+            Path(temporary).replace(self.cache / f"{name}.json")
         except OSError:
             if temporary:
                 Path(temporary).unlink(missing_ok=True)

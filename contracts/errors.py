@@ -21,8 +21,8 @@ class ContractProblem(AgencyError):
     """One problem of a contract file. Facts: `file`, `line` and `column` (from 1), and those of the sentence."""
 
     code = "HUB-CON-100"
-    en = "{what}"
-    zh = "{what}"
+    en = "there is a problem in the contract: {what}"
+    zh = "数据契约存在问题:{what}"
     remedy_en = "correct the contract"
     remedy_zh = "请更正数据契约"
 
@@ -267,7 +267,7 @@ class RuleWrong(ContractProblem):
 
     code = "HUB-CON-136"
     en = "{where}: {reason}"
-    zh = "{where}:{reason}"
+    zh = "{where}:规则有误:{reason}"
     remedy_en = "`hub contract rules` says what each kind takes"
     remedy_zh = "各种类的参数见 `hub contract rules`"
 
@@ -327,7 +327,7 @@ class TypeWrong(ContractProblem):
 
     code = "HUB-CON-142"
     en = "the field {field!r}: {reason}"
-    zh = "字段 {field!r}:{reason}"
+    zh = "字段 {field!r} 类型有误:{reason}"
     remedy_en = "logicalType is string, integer, number (with physicalType decimal(p,s)), date, timestamp or boolean"
     remedy_zh = "logicalType 可为 string、integer、number(须有 physicalType decimal(p,s))、date、timestamp、boolean"
 
@@ -337,7 +337,7 @@ class ConnectorOption(ContractProblem):
 
     code = "HUB-CON-143"
     en = "{where}: {reason}"
-    zh = "{where}:{reason}"
+    zh = "{where}:连接器选项有误:{reason}"
     remedy_en = "the connector's module in connectors/ says what it takes"
     remedy_zh = "可用选项见 connectors/ 下对应连接器的说明"
 

@@ -57,7 +57,7 @@ def unpack(packed: list[Any]) -> FeedContract:
 def _part(kind: type[Any], row: list[Any]) -> Any:
     # Lists at the first level are tuples of the model; within a mapping they are a rule's own arguments, but for
     # a source's aliases and forms.
-    cells = [tuple(cell) if cell.__class__ is list else cell for cell in row]
+    cells: list[Any] = [tuple(cell) if cell.__class__ is list else cell for cell in row]
     if kind is SourceSpec:
         for place in (4, 5):
             cells[place] = {name: tuple(texts) for name, texts in cells[place].items()}

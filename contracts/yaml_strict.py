@@ -53,7 +53,7 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, (1, 1))
 
-    def problem(self, kind: type[ContractProblem], path: Path_, **facts: Any) -> None:
+    def problem(self, kind: type[ContractProblem], path: Path_, /, **facts: Any) -> None:
         """Notes a problem at a path."""
         line, column = self.place(path)
         self.problems.append(kind(file=self.file, line=line, column=column, **facts))
@@ -277,20 +277,19 @@ class _Builder:
         raise _Stop
 
 
+_READINGS: tuple[tuple[re.Pattern[str], tuple[str, str]], ...] = (
+    (_NUMBER_LIKE, ("a number", "数值")),
+    (_SPECIAL_NUMBER, ("a number", "数值")),
+    (_DATE_LIKE, ("a date", "日期")),
+    (_TRUTH_LIKE, ("a truth value", "真假值")),
+    (_NULL_LIKE, ("no value", "空值")),
+)
+
+
 def _meaning(text: str) -> tuple[str, str] | None:
     """What another reader may take a plain scalar for, en and zh; None when nobody can misread it."""
-    if _PLAIN_NUMBER.fullmatch(text):
-        if len(text) > _MAX_DIGITS:
-            return "a number beyond what readers keep exactly", "超出精确范围的数值"
-        return None
     if text in ("true", "false", "null"):
         return None
-    if _NUMBER_LIKE.fullmatch(text) or _SPECIAL_NUMBER.fullmatch(text):
-        return "a number", "数值"
-    if _DATE_LIKE.fullmatch(text):
-        return "a date", "日期"
-    if _TRUTH_LIKE.fullmatch(text):
-        return "a truth value", "真假值"
-    if _NULL_LIKE.fullmatch(text):
-        return "no value", "空值"
-    return None
+    if _PLAIN_NUMBER.fullmatch(text):
+        return ("a number beyond what readers keep exactly", "超出精确范围的数值") if len(text) > _MAX_DIGITS else None
+    return next((meaning for pattern, meaning in _READINGS if pattern.fullmatch(text)), None)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from contracts.yaml_strict import MAX_BYTES, parse
+from contracts.errors import ContractProblem
+from contracts.view import View
+from contracts.yaml_strict import MAX_BYTES, Path_, parse
 
 
 @dataclass(slots=True)
@@ -50,3 +53,17 @@ class Around:
                     if isinstance(entry, dict)
                 }
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where lint looks: a path of a contract, its surroundings, and how to call the thing in messages."""
+
+    view: View
+    around: Around
+    path: Path_
+    label: str
+
+    def note(self, problem: type[ContractProblem], /, *inner: str, **facts: Any) -> None:
+        """Notes a problem here, or at a key below."""
+        self.view.document.problem(problem, (*self.path, *inner), where=self.label, **facts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts import errors
 from contracts.building import reference
-from contracts.lint.around import Around
+from contracts.lint.around import Around, Spot
 from contracts.view import UNPUBLISHED, View
 
 _OVERLAP = re.compile(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?|\d{1,9}")
@@ -159,22 +159,15 @@ def _relations(view: View, around: Around) -> None:
             if not feed:
                 view.document.problem(errors.RuleWithoutEngine, path, where=where, reason="`to` is <feed>.<field>")
                 continue
-            refer(view, around, (*path, "to"), where, feed, field)
+            refer(Spot(view, around, (*path, "to"), where), feed, field)
 
 
-def refer(view: View, around: Around, path: tuple[str | int, ...], where: str, feed: str, field: str) -> None:
+def refer(spot: Spot, feed: str, field: str) -> None:
     """Notes a reference to a feed or field that does not exist."""
-    there = {name: "" for name in view.field_names} if feed == view.id else around.fields_of(feed)
+    own = feed == spot.view.id
+    there = spot.view.field_names if own else spot.around.fields_of(feed)
     if there is None:
-        view.document.problem(
-            errors.ReferenceBroken,
-            path,
-            where=where,
-            kind="feed",
-            name=feed[:60],
-            hint=f"; there are {', '.join(around.feeds()) or 'none'}",
-        )
+        hint = f"; there are {', '.join(spot.around.feeds()) or 'none'}"
+        spot.note(errors.ReferenceBroken, kind="feed", name=feed[:60], hint=hint)
     elif field not in there:
-        view.document.problem(
-            errors.ReferenceBroken, path, where=where, kind=f"field of {feed}", name=field[:60], hint=""
-        )
+        spot.note(errors.ReferenceBroken, kind=f"field of {feed}", name=field[:60], hint="")

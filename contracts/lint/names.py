@@ -35,10 +35,10 @@ def check(view: View, around: Around) -> None:
         _words(view, view.hub_path((), name), f"hub.{name}", "words in Chinese", chinese=True)
     seen: dict[str, int] = {}
     for path, entry in view.properties:
-        name = entry.get("name")
-        if isinstance(name, str):
-            _field(view, path, name, str(entry.get("logicalType")), seen)
-        where = f"the field {name}"
+        called = entry.get("name")
+        if isinstance(called, str):
+            _field(view, path, called, str(entry.get("logicalType")), seen)
+        where = f"the field {called}"
         _words(view, (*path, "businessName"), where, "businessName, the name in Chinese", chinese=True)
         _words(view, (*path, "description"), where, "description, the meaning in English", chinese=False)
 

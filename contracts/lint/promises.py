@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from contracts import errors
@@ -9,6 +10,7 @@ from contracts.building import DAYS, HOURS
 from contracts.cron import cron_problem
 from contracts.lint.around import Around
 from contracts.view import View
+from contracts.yaml_strict import Path_
 
 LAYERS = ("landing", "core", "quarantine", "outbox", "receipts")
 
@@ -53,69 +55,25 @@ def _service(view: View) -> None:
     note = view.document.problem
     seen: set[tuple[str, str]] = set()
     for path, entry in view.mappings(("slaProperties",)):
-        word, value, unit, element = (
-            entry.get("property"),
-            entry.get("value"),
-            entry.get("unit", "d"),
-            str(entry.get("element", "")),
-        )
-        number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-        if (str(word), element) in seen:
+        word, element = str(entry.get("property")), str(entry.get("element", ""))
+        if (word, element) in seen:
             note(errors.PropertyWrong, path, name=f"slaProperties {word}", reason="it stands twice")
-        seen.add((str(word), element))
+        seen.add((word, element))
         if word == "frequency":
-            schedule = entry.get("schedule")
-            if entry.get("scheduler") != "cron" or not isinstance(schedule, str):
-                note(
-                    errors.Missing,
-                    path,
-                    where="slaProperties frequency",
-                    what="scheduler: cron and schedule",
-                    why="when the feed is pulled, in the hub's legal time zone +08:00",
-                )
-            elif reason := cron_problem(schedule):
-                note(
-                    errors.CronWrong,
-                    (*path, "schedule"),
-                    where="slaProperties frequency",
-                    schedule=schedule[:60],
-                    reason=reason,
-                )
-        elif word in ("freshness", "latency"):
-            if not number or unit not in HOURS:
-                note(
-                    errors.PropertyWrong,
-                    path,
-                    name=f"slaProperties {word}",
-                    reason=f"a number above 0 with a unit of {', '.join(HOURS)}",
-                )
-        elif word == "retention":
-            if not isinstance(value, int) or not number or unit not in DAYS or element not in LAYERS:
-                note(
-                    errors.PropertyWrong,
-                    path,
-                    name="slaProperties retention",
-                    reason=f"a whole number with a unit of {', '.join(DAYS)} and an element of {', '.join(LAYERS)}",
-                )
-        else:
-            note(
-                errors.PropertyWrong,
-                path,
-                name=f"slaProperties {word}",
-                reason="the hub keeps frequency, freshness, latency and retention",
-            )
-    scheduled = "frequency" in {name for name, _ in seen}
-    for word in ("freshness", "retention") if scheduled else ("retention",):
-        if word not in {name for name, _ in seen}:
-            note(
-                errors.Missing,
-                ("slaProperties",),
-                where="slaProperties",
-                what=word,
-                why="how old the newest record may be; how long each layer is kept",
-            )
+            _schedule(view, path, entry)
+        elif reason := _level_problem(word, element, entry):
+            note(errors.PropertyWrong, path, name=f"slaProperties {word}", reason=reason)
+    words = {word for word, _ in seen}
+    if "frequency" in words and "freshness" not in words:
+        note(
+            errors.Missing,
+            ("slaProperties",),
+            where="slaProperties",
+            what="freshness",
+            why="how old the newest record of a scheduled feed may be",
+        )
     for layer in LAYERS:
-        if ("retention", layer) not in seen and ("retention", "") not in seen:
+        if ("retention", layer) not in seen:
             note(
                 errors.Missing,
                 ("slaProperties",),
@@ -123,6 +81,38 @@ def _service(view: View) -> None:
                 what=f"retention of {layer}",
                 why="nothing is kept for ever without saying so",
             )
+
+
+def _schedule(view: View, path: Path_, entry: Mapping[str, Any]) -> None:
+    schedule = entry.get("schedule")
+    if entry.get("scheduler") != "cron" or not isinstance(schedule, str):
+        view.document.problem(
+            errors.Missing,
+            path,
+            where="slaProperties frequency",
+            what="scheduler: cron and schedule",
+            why="when the feed is pulled, in the hub's legal time zone +08:00",
+        )
+    elif reason := cron_problem(schedule):
+        view.document.problem(
+            errors.CronWrong,
+            (*path, "schedule"),
+            where="slaProperties frequency",
+            schedule=schedule[:60],
+            reason=reason,
+        )
+
+
+def _level_problem(word: str, element: str, entry: Mapping[str, Any]) -> str:
+    """Why a service level can't be kept, or empty."""
+    value, unit = entry.get("value"), entry.get("unit", "d")
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    if word in ("freshness", "latency"):
+        return "" if number and unit in HOURS else f"a number above 0 with a unit of {', '.join(HOURS)}"
+    if word == "retention":
+        fits = number and isinstance(value, int) and unit in DAYS and element in LAYERS
+        return "" if fits else f"a whole number with a unit of {', '.join(DAYS)} and an element of {', '.join(LAYERS)}"
+    return "the hub keeps frequency, freshness, latency and retention"
 
 
 def _people(view: View) -> None:

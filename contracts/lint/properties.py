@@ -8,7 +8,7 @@ from typing import Any
 from contracts import errors
 from contracts.lint.around import Around
 from contracts.normalise.registry import STEPS
-from contracts.properties import BY_KEY, KINDS, PLACES, HubProperty, Place, at
+from contracts.properties import BY_KEY, KINDS, PLACES, TABLE, HubProperty, Place, at
 from contracts.view import Custom, View
 from contracts.yaml_strict import Path_
 
@@ -53,7 +53,7 @@ def _one(view: View, around: Around, path: Path_, place: Place) -> None:
 
 
 def _strange(view: View, path: Path_, name: str, place: str) -> None:
-    elsewhere = sorted({key[0] for key in BY_KEY if key[1] == name})
+    elsewhere = sorted({entry.place for entry in TABLE if entry.name == name})
     near = difflib.get_close_matches(name, sorted({key[1] for key in BY_KEY}), 1)
     hint = f"; it belongs to {', '.join(PLACES[word][0] for word in elsewhere)}" if elsewhere else ""
     hint = hint or (f" (did you mean {near[0]}?)" if near else "")

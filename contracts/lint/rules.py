@@ -11,7 +11,7 @@ from contracts import errors
 from contracts.building import gate_args, implicit_rules, with_field
 from contracts.gate.registry import KINDS as GATE_KINDS
 from contracts.kinds import Kind
-from contracts.lint.around import Around
+from contracts.lint.around import Around, Spot
 from contracts.lint.fields import pattern_problem
 from contracts.lint.identity import refer
 from contracts.model import FieldSpec
@@ -43,7 +43,7 @@ def check(view: View, around: Around) -> None:
                 errors.RuleWithoutEngine, (*path, "engine"), where=label, reason=f"engine {engine!r} is unknown"
             )
         else:
-            _implementation(view, around, path, entry, standing, label)
+            _implementation(Spot(view, around, path, label), entry, standing)
     _implicit(view, around)
 
 
@@ -103,10 +103,8 @@ def _label(view: View, path: Path_, entry: Mapping[str, Any], seen: dict[str, in
     return label
 
 
-def _implementation(
-    view: View, around: Around, path: Path_, entry: Mapping[str, Any], standing: str | None, label: str
-) -> None:
-    here = (*path, "implementation")
+def _implementation(spot: Spot, entry: Mapping[str, Any], standing: str | None) -> None:
+    view, here = spot.view, Spot(spot.view, spot.around, (*spot.path, "implementation"), spot.label)
     engine = str(entry["engine"])
     name, named, args = implementation(entry)
     kind = ENGINES[engine].get(name)
@@ -114,65 +112,60 @@ def _implementation(
         other = next((word for word, kinds in ENGINES.items() if name in kinds), None)
         near = difflib.get_close_matches(name, ENGINES[engine], 1)
         hint = f"; it belongs to engine {other}" if other else (f" (did you mean {near[0]}?)" if near else "")
-        view.document.problem(
-            errors.RuleWithoutEngine, here, where=label, reason=f"engine {engine} has no rule {name!r}{hint}"
-        )
+        here.note(errors.RuleWithoutEngine, reason=f"engine {engine} has no rule {name!r}{hint}")
         return
+    specs: list[FieldSpec] = []
     if engine == "great-expectations":
         if named is not None:
-            view.document.problem(
-                errors.RuleWrong, (*here, "fields"), where=label, reason="a batch rule names its field with `field`"
-            )
-        args, specs = with_field(name, args, standing), []
+            here.note(errors.RuleWrong, "fields", reason="a batch rule names its field with `field`")
+        args = with_field(name, args, standing)
         if name == "rule_share":
-            _rule_named(view, here, label, args)
+            _rule_named(here, args)
     else:
-        if view.hub(path).get("holds_batch") is not None:
-            view.document.problem(
-                errors.PropertyWrong,
-                view.hub_path(path, "holds_batch"),
-                name="hub.holds_batch",
-                reason="only a batch rule can hold the batch; a broken row is quarantined by itself",
-            )
+        if view.hub(spot.path).get("holds_batch") is not None:
+            reason = "only a batch rule can hold the batch; a broken row is quarantined by itself"
+            path = view.hub_path(spot.path, "holds_batch")
+            view.document.problem(errors.PropertyWrong, path, name="hub.holds_batch", reason=reason)
         names = named if named is not None else ((standing,) if standing else ())
-        specs = _specs(view, (*here, "fields"), label, names)
-    arguments(view, around, here, label, kind, args, specs)
+        specs = _specs(Spot(view, spot.around, (*here.path, "fields"), spot.label), names)
+    arguments(here, kind, args, specs)
 
 
-def _rule_named(view: View, path: Path_, label: str, args: Mapping[str, Any]) -> None:
+def _rule_named(spot: Spot, args: Mapping[str, Any]) -> None:
     rule = args.get("rule")
-    ids = {entry.get("id") for _, entry, _ in view.rules() if entry.get("engine") == "hub"}
-    ids |= {rule.id for rule in implicit_rules(view)}
+    ids = {entry.get("id") for _, entry, _ in spot.view.rules() if entry.get("engine") == "hub"}
+    ids |= {rule.id for rule in implicit_rules(spot.view)}
     if isinstance(rule, str) and rule not in ids:
-        view.document.problem(errors.ReferenceBroken, path, where=label, kind="row rule", name=rule[:60], hint="")
+        spot.note(errors.ReferenceBroken, kind="row rule", name=rule[:60], hint="")
 
 
-def _specs(view: View, path: Path_, label: str, names: tuple[str, ...]) -> list[FieldSpec]:
+def _specs(spot: Spot, names: tuple[str, ...]) -> list[FieldSpec]:
     """The fields of those names; a name that leads nowhere is noted."""
+    view = spot.view
     for name in names:
         if name not in view.field_names:
             near = difflib.get_close_matches(name, sorted(view.field_names), 1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            view.document.problem(errors.ReferenceBroken, path, where=label, kind="field", name=name[:60], hint=hint)
+            spot.note(
+                errors.ReferenceBroken, kind="field", name=name[:60],
+                hint=f" (did you mean {near[0]}?)" if near else "",
+            )  # fmt: skip
     return [view.known[name] for name in names if name in view.known]
 
 
-def arguments(
-    view: View, around: Around, path: Path_, label: str, kind: Kind, args: Mapping[str, Any], specs: list[FieldSpec]
-) -> None:
+def arguments(spot: Spot, kind: Kind, args: Mapping[str, Any], specs: list[FieldSpec]) -> None:
     """What the kind itself says of its arguments, and whether the lists, feeds and patterns they name exist."""
-    for problem in kind.problems(args, specs, view.known):
-        view.document.problem(errors.RuleWrong, path, where=label, reason=problem)
+    for problem in kind.problems(args, specs, spot.view.known):
+        spot.note(errors.RuleWrong, reason=problem)
     for arg in kind.args:
         value = args.get(arg.name)
         if not isinstance(value, str):
             continue
-        if arg.type == "code_list" and value not in around.code_lists():
-            view.document.problem(errors.ReferenceBroken, path, where=label, kind="code list", name=value[:60], hint="")
+        if arg.type == "code_list" and value not in spot.around.code_lists():
+            spot.note(errors.ReferenceBroken, kind="code list", name=value[:60], hint="")
         elif arg.type == "pattern":
-            pattern_problem(view, (*path, arg.name), label)
+            pattern_problem(spot.view, (*spot.path, arg.name), spot.label)
         elif arg.type == "feed":
-            refer(view, around, path, label, value, str(args.get("field", "")))
+            refer(spot, value, str(args.get("field", "")))
 
 
 def _implicit(view: View, around: Around) -> None:
@@ -233,5 +226,5 @@ def gate(view: View, around: Around) -> None:
                 where=label,
                 reason=f"action {entry.get('action')!r} is none of {', '.join(kind.actions)}",
             )
-        specs = _specs(view, path, label, texts(entry.get("fields")))
-        arguments(view, around, path, label, kind, gate_args(entry), specs)
+        spot = Spot(view, around, path, label)
+        arguments(spot, kind, gate_args(entry), _specs(spot, texts(entry.get("fields"))))
