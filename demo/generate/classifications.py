@@ -68,7 +68,7 @@ CATEGORY = ("1", "正常支出")
 """收支管理, the same for all."""
 
 PROJECTS: tuple[tuple[str, str], ...] = tuple(
-    (f"26{number:04d}", f"示例项目{number:04d}")
+    (f"XM{number:04d}", f"示例项目{number:04d}")
     for number in (101, 118, 203, 217, 305, 342, 411, 509, 612, 733, 840, 958)
 )
 SETTLEMENTS: tuple[tuple[str, str], ...] = (("1", "现金支票"), ("3", "转账支票"), ("5", "电汇"), ("8", "公务卡"))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from demo.generate.text import Ints
+from demo.generate.text import Ints, pick
 
 
 class Columns:
@@ -39,6 +39,11 @@ class Columns:
         mask = np.zeros(self.rows, dtype=bool)
         mask[index] = True
         self._columns[name] = pc.replace_with_mask(self._columns[name], pa.array(mask), new)
+
+    def coded(self, stem: str, entries: Sequence[tuple[str, str]], index: Ints) -> None:
+        """Sets `<stem>Code` and `<stem>Name` from a list of (code, name)."""
+        self[f"{stem}Code"] = pick([code for code, _ in entries], index)
+        self[f"{stem}Name"] = pick([name for _, name in entries], index)
 
     def cells(self, name: str, index: Ints) -> list[str]:
         """The values of a column at these rows."""

@@ -110,35 +110,50 @@ class Draw:
         self._rng = rng
         self._free: Ints = np.empty(0, np.int64)
 
+    def before(self, reserved: int) -> int:
+        """Keeps the last rows out of the draw and returns how many rows stand before them."""
+        base = self.ledger.rows - reserved
+        self._free = self._rng.permutation(base).astype(np.int64)
+        return base
+
     def copies(self, identical: int, conflicting: int) -> int:
         """Reserves rows at the end for copies of earlier rows and returns how many rows stand before them.
 
         An identical copy counts as unchanged; of a conflicting pair both rows are quarantined.
         """
-        base = self.ledger.rows - identical - conflicting
-        self._free = self._rng.permutation(base).astype(np.int64)
+        base = self.before(identical + conflicting)
         self.identical, self.conflicting = self._take(identical), self._take(conflicting)
         at = np.arange(base, self.ledger.rows)
-        self._note("identical_duplicate", "", "unchanged", at[:identical])
-        self._note("conflicting_duplicate", "", "quarantined", np.concatenate([self.conflicting, at[identical:]]))
+        self.note("identical_duplicate", "", "unchanged", at[:identical])
+        self.note("conflicting_duplicate", "", "quarantined", np.concatenate([self.conflicting, at[identical:]]))
         return base
 
     def take(self, defect: str, column: str, fate: Fate, count: int, note: str = "") -> Ints:
         """Row indexes (from 0) that carry this defect and no other."""
         chosen = np.sort(self._take(count))
-        self._note(defect, column, fate, chosen, note)
+        self.note(defect, column, fate, chosen, note)
         return chosen
+
+    def note(self, defect: str, column: str, fate: Fate, index: Iterable[int], note: str = "") -> None:
+        """Enters rows (indexes from 0) into the ledger; nothing where there are none."""
+        rows = sorted(int(row) + 1 for row in index)
+        if rows:
+            self.ledger.planted.append(Planted(defect, column, fate, rows, note))
+
+    def reordered(self, order: Ints) -> Ledger:
+        """The ledger after the rows were put in another order: row `order[k]` now stands at k."""
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(1, len(order) + 1)
+        self.ledger.planted = [
+            replace(entry, rows=sorted(int(place[row - 1]) for row in entry.rows)) for entry in self.ledger.planted
+        ]
+        return self.ledger
 
     def _take(self, count: int) -> Ints:
         if count > len(self._free):
             raise ValueError(f"{self.ledger.unit}: too few rows ({self.ledger.rows}) for the defects asked for")
         taken, self._free = self._free[:count], self._free[count:]
         return taken
-
-    def _note(self, defect: str, column: str, fate: Fate, index: Iterable[int], note: str = "") -> None:
-        rows = sorted(int(row) + 1 for row in index)
-        if rows:
-            self.ledger.planted.append(Planted(defect, column, fate, rows, note))
 
 
 def share(rows: int, per_10_000: int) -> int:

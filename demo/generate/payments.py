@@ -7,7 +7,6 @@ memory doesn't grow with the number of rows; a million rows take a few seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from zlib import crc32
 
@@ -16,17 +15,16 @@ import pyarrow as pa
 from pyarrow import csv
 
 from demo.generate import classifications as codes
+from demo.generate.calendar import closed_year, span
 from demo.generate.columns import Columns, copied
 from demo.generate.divisions import NEVER, in_use
 from demo.generate.identifiers import as_bytes, as_text, broken, elsewhere, impossible_citizen_numbers
 from demo.generate.ledger import Draw, Ledger, share
 from demo.generate.organisations import PAYEES, PUBLIC, Organisations, organisations
-from demo.generate.text import Ints, amounts, day_number, days, digits, full_width, join, pick
+from demo.generate.text import Ints, amounts, days, digits, full_width, join, pick
 
 FEED = "finance_payments"
 BLOCK = 250_000
-YEAR = 2026
-FIRST_DAY, LAST_DAY = day_number(date(YEAR, 1, 4)), day_number(date(YEAR, 10, 30))
 ENCODING = "gb18030"
 
 
@@ -85,43 +83,44 @@ def _vouchers(
 ) -> Columns:
     """Sound detail lines, numbered from `first`; two of three vouchers have one line, the third has two."""
     payers, payees = parties
-    voucher = series[:4]
+    voucher, year = series[:4], closed_year()
+    first_day, last_day = span(year)
     serial = np.arange(first + 1, first + rows + 1, dtype=np.int64)
     number = (serial * 3 + 3) // 4
     head = number - number[0]
     vouchers = int(head[-1]) + 1 if rows else 0
     # What stands in the head of a voucher is drawn once for all its lines.
     payer = _skewed(len(payers), vouchers, rng)[head]
-    day = np.sort(rng.integers(FIRST_DAY, LAST_DAY + 1, vouchers))[head]
+    day = np.sort(rng.integers(first_day, last_day + 1, vouchers))[head]
     function = rng.integers(0, len(codes.FUNCTIONS), vouchers)[head]
     economic = rng.integers(0, len(codes.GOVERNMENT_ECONOMIC), vouchers)[head]
     columns = Columns(rows)
     columns["AdmDivCode"] = pick(in_use(), payer % len(in_use()))
-    columns["StYear"] = str(YEAR)
+    columns["StYear"] = str(year)
     columns["VtCode"] = voucher
     columns["Id"] = join(f"V{series}-", digits(serial, 9))
-    columns["VoucherNo"] = join(f"ZF{YEAR}-{series}-", digits(number, 8))
+    columns["VoucherNo"] = join(f"ZF{year}-{series}-", digits(number, 8))
     columns["VouDate"] = days(day)
     columns["VoucherBillId"] = join(f"B{series}-", digits(number, 9))
-    columns["VoucherBillNo"] = join(f"SQ{YEAR}-{series}-", digits(number, 8))
-    _coded(columns, "FundType", codes.FUNDS, rng.choice(3, vouchers, p=[0.82, 0.15, 0.03])[head])
-    _coded(columns, "BgtType", codes.BUDGETS, rng.choice(2, vouchers, p=[0.93, 0.07])[head])
+    columns["VoucherBillNo"] = join(f"SQ{year}-{series}-", digits(number, 8))
+    columns.coded("FundType", codes.FUNDS, rng.choice(3, vouchers, p=[0.82, 0.15, 0.03])[head])
+    columns.coded("BgtType", codes.BUDGETS, rng.choice(2, vouchers, p=[0.93, 0.07])[head])
     columns["PayTypeCode"], columns["PayTypeName"] = codes.PAYMENTS[voucher]
     columns["ProCatCode"], columns["ProCatName"] = codes.CATEGORY
-    _coded(columns, "MOFDep", codes.OFFICES, payer % len(codes.OFFICES))
-    columns["FileNoCode"] = join("示财预〔2026〕", digits(payer % 400 + 1, 3), "号")
+    columns.coded("MOFDep", codes.OFFICES, payer % len(codes.OFFICES))
+    columns["FileNoCode"] = join("示财预〔", str(year), "〕", digits(payer % 400 + 1, 3), "号")
     columns["SupDepCode"] = digits(payer // 20 + 101, 3)
     columns["SupDepName"] = join("示例市第", digits(payer // 20 + 101, 3), "预算主管部门")
     columns["AgencyCode"] = digits((payer // 20 + 101) * 1_000 + payer % 20 + 1, 6)
     columns["AgencyName"] = payers.names.take(pa.array(payer))
     columns["AgencyUscc"] = payers.uscc(payer)
-    _coded(columns, "ExpFunc", codes.FUNCTIONS, function)
+    columns.coded("ExpFunc", codes.FUNCTIONS, function)
     for level, width in (("1", 3), ("2", 5), ("3", 7)):
         columns[f"ExpFuncCode{level}"] = pick([code[:width] for code, _ in codes.FUNCTIONS], function)
-    _coded(columns, "GovExpEco", codes.GOVERNMENT_ECONOMIC, economic)
-    _coded(columns, "DepExpEco", codes.DEPARTMENT_ECONOMIC, economic)
-    _coded(columns, "DepPro", codes.PROJECTS, (payer + function) % len(codes.PROJECTS))
-    _coded(columns, "SetMode", codes.SETTLEMENTS, rng.choice(4, vouchers, p=[0.05, 0.45, 0.4, 0.1])[head])
+    columns.coded("GovExpEco", codes.GOVERNMENT_ECONOMIC, economic)
+    columns.coded("DepExpEco", codes.DEPARTMENT_ECONOMIC, economic)
+    columns.coded("DepPro", codes.PROJECTS, (payer + function) % len(codes.PROJECTS))
+    columns.coded("SetMode", codes.SETTLEMENTS, rng.choice(4, vouchers, p=[0.05, 0.45, 0.4, 0.1])[head])
     columns["BusinessTypeCode"] = "1"
     columns["PayAcctNo"] = join("90", digits(payer * 37 + 100_000_000_001, 12))
     columns["PayAcctName"] = columns["AgencyName"]
@@ -178,11 +177,6 @@ def _contradicting(table: pa.Table, index: Ints) -> pa.Table:
         changed = pa.array([f"9{text}" for text in rows[name].to_pylist()], pa.string())
         rows = rows.set_column(rows.schema.get_field_index(name), name, changed)
     return rows
-
-
-def _coded(columns: Columns, stem: str, entries: tuple[tuple[str, str], ...], index: Ints) -> None:
-    columns[f"{stem}Code"] = pick([code for code, _ in entries], index)
-    columns[f"{stem}Name"] = pick([name for _, name in entries], index)
 
 
 def _skewed(pool: int, rows: int, rng: np.random.Generator) -> Ints:

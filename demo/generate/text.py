@@ -59,6 +59,17 @@ def days(day_numbers: Ints, form: str = "%Y%m%d") -> pa.StringArray:
     return pick(texts, inverse.astype(np.int64))
 
 
+def instants(seconds: Ints, zone: str = "") -> pa.StringArray:
+    """Wall-clock times as YYYY-MM-DDTHH:MM:SS and a zone, from seconds that begin at 1970-01-01 on that clock."""
+    times = np.datetime_as_string(seconds.astype("datetime64[s]"), unit="s")
+    return join(pa.array(times.tolist(), pa.string()), zone)
+
+
+def optional(mask: npt.NDArray[np.bool_], values: pa.StringArray) -> pa.StringArray:
+    """The values where the mask holds, null elsewhere."""
+    return pc.if_else(pa.array(mask), values, pa.scalar(None, pa.string()))
+
+
 def day_number(day: date) -> int:
     """Days since 1970-01-01."""
     return day.toordinal() - EPOCH.toordinal()
