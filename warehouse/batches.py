@@ -101,6 +101,8 @@ class BatchOutcome:
     delivery: str = ""
     source: str = ""
     reason: str | None = None
+    error: Mapping[str, Any] | None = None  # a delivery that could not be read: the error as JSON
+    repeated: bool = False  # the delivery was taken or refused before; these are the figures of that time
 
 
 _COUNTS = ("rows_in", "rows_loaded", "rows_unchanged", "rows_quarantined", "rows_refused", "rows_stale",

@@ -53,7 +53,7 @@ class CheckedPages:
     """The checked pages of one batch."""
 
     def __init__(self, store: Store, feed: FeedId, batch_id: BatchId) -> None:
-        self._store = store
+        self.store = store
         self._folder = folder(feed, batch_id)
 
     def write(self, page: CheckedPage) -> CheckedFile:
@@ -65,7 +65,7 @@ class CheckedPages:
 
     def good(self, ordinal: int, start: int = 0, count: int | None = None) -> Iterator[pa.Table]:
         """Good rows of a page from row `start` of it on, in tables of at most CHUNK_ROWS rows."""
-        with pa.OSFile(str(self._store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
+        with pa.OSFile(str(self.store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
             reader = pa.ipc.open_file(source)
             end = None if count is None else start + count
             for number in range(start // CHUNK_ROWS, reader.num_record_batches):
@@ -80,7 +80,7 @@ class CheckedPages:
 
     def column(self, ordinal: int, name: str) -> pa.ChunkedArray:
         """One column of a page's good rows."""
-        with pa.OSFile(str(self._store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
+        with pa.OSFile(str(self.store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
             reader = pa.ipc.open_file(source)
             index = reader.schema.get_field_index(name)
             options = pa.ipc.IpcReadOptions(included_fields=[index])
@@ -89,9 +89,9 @@ class CheckedPages:
     def bad(self, ordinal: int) -> pa.Table | None:
         """The rows of a page that broke a rule, or None."""
         path = f"{self._folder}/bad-{ordinal:05d}.arrow"
-        if not self._store.path(path).is_file():
+        if not self.store.path(path).is_file():
             return None
-        with pa.OSFile(str(self._store.path(path))) as source:
+        with pa.OSFile(str(self.store.path(path))) as source:
             return pa.ipc.open_file(source).read_all()
 
     def write_duplicates(self, duplicates: Duplicates) -> None:
@@ -102,7 +102,7 @@ class CheckedPages:
 
     def duplicates(self) -> Duplicates:
         """The batch's duplicates as noted."""
-        with pa.OSFile(str(self._store.existing(f"{self._folder}/duplicates.arrow"))) as source:
+        with pa.OSFile(str(self.store.existing(f"{self._folder}/duplicates.arrow"))) as source:
             table = pa.ipc.open_file(source).read_all()
         conflicting = table.column("conflicting")
         return Duplicates(
@@ -112,10 +112,10 @@ class CheckedPages:
 
     def delete(self) -> None:
         """Removes the batch's checked pages."""
-        self._store.delete_folder(self._folder)
+        self.store.delete_folder(self._folder)
 
     def _write(self, name: str, table: pa.Table) -> None:
-        with self._store.writer(f"{self._folder}/{name}.arrow", sync=False) as file:
+        with self.store.writer(f"{self._folder}/{name}.arrow", sync=False) as file:
             options = ipc_options()
             with pa.ipc.new_file(file, table.schema, options=options) as ipc:
                 # One chunk first: record batches end where chunks do, and row i must stand in batch i // CHUNK_ROWS.

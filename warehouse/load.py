@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -33,7 +32,7 @@ from warehouse.feed_tables import core_table
 from warehouse.finish import finish
 from warehouse.missing import MissingKeys
 from warehouse.plan import Part, Plan, Slice
-from warehouse.rejects import conflicts, unfit_rows
+from warehouse.rejects import conflicts_of, unfit_rows
 from warehouse.store import Store, store
 
 Progress = Callable[[str, int], None]
@@ -194,15 +193,9 @@ class Loader:
         bad = self._pages.bad(page)
         if bad is not None:
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, bad)
-        if len(self._duplicates.conflicting):
-            rows = flat(self._pages.column(page, "_row"))
-            hit = is_row_of(rows, self._duplicates.conflicting)
-            if hit.any():
-                keys = flat(self._pages.column(page, "_key")).filter(pa.array(hit))
-                table = conflicts(
-                    self._conn, self._store, self._batch.batch_id, np.asarray(rows.filter(pa.array(hit))), keys
-                )
-                tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, table)
+        table = conflicts_of(self._conn, self._pages, self._batch, page, self._duplicates)
+        if table is not None:
+            tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, table)
 
     def _missing(self, changes: ChangeSetWriter, tally: _Tally) -> bool:
         """Withdraws up to a part of the keys that the snapshot no longer has; says whether more are waiting."""

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from hub.ids import BatchId
 from warehouse import landing
-from warehouse.checked import Rows
+from warehouse.batches import Batch
+from warehouse.checked import CheckedPages, Duplicates, Rows, is_row_of
 from warehouse.columns import flat
 from warehouse.encode import Unfit
 from warehouse.quarantine_rows import COLUMNS
@@ -20,10 +21,20 @@ from warehouse.tables import landed_object
 CONFLICT = "_key.conflict"
 
 
-def conflicts(conn: sa.Connection, store: Store, batch_id: BatchId, rows: Rows, keys: pa.StringArray) -> pa.Table:
-    """Rows of one key that say different things: none of them can be believed, so all are quarantined."""
+def conflicts_of(
+    conn: sa.Connection, pages: CheckedPages, batch: Batch, page: int, duplicates: Duplicates
+) -> pa.Table | None:
+    """A page's rows of one key that say different things: none of them can be believed, so all are quarantined."""
+    if not len(duplicates.conflicting):
+        return None
+    rows = flat(pages.column(page, "_row"))
+    hit = pa.array(is_row_of(rows, duplicates.conflicting))
+    rows = rows.filter(hit)
+    if not len(rows):
+        return None
+    keys = flat(pages.column(page, "_key")).filter(hit)
     rules = pa.array([[CONFLICT]] * len(rows), pa.list_(pa.string()))
-    return _with_raw(conn, store, batch_id, pa.table({"_row": pa.array(rows), "_key": keys, "_rules": rules}))
+    return _with_raw(conn, pages.store, batch.batch_id, pa.table({"_row": rows, "_key": keys, "_rules": rules}))
 
 
 def unfit_rows(conn: sa.Connection, store: Store, batch_id: BatchId, unfit: Sequence[Unfit]) -> pa.Table:

@@ -1,0 +1,361 @@
+"""From a delivery to a landed batch: gate, landing, and in the same pass the checks, page by page.
+
+Pages go through side by side in a few threads; at most one more than there are threads is in memory. Nothing of a
+page is written before the gate has let it through, and where the gate refuses the delivery as a whole, or it can't be
+read to its end, everything of it that was written is removed and only the trace stays.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from connectors.base import Delivery
+from contracts.checks import Checker
+from contracts.gate import Gate
+from contracts.gate.trace import Tracer
+from contracts.model import FeedContract, SourceSpec
+from contracts.page import GatedPage, RawPage, Refusal
+from hub import clock, crash
+from hub.errors import AgencyError
+from hub.settings import settings
+from warehouse import batches, landing, receipt, traces
+from warehouse.batches import Batch, BatchKind
+from warehouse.checked import CheckedPages
+from warehouse.hub_key import hmac_key
+from warehouse.judge import Judge, PageChecked, checked_page
+from warehouse.known import already_taken, note_look, refused_before
+from warehouse.landing import LandedPage
+from warehouse.store import store
+from warehouse.timing import Timing
+
+Progress = Callable[[str, int], None]
+WITHHELD = "(withheld)"
+"""Stands for the name of a delivery whose very name may not be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a delivery stands: what its batch says besides the rows."""
+
+    kind: BatchKind
+    cursor: Mapping[str, Any] | None = None
+    interval: tuple[datetime | None, datetime | None] = (None, None)
+    parent: Batch | None = None
+    operator: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    on_landed: Callable[[sa.Connection, Batch], None] | None = None  # in the transaction that lands the batch
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The batch of a delivery; `repeated`: it is that of an earlier time, nothing was done again."""
+
+    batch: Batch
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page that went through."""
+
+    rows_in: int
+    landed: LandedPage | None = None
+    refusals: pa.Table | None = None
+    maskings: pa.Table | None = None
+    touched: bool = False
+    checked: PageChecked | None = None
+    refused: Refusal | None = None
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What the pages add up to."""
+
+    rows_in: int = 0
+    touched: bool = False
+    pages: list[LandedPage] = field(default_factory=list)
+    refusals: list[pa.Table] = field(default_factory=list)
+    maskings: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def rows_refused(self) -> int:
+        """Rows that the gate refused."""
+        return sum(table.num_rows for table in self.refusals)
+
+
+class _DeliveryRefused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.rule)
+        self.refusal = refusal
+
+
+class Intake:
+    """Takes deliveries of one source. `conn` holds the feed's lock and has no transaction open.
+
+    With a `checker` the pages are checked in the same pass and `take` leaves a batch that is checked or held.
+    """
+
+    def __init__(
+        self,
+        conn: sa.Connection,
+        contract: FeedContract,
+        source: SourceSpec,
+        *,
+        checker: Checker | None,
+        progress: Progress,
+        timing: Timing,
+    ) -> None:
+        self._conn = conn
+        self.contract = contract
+        self._source = source
+        self._checker = checker
+        self._progress = progress
+        self._timing = timing
+        self._store = store()
+        self._key = hmac_key()
+        self._tracer = Tracer(self._key)
+        self._gate = Gate(contract, source, level=settings().level, hmac_key=self._key)
+
+    def take(self, delivery: Delivery, origin: Origin) -> Taken | None:
+        """Lands one delivery (and checks it); returns its batch, or None where there was nothing in it.
+
+        A delivery that is refused or can't be read gives a batch in state `refused` with the reason.
+        Raises TransientError and HubError as they come; the batch is then taken up or abandoned by the next run.
+        """
+        named = self._gate.inspect_name(delivery.name)
+        if named is not None:
+            return self._refuse(None, delivery, origin, named)
+        batch: Batch | None = None
+        judge = Judge(self.contract) if self._checker is not None else None
+        total = _Sum()
+        try:
+            with ThreadPoolExecutor(settings().threads, thread_name_prefix="page") as pool:
+                waiting: deque[Future[_Page]] = deque()
+                try:
+                    for page in self._timing.over("read", delivery.pages()):
+                        if not page.rows_in:
+                            continue
+                        batch = batch or self._open(delivery, origin)
+                        waiting.append(pool.submit(self._through, page, batch))
+                        if len(waiting) > settings().threads:
+                            self._add(total, judge, waiting.popleft().result())
+                    while waiting:
+                        self._add(total, judge, waiting.popleft().result())
+                finally:
+                    for future in waiting:
+                        future.cancel()
+            if batch is None:
+                batch = self._open_empty(delivery, origin)
+        except _DeliveryRefused as signal:
+            return self._refuse(batch, delivery, origin, signal.refusal)
+        except AgencyError as error:
+            return self._unreadable(batch, delivery, origin, error)
+        if batch is None:
+            return None
+        taken = self._land(batch, delivery, origin, total)
+        if taken.repeated or judge is None:
+            return taken
+        with self._timing.of("judge"):
+            return Taken(judge.decide(self._conn, taken.batch, waive=bool(origin.facts.get("waived"))))
+
+    def _through(self, page: RawPage, batch: Batch) -> _Page:
+        """One page through gate, landing and checks; runs in a thread of the pool."""
+        with self._timing.of("gate"):
+            gated = self._gate.inspect(page)
+        if gated.delivery_refused is not None:
+            return _Page(page.rows_in, refused=gated.delivery_refused)
+        with self._timing.of("land"):
+            landed = landing.write_page(
+                self._store, landing.folder(batch.feed, batch.batch_id), gated, page, self._tracer
+            )
+        crash.point("collect.page_landed")
+        done = _Page(
+            page.rows_in,
+            landed,
+            traces.refusal_table(gated.refusals),
+            traces.masking_table(gated.maskings),
+            gated.touched,
+        )
+        if self._checker is None:
+            return done
+        with self._timing.of("check"):
+            return replace(done, checked=self._check(gated, batch))
+
+    def _check(self, gated: GatedPage, batch: Batch) -> PageChecked:
+        assert self._checker is not None
+        checked = self._checker.check(gated.page)
+        checked.metrics.rows_in += len(gated.refusals)
+        checked.metrics.rows_refused += len(gated.refusals)
+        return checked_page(CheckedPages(self._store, batch.feed, batch.batch_id), checked)
+
+    def _add(self, total: _Sum, judge: Judge | None, page: _Page) -> None:
+        if page.refused is not None:
+            raise _DeliveryRefused(page.refused)
+        assert page.landed is not None
+        total.rows_in += page.rows_in
+        total.touched |= page.touched
+        total.pages.append(page.landed)
+        for kept, table in ((total.refusals, page.refusals), (total.maskings, page.maskings)):
+            if table is not None:
+                kept.append(table)
+        if judge is not None and page.checked is not None:
+            judge.add(page.checked)
+        self._progress("check" if judge is not None else "land", page.rows_in)
+
+    def _open(self, delivery: Delivery, origin: Origin, name: str | None = None) -> Batch:
+        with self._conn.begin():
+            batch = batches.open_batch(
+                self._conn,
+                self.contract,
+                kind=origin.kind,
+                source=self._source.id,
+                delivery=delivery.name if name is None else name,
+                parent=origin.parent,
+                cursor_before=origin.cursor,
+                interval=origin.interval,
+                facts=origin.facts,
+                operator=origin.operator,
+            )
+        crash.point("replay.opened" if origin.kind == "replay" else "collect.opened")
+        return batch
+
+    def _open_empty(self, delivery: Delivery, origin: Origin) -> Batch | None:
+        """A batch for a delivery without rows: a file or a snapshot says something by being empty, a pull doesn't."""
+        if delivery.original is not None or self.contract.completeness == "snapshot" or origin.kind == "replay":
+            return self._open(delivery, origin)
+        with self._conn.begin():
+            note_look(self._conn, self.contract.id, self._source.id, delivery.cursor_after, found=False)
+        return None
+
+    def _land(self, batch: Batch, delivery: Delivery, origin: Origin, total: _Sum) -> Taken:
+        with self._conn.begin():
+            earlier = None if origin.kind == "replay" else already_taken(self._conn, batch, delivery)
+            if earlier is not None:
+                batches.forget(self._conn, batch)
+                note_look(self._conn, self.contract.id, self._source.id, delivery.cursor_after, found=False)
+        if earlier is not None:
+            discard(batch)
+            return Taken(earlier, repeated=True)
+        with self._timing.of("land"):
+            original = self._keep_original(delivery, total)
+            manifest = landing.write_manifest(
+                self._store,
+                landing.folder(batch.feed, batch.batch_id),
+                total.pages,
+                self._manifest(batch, delivery, total, original is not None),
+            )
+        crash.point("collect.pages_landed")
+        with self._conn.begin():
+            traces.insert_landed(self._conn, batch, total.pages, manifest, original)
+            traces.insert_refusals(self._conn, batch, total.refusals, self.contract.owner)
+            traces.insert_maskings(self._conn, batch, total.maskings)
+            landed = batches.move(
+                self._conn,
+                batch,
+                "landed",
+                landed_at=clock.now(),
+                rows_in=total.rows_in,
+                rows_refused=total.rows_refused,
+                delivery_sha256=delivery.sha256,
+                cursor_after=delivery.cursor_after if delivery.cursor_after is not None else sa.null(),
+            )
+            note_look(self._conn, self.contract.id, self._source.id, None, found=True)
+            if origin.on_landed is not None:
+                origin.on_landed(self._conn, landed)
+        crash.point("collect.landed")
+        return Taken(landed)
+
+    def _keep_original(self, delivery: Delivery, total: _Sum) -> tuple[str, str, int] | None:
+        """(path, SHA-256, bytes) of the file as it came; None where there is none or the gate touched something."""
+        if delivery.original is None or total.touched or delivery.sha256 is None:
+            return None
+        path, size = self._store.keep(delivery.original, sha256=delivery.sha256)
+        return path, delivery.sha256, size
+
+    def _manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, Any]:
+        return {
+            "batch": batch.batch_id,
+            "feed": batch.feed,
+            "contract": {"version": batch.contract_version, "sha256": batch.contract_sha256},
+            "kind": batch.kind,
+            "parent": batch.parent_batch,
+            "sender": self.contract.owner,
+            "source": batch.source,
+            "delivery": {
+                "name": delivery.name,
+                "sha256": delivery.sha256,
+                "bytes": delivery.size,
+                "original_kept": kept,
+                "facts": traces.plain(delivery.facts),
+            },
+            "received_at": batch.opened_at.isoformat(),
+            "rows_in": total.rows_in,
+            "rows_refused": total.rows_refused,
+        }
+
+    def _refuse(self, batch: Batch | None, delivery: Delivery, origin: Origin, refusal: Refusal) -> Taken:
+        """The gate refused the delivery: the trace stays, everything else goes."""
+        named = batch is None  # by its name alone, before a page was read: then the name isn't kept either
+        trace = hmac.digest(self._key, f"{refusal.rule}:{refusal.hmac}:{delivery.name}".encode(), "sha256").hex()
+        return self._end(
+            batch,
+            delivery,
+            origin,
+            identity=f"hmac:{trace}",
+            reason=f"the gate refused the delivery: {refusal.rule}",
+            name=WITHHELD if named else None,
+            refusals=[traces.refusal_table([refusal])],
+        )
+
+    def _unreadable(self, batch: Batch | None, delivery: Delivery, origin: Origin, error: AgencyError) -> Taken:
+        """The delivery can't be read to its end: nothing of it is kept, the reason is."""
+        identity = delivery.sha256 or traces.file_sha256(delivery.original)
+        reason = f"{error.code} {error.sentence()}"
+        return self._end(batch, delivery, origin, identity=identity, reason=reason, error=error)
+
+    def _end(
+        self,
+        batch: Batch | None,
+        delivery: Delivery,
+        origin: Origin,
+        *,
+        identity: str | None,
+        reason: str,
+        name: str | None = None,
+        refusals: list[pa.Table] | None = None,
+        error: AgencyError | None = None,
+    ) -> Taken:
+        """Ends a delivery in state `refused`; one that ended so before under this contract is only shown again."""
+        if batch is not None:
+            discard(batch)
+        with self._conn.begin():
+            earlier = refused_before(self._conn, self.contract, self._source.id, identity)
+            if earlier is not None and batch is not None:
+                batches.forget(self._conn, batch)
+        if earlier is not None:
+            return Taken(earlier, repeated=True)
+        batch = batch or self._open(delivery, origin, name)
+        with self._conn.begin():
+            traces.insert_refusals(self._conn, batch, refusals or [], self.contract.owner)
+            facts = batch.facts if error is None else {**batch.facts, "error": error.as_dict()}
+            refused = batches.move(
+                self._conn, batch, "refused", state_reason=reason, delivery_sha256=identity, facts=dict(facts)
+            )
+            receipt.make(self._conn, refused)
+        return Taken(refused)
+
+
+def discard(batch: Batch) -> None:
+    """Removes what a batch that never landed has written."""
+    place = store()
+    place.delete_folder(landing.folder(batch.feed, batch.batch_id))
+    CheckedPages(place, batch.feed, batch.batch_id).delete()

@@ -1,0 +1,136 @@
+"""Judging a batch as a whole, before anything of it is loaded: duplicates, then the batch rules.
+
+A broken rule that is marked as a gate holds the batch: all its rows count as quarantined, its receipt says why, and
+the cursor moves on, so that the source is not read again for what a person must decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from contracts.checks.duplicates import DuplicateFinder
+
+from contracts.model import FeedContract
+from contracts.page import BatchMetrics, BatchVerdict, CheckedPage
+from hub import clock, crash
+from warehouse import batches, metrics, quarantine_rows
+from warehouse.batches import Batch
+from warehouse.checked import CheckedFile, CheckedPages, Duplicates
+from warehouse.finish import finish
+from warehouse.rejects import conflicts_of
+from warehouse.store import store
+
+
+@dataclass(frozen=True, slots=True)
+class PageChecked:
+    """What the judge needs of a checked page; its rows are on disk."""
+
+    file: CheckedFile
+    figures: BatchMetrics
+    keys: pa.Table  # _row _key _hash of the good rows
+
+
+class Judge:
+    """Gathers a batch's checked pages, in order, and decides on it."""
+
+    def __init__(self, contract: FeedContract) -> None:
+        self._contract = contract
+        self._finder = DuplicateFinder()
+        self._figures = BatchMetrics()
+        self._pages: list[dict[str, int]] = []
+
+    def add(self, page: PageChecked) -> None:
+        """Takes the next page."""
+        self._finder.add(page.keys)
+        self._figures.merge(page.figures)
+        self._pages.append({"page": page.file.ordinal, "good": page.file.good, "bad": page.file.bad})
+
+    def add_refused(self, rows: int) -> None:
+        """Counts rows that the gate refused and that stand on no page any more."""
+        self._figures.rows_in += rows
+        self._figures.rows_refused += rows
+
+    def decide(self, conn: sa.Connection, batch: Batch, *, waive: bool = False) -> Batch:
+        """Judges the batch and moves it from landed to checked or held. `waive`: a named operator let it through.
+
+        `conn` holds the feed's lock and has no transaction open.
+        """
+        pages = CheckedPages(store(), batch.feed, batch.batch_id)
+        duplicates = self._duplicates()
+        pages.write_duplicates(duplicates)
+        verdicts = self._verdicts(conn, batch)
+        crash.point("check.judged")
+        broken = [verdict for verdict in verdicts if verdict.gate and not verdict.passed]
+        facts = {
+            **batch.facts,
+            "pages": self._pages,
+            "metrics": metrics.as_json(self._figures),
+            "verdicts": [metrics.verdict_json(verdict) for verdict in verdicts],
+        }
+        with conn.begin():
+            if broken and not waive:
+                reason = "; ".join(f"{verdict.rule}: {verdict.observed}, due {verdict.expected}" for verdict in broken)
+                self._quarantine(conn, pages, batch, duplicates)
+                decided = _held(conn, batch, facts, reason)
+            else:
+                decided = batches.move(conn, batch, "checked", checked_at=clock.now(), facts=facts)
+        crash.point("check.decided")
+        if decided.state == "held":
+            pages.delete()
+        return decided
+
+    def _duplicates(self) -> Duplicates:
+        found = self._finder.result()
+        self._figures.duplicates_identical = len(found.identical)
+        self._figures.duplicates_conflicting = len(found.conflicting)
+        return Duplicates(
+            identical=np.sort(np.asarray(found.identical, np.int64)),
+            conflicting=np.sort(np.asarray(found.conflicting, np.int64)),
+        )
+
+    def _verdicts(self, conn: sa.Connection, batch: Batch) -> tuple[BatchVerdict, ...]:
+        if not self._contract.batch_rules:
+            return ()
+        from contracts.suite import judge  # noqa: PLC0415 - Great Expectations takes seconds to import
+
+        with conn.begin():
+            before = metrics.of_batch_before(conn, self._contract, batch)
+        return tuple(judge(self._contract, self._figures, before))
+
+    def _quarantine(self, conn: sa.Connection, pages: CheckedPages, batch: Batch, duplicates: Duplicates) -> None:
+        """Writes the rows of a held batch that break a rule of their own, so that a person sees them."""
+        for page in self._pages:
+            bad = pages.bad(page["page"])
+            if bad is not None:
+                quarantine_rows.insert(conn, batch.feed, batch.batch_id, bad)
+            table = conflicts_of(conn, pages, batch, page["page"], duplicates)
+            if table is not None:
+                quarantine_rows.insert(conn, batch.feed, batch.batch_id, table)
+
+
+def _held(conn: sa.Connection, batch: Batch, facts: dict[str, Any], reason: str) -> Batch:
+    held = batches.move(
+        conn,
+        batch,
+        "held",
+        state_reason=reason,
+        checked_at=clock.now(),
+        facts=facts,
+        rows_loaded=0,
+        rows_unchanged=0,
+        rows_quarantined=batch.rows_in - batch.rows_refused,
+        events=0,
+    )
+    finish(conn, held)
+    return held
+
+
+def checked_page(pages: CheckedPages, page: CheckedPage) -> PageChecked:
+    """Writes a checked page to disk and keeps what the judge needs of it."""
+    file = pages.write(page)
+    crash.point("check.page_checked")
+    return PageChecked(file, page.metrics, page.good.select(["_row", "_key", "_hash"]))

@@ -1,0 +1,74 @@
+"""Checks of a batch that has landed and whose pages are no longer in memory: read back, checked, judged."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import sqlalchemy as sa
+
+from contracts.checks import Checker
+from contracts.model import FeedContract
+from hub import clock
+from hub.errors import AgencyError
+from hub.settings import settings
+from warehouse import batches, intake, landing, receipt
+from warehouse.batches import Batch
+from warehouse.checked import CheckedPages
+from warehouse.checking import checker_for
+from warehouse.judge import Judge, PageChecked, checked_page
+from warehouse.rejects import landed_pages
+from warehouse.store import Store, store
+from warehouse.timing import Timing
+
+
+def recheck(
+    conn: sa.Connection, contract: FeedContract, batch: Batch, progress: Callable[[str, int], None], timing: Timing
+) -> Batch:
+    """Takes a landed batch to checked or held; to refused where the contract can't read its columns.
+
+    `conn` holds the feed's lock and has no transaction open.
+    """
+    place = store()
+    pages = CheckedPages(place, batch.feed, batch.batch_id)
+    pages.delete()  # what a killed process left may be of another version of the code
+    judge = Judge(contract)
+    checker = checker_for(contract, contract.source(batch.source))
+    with conn.begin():
+        landed = landed_pages(conn, batch.batch_id)
+    try:
+        with ThreadPoolExecutor(settings().threads, thread_name_prefix="check") as pool:
+            waiting: deque[Future[PageChecked]] = deque()
+            for path, rows in landed:
+                waiting.append(pool.submit(_checked, place, pages, checker, path, timing))
+                if len(waiting) > settings().threads:
+                    judge.add(waiting.popleft().result())
+                progress("check", rows)
+            while waiting:
+                judge.add(waiting.popleft().result())
+    except AgencyError as error:
+        return _refused(conn, batch, error)
+    judge.add_refused(batch.rows_refused)
+    with timing.of("judge"):
+        return judge.decide(conn, batch, waive=bool(batch.facts.get("waived")))
+
+
+def _checked(place: Store, pages: CheckedPages, checker: Checker, path: str, timing: Timing) -> PageChecked:
+    with timing.of("check"):
+        return checked_page(pages, checker.check(landing.read_page(place, path)))
+
+
+def _refused(conn: sa.Connection, batch: Batch, error: AgencyError) -> Batch:
+    with conn.begin():
+        refused = batches.move(
+            conn,
+            batch,
+            "refused",
+            state_reason=f"{error.code} {error.sentence()}",
+            checked_at=clock.now(),
+            facts={**batch.facts, "error": error.as_dict()},
+        )
+        receipt.make(conn, refused)
+    intake.discard(batch)
+    return refused
