@@ -40,6 +40,7 @@ class BrokenContract:
     path: str  # relative to the contracts folder
     problems: tuple[ContractProblem, ...]
 
+    @property
     def error(self) -> ContractInvalid:
         """The error that reading it raises."""
         return ContractInvalid(file=self.path, problems=list(self.problems))
@@ -95,7 +96,7 @@ class Catalogue:
         """The contract of a feed. Raises FeedUnknown, or ContractInvalid where it is broken."""
         for entry in self.broken:
             if entry.id == feed:
-                raise entry.error()
+                raise entry.error
         if feed not in self.feeds:
             raise FeedUnknown(feed=feed)
         return self.feeds[feed]
@@ -114,7 +115,7 @@ def load_one(feed: FeedId, root: Path | None = None, cache: Path | None = None) 
         raise FeedUnknown(feed=feed)
     entry = store.entry_of(paths[0], store.kept(feed))
     if entry.broken is not None:
-        raise _broken(entry).error()
+        raise _broken(entry).error
     return store.contract(entry)
 
 
@@ -220,7 +221,7 @@ class _Store:
                 return unpack(entry.contract)
         fresh = self.read(entry.file, _signature(self.root / entry.file))
         if fresh.broken is not None or fresh.contract is None:
-            raise _broken(fresh).error()
+            raise _broken(fresh).error
         return unpack(fresh.contract)
 
     def files(self) -> dict[str, list[int]]:
