@@ -180,6 +180,5 @@ class Checker:
         if keep is not None:
             at = pa.array(keep)
             arrays = {name: array.take(at) for name, array in arrays.items()}
-        records = canonical.record_bytes(list(columns.values()), keep)
-        arrays["_hash"] = canonical.hashes(records)
+        arrays["_hash"] = canonical.record_hashes(list(columns.values()), keep)
         return pa.Table.from_arrays([arrays[field.name] for field in self._schema], schema=self._schema)

@@ -106,8 +106,11 @@ class FieldPlan:
         judged = any(rule.fields[:1] == (spec.name,) and rule.kind in _JUDGES for rule in contract.row_rules)
         self._closed = bool(spec.code_map) and spec.type == "string" and not judged
         self._known_dates: dict[str, date | None] = {}
-        # Dates are few and read one by one, so they are always made distinct; the rest by what a sample shows.
-        self._distinct = True if spec.type in {"date", "boolean"} else None
+        # Dates are few and read one by one, so they are always made distinct; other columns where a sample shows few
+        # values and there is work to be done on each.
+        rules = sum(spec.name in rule.fields and rule.kind not in {"required", "type"} for rule in contract.row_rules)
+        work = rules + len(spec.normalise) // 2 + bool(spec.code_map) + (spec.type != "string")
+        self._distinct = True if spec.type in {"date", "boolean"} else None if work else False
 
     def column(self, rows: pa.StringArray | None, size: int, changes: Changes) -> FieldColumn:
         """The field of one page. `rows` is its delivered column, None where there is none."""

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from contracts.identifiers import citizen
 from contracts.normalise.buffers import TextBytes, fixed_rows, text_bytes, to_mask
+from contracts.normalise.column import text_column
 
 Rows = npt.NDArray[np.intp]
 Span = tuple[int, int]
@@ -51,6 +52,17 @@ def with_needle(view: TextBytes, needles: tuple[str, ...]) -> Rows:
 
 
 def _citizen_rows(values: pa.StringArray, view: TextBytes) -> Rows:
+    if view.data.size < 15 or int(view.lengths.max(initial=0)) < 15:
+        return np.zeros(0, dtype=np.intp)
+    column = text_column(values)
+    if column.codes is not None:
+        hits = np.zeros(len(column.values), dtype=np.bool_)
+        hits[_among(column.values, text_bytes(column.values))] = True
+        return np.flatnonzero(column.spread(hits)) if hits.any() else np.zeros(0, dtype=np.intp)
+    return _among(values, view)
+
+
+def _among(values: pa.StringArray, view: TextBytes) -> Rows:
     rows = digit_rows(view, 15)
     if rows.size == 0:
         return rows

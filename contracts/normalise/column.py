@@ -15,7 +15,7 @@ from contracts.normalise.buffers import Mask
 from contracts.normalise.texts import canonical_text
 
 _SAMPLE = 1_024
-_FEW = 384  # distinct values in the sample up to which encoding the whole column pays
+_FEW = 640  # distinct values in the sample up to which encoding the whole column pays
 
 Codes = npt.NDArray[np.int32]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import dates
-from contracts.normalise.buffers import to_mask
+from contracts.normalise.buffers import text_bytes, to_mask
 from contracts.normalise.casting import Parsed, cast_or_null
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -62,16 +62,17 @@ def parse_timestamps(values: pa.StringArray, forms: Sequence[str], known: dict[s
     if not pc.all(inside).as_py():
         typed = pc.if_else(inside, typed, pa.scalar(None, INSTANT))
     bad = to_mask(pc.and_(pc.is_null(typed), pc.is_valid(values)))
-    zulu = to_mask(pc.and_(pc.ends_with(values, "Z"), pc.match_substring(values, "T")))
-    return Parsed(typed, bad, to_mask(pc.is_valid(typed)) & ~zulu)
+    return Parsed(typed, bad, to_mask(pc.is_valid(typed)) & ~to_mask(pc.ends_with(values, "Z")))
 
 
 def _read(values: pa.StringArray, form: str) -> pa.Array:
     pattern = {"rfc3339": _RFC3339, "YYYYMMDDHHMMSS": _COMPACT}.get(form, _NAIVE)
     fits = pc.match_substring_regex(values, pattern)
-    some = pc.if_else(fits, values, pa.scalar(None, pa.string()))
+    some = values if pc.all(fits).as_py() else pc.if_else(fits, values, pa.scalar(None, pa.string()))
     if form == "rfc3339":
-        return cast_or_null(pc.utf8_upper(some), INSTANT)
+        data = text_bytes(some).data
+        lower = bool((data >= ord("t")).any())  # t and z
+        return cast_or_null(pc.utf8_upper(some) if lower else some, INSTANT)
     if form == "YYYYMMDDHHMMSS":
         some = pc.replace_substring_regex(some, _COMPACT, r"\1-\2-\3T\4:\5:\6")
     naive = cast_or_null(some, pa.timestamp("us"))

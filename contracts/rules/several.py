@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from contracts.model import RowRule
 from contracts.normalise.buffers import Mask, text_bytes, to_mask
+from contracts.normalise.column import FieldColumn
 from contracts.rules.frame import Frame
 from contracts.rules.single import bound, comparable, either
 
@@ -23,6 +25,7 @@ _OPERATORS = {
     "gt": pc.greater,
     "ge": pc.greater_equal,
 }
+_PAIRS = 4_000_000  # pairs of distinct values that a table of bits is made for
 _UNIT_STEPS = (1_000, 10_000, 1_000_000, 100_000_000)
 
 
@@ -58,23 +61,45 @@ def compare(rule: RowRule, frame: Frame) -> Mask | None:
 
 def prefix_of(rule: RowRule, frame: Frame) -> Mask | None:
     """A text does not begin with the one before it in the rule."""
-    broken: list[Mask | None] = []
-    for shorter, longer in zip(rule.fields, rule.fields[1:], strict=False):
-        first, second = frame.fields[shorter].rows, frame.fields[longer].rows
-        both = to_mask(pc.and_(pc.is_valid(first), pc.is_valid(second)))
-        head, tail = text_bytes(first), text_bytes(second)
-        lengths = np.where(both, head.lengths, 0)
-        wrong = both & (lengths > tail.lengths)
-        lengths = np.where(wrong, 0, lengths)
-        # All bytes of all heads in one array, each beside the byte of its partner: UTF-8 keeps prefixes.
-        rows = np.repeat(np.arange(frame.size), lengths)
-        begin = np.cumsum(lengths) - lengths
-        within = np.arange(rows.size) - begin[rows]
-        differs = head.data[head.offsets[:-1][rows] + within] != tail.data[tail.offsets[:-1][rows] + within]
-        wrong[rows[differs]] = True
-        broken.append(wrong)
-    found = either(broken)
+    found = either(
+        [
+            _of_pairs(frame.fields[shorter], frame.fields[longer], _not_prefix)
+            for shorter, longer in zip(rule.fields, rule.fields[1:], strict=False)
+        ]
+    )
     return found if found is not None and found.any() else None
+
+
+def _of_pairs(
+    first: FieldColumn, second: FieldColumn, judge: Callable[[pa.StringArray, pa.StringArray], Mask]
+) -> Mask | None:
+    """Judges two columns together, each pair of values once where both have few; rows with a null are kept."""
+    one, two = first.text.codes, second.text.codes
+    width = len(second.values)
+    if one is None or two is None or len(first.values) * width > _PAIRS:
+        return judge(first.rows, second.rows)
+    both = (one >= 0) & (two >= 0)
+    pairs = np.where(both, one.astype(np.int64) * width + two, len(first.values) * width)
+    seen = np.zeros(len(first.values) * width + 1, dtype=np.bool_)
+    seen[pairs] = True
+    met = np.flatnonzero(seen[:-1])
+    seen[:] = False
+    seen[met] = judge(first.values.take(pa.array(met // width)), second.values.take(pa.array(met % width)))
+    return seen[pairs]
+
+
+def _not_prefix(first: pa.StringArray, second: pa.StringArray) -> Mask:
+    wrong = to_mask(pc.and_(pc.is_valid(first), pc.is_valid(second)))
+    head, tail = text_bytes(first), text_bytes(second)
+    lengths = np.where(wrong, head.lengths, 0)
+    wrong &= lengths > tail.lengths
+    lengths = np.where(wrong, 0, lengths)
+    # All bytes of all heads in one array, each beside the byte of its partner: UTF-8 keeps prefixes.
+    rows = np.repeat(np.arange(len(first)), lengths)
+    within = np.arange(rows.size) - (np.cumsum(lengths) - lengths)[rows]
+    differs = head.data[head.offsets[:-1][rows] + within] != tail.data[tail.offsets[:-1][rows] + within]
+    wrong[rows[differs]] = True
+    return wrong
 
 
 def year_of(rule: RowRule, frame: Frame) -> Mask | None:

@@ -15,6 +15,7 @@ from contracts.dates import BEIJING
 from contracts.model import RowRule
 from contracts.normalise.buffers import Mask
 from contracts.rules.frame import Frame
+from contracts.rules.patterns import mismatches
 
 
 def either(masks: list[Mask | None]) -> Mask | None:
@@ -78,8 +79,7 @@ def code_list(rule: RowRule, frame: Frame) -> Mask | None:
 
 def pattern(rule: RowRule, frame: Frame) -> Mask | None:
     """The whole text does not match."""
-    whole = rf"\A(?:{rule.args['pattern']})\z"
-    return frame.over_values(rule.fields[0], lambda values: pc.invert(pc.match_substring_regex(values, whole)))
+    return frame.over_values(rule.fields[0], lambda values: mismatches(values, rule.args["pattern"]))
 
 
 def length(rule: RowRule, frame: Frame) -> Mask | None:
