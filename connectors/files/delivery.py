@@ -21,8 +21,11 @@ MAX_MANIFEST_BYTES = 256 * 1024
 _MANIFEST_KEYS = {"file": str, "sha256": str, "rows": int, "sender": str}
 
 
+Transform = Callable[[Iterator[RawPage], Delivery], Iterator[RawPage]]
+
+
 class FileDelivery(Delivery):
-    """One file. `transform`, where given, turns the reader's pages into the delivery's (SDMX)."""
+    """One file."""
 
     def __init__(
         self,
@@ -35,14 +38,18 @@ class FileDelivery(Delivery):
         page_rows: int,
         manifest: str | None = None,
         cursor: dict[str, Any] | None = None,
-        transform: Callable[[Iterator[RawPage], FileDelivery], Iterator[RawPage]] | None = None,
     ) -> None:
         super().__init__(name=found.name, source=source, original=Path(root.path, found.name))
         self.found = found
         self.form = form
         self._root, self._fields, self._page_rows = root, fields, page_rows
-        self._manifest, self._cursor, self._transform = manifest, cursor, transform
+        self._manifest, self._cursor = manifest, cursor
+        self._transform: Transform | None = None
         self._tee: TeeFile | None = None
+
+    def transform(self, transform: Transform) -> None:
+        """Has the reader's pages turned into the delivery's by `transform`."""
+        self._transform = transform
 
     def pages(self) -> Iterator[RawPage]:
         """Pages of the file. Raises FileReplaced, ManifestMismatch, and what its reader raises."""

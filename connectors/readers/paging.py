@@ -23,6 +23,7 @@ class Pager:
         self.row = row  # number of the next row
         self._page_rows = page_rows
         self._waiting: list[MalformedRow] = []
+        self._schema = pa.schema([])
 
     def add(
         self,
@@ -37,6 +38,7 @@ class Pager:
 
         `order` says where each row stands among all; `malformed` is (place in that order, source row, text, reason).
         """
+        self._schema = table.schema
         places = np.array([place for place, _, _, _ in malformed], dtype=np.int64)
         rows = self.row + np.arange(len(order)) + np.searchsorted(places, order)
         bad_rows = self.row + np.arange(len(places)) + np.searchsorted(order, places)
@@ -61,16 +63,15 @@ class Pager:
             )
             start += count
         if len(self._waiting) >= self._page_rows:
-            yield from self.finish(table.schema)
+            yield from self.finish()
 
-    def finish(self, schema: pa.Schema | None = None) -> Iterator[RawPage]:
+    def finish(self) -> Iterator[RawPage]:
         """Pages of the malformed rows that are left after the last good one."""
-        schema = schema or pa.schema([])
         while self._waiting:
             taken = tuple(self._waiting[: self._page_rows])
             del self._waiting[: len(taken)]
             empty = pa.array([], pa.int64())
-            yield RawPage(self._next(), self.unit, schema.empty_table(), empty, empty, taken)
+            yield RawPage(self._next(), self.unit, self._schema.empty_table(), empty, empty, taken)
 
     def _next(self) -> int:
         self.ordinal += 1

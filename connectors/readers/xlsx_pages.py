@@ -115,7 +115,7 @@ class _Sheet:
         table = cells.select(named).rename_columns([names[index] for index in named]).filter(pa.array(keep))
         order = np.flatnonzero(keep)
         yield from pager.add(table, order=order, source_rows=order + header + 2, malformed=sorted(malformed))
-        yield from pager.finish(table.schema)
+        yield from pager.finish()
 
     def _exact(self, cells: pa.Table, skipped: int) -> pa.Table:
         """Text as it should be: fastexcel writes numbers with nine decimals and dates with a blank."""
