@@ -51,12 +51,10 @@ def page() -> str:
             "layers": ", ".join(LAYERS),
         }
     ]
-    for place in PLACES:
-        parts.append(_properties(place))
+    parts.extend(_properties(place) for place in PLACES)
     parts.append("## Names / 命名\n\n" + "".join(f"- {reason} (`{pattern}`)\n" for pattern, _, reason in SUFFIXES))
     parts.append("- an amount in 元 is called `amount[_<of what>]_cny` and states its unit at the source\n\n")
-    for engine, _ in ENGINES:
-        parts.append(_kinds(engine))
+    parts.extend(_kinds(engine) for engine, _ in ENGINES)
     parts.append(_kinds("hub.forms"))
     parts.append("## Fields that are refused / 不得设置的字段\n\n")
     parts.append(

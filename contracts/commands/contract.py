@@ -35,14 +35,8 @@ def list_contracts(as_json: AsJson = False) -> None:
         for entry in found.broken
     ]
     rows.sort(key=lambda row: str(row["feed"]))
-    columns = [
-        ("feed", "feed"),
-        ("version", "version"),
-        ("name_zh", "名称"),
-        ("name_en", "name"),
-        ("sources", "sources"),
-    ]
-    emit_rows(rows, [*columns, ("topic", "topic"), ("publish", "publish"), ("state", "state")], as_json=as_json)
+    columns = ("feed", "version", "name_zh", "topic", "publish", "state")
+    emit_rows(rows, [(key, key) for key in columns], as_json=as_json)
 
 
 @app.command()
