@@ -62,7 +62,7 @@ def version_texts(column: FieldColumn) -> pa.StringArray:
     if pa.types.is_integer(values.type):
         values = values.cast(pa.decimal128(19, 0))
     if not pa.types.is_decimal(values.type):
-        return column.text.take(canonical_text(values))
+        return column.text.take(column.texts)
     width = values.type.precision + (1 if values.type.scale else 0)
     wide = values.cast(pa.decimal256(values.type.precision + 2, values.type.scale))
     whole = pa.scalar(Decimal(10) ** (values.type.precision - values.type.scale), pa.decimal256(40, 0))

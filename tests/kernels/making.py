@@ -20,12 +20,12 @@ TODAY = date(2026, 11, 22)
 KEY = b"a key for tests, of no use elsewhere"
 
 
-def spec(name: str, type: str = "string", **more: Any) -> FieldSpec:
-    return FieldSpec(name, more.pop("label_zh", f"字段{name}"), f"the {name}", type, **more)  # type: ignore[arg-type]
+def spec(name: str, kind: str = "string", **more: Any) -> FieldSpec:
+    return FieldSpec(name, more.pop("label_zh", f"字段{name}"), f"the {name}", kind, **more)  # type: ignore[arg-type]
 
 
-def rule(id: str, kind: str, fields: Sequence[str], severity: str = "error", **args: Any) -> RowRule:
-    return RowRule(RuleId(id), kind, tuple(fields), args, severity)  # type: ignore[arg-type]
+def rule(rule_id: str, kind: str, fields: Sequence[str], severity: str = "error", **args: Any) -> RowRule:
+    return RowRule(RuleId(rule_id), kind, tuple(fields), args, severity)  # type: ignore[arg-type]
 
 
 def source(**more: Any) -> SourceSpec:
@@ -162,7 +162,11 @@ def payments() -> FeedContract:
     gate = [
         GateRule(RuleId("secrecy"), "secrecy", "refuse_row"),
         GateRule(
-            RuleId("persons"), "personal_data", "mask", (), {"except": ["voucher_no", "id", "agency_uscc", "payee_acct_no"]}
+            RuleId("persons"),
+            "personal_data",
+            "mask",
+            (),
+            {"except": ["voucher_no", "id", "agency_uscc", "payee_acct_no"]},
         ),
     ]
     return contract(
@@ -178,7 +182,12 @@ def payment_rows(count: int, seed: int = 1) -> dict[str, list[str | None]]:
         body = f"{rng.randrange(10**8):08d}"
         from contracts.identifiers.organisation import check_character
 
-        agencies.append((make_uscc("11" + rng.choice(["110101", "330106", "370102"]), body + check_character(body)), f"某市第{number}局财务处"))
+        agencies.append(
+            (
+                make_uscc("11" + rng.choice(["110101", "330106", "370102"]), body + check_character(body)),
+                f"某市第{number}局财务处",
+            )
+        )
     payees = [f"某某{rng.choice('甲乙丙丁戊己庚辛')}{number}科技有限公司" for number in range(20_000)]
     func = [("201", "20106", f"201060{n}") for n in range(1, 9)] + [("205", "20502", f"205020{n}") for n in range(1, 9)]
     rows: dict[str, list[str | None]] = {f.source_name: [] for f in payments().fields}
@@ -188,12 +197,35 @@ def payment_rows(count: int, seed: int = 1) -> dict[str, list[str | None]]:
         day = f"2026{rng.randrange(1, 11):02d}{rng.randrange(1, 29):02d}"
         amount = f"{rng.randrange(1, 10**9) / 100:.2f}"
         values = (
-            f"PZ{day}{number:08d}", f"{number + 10**9}", agency[0][2:8], "2026", rng.choice(["5201", "8202"]), day,
-            rng.choice("1239"), rng.choice(["一般公共预算资金", "政府性基金"]), f"{rng.randrange(30):03d}",
-            f"财预〔2026〕{rng.randrange(300)}号", agency[0], agency[1], one, two, three, "50201", f"P{rng.randrange(5000):06d}",
-            f"第{rng.randrange(5000)}号专项", rng.choice("123"), "中国工商银行某市分行", f"62{rng.randrange(10**15):015d}",
-            rng.choice(payees), "中国建设银行某支行", f"付{rng.randrange(10**6)}号合同款及服务费用", amount, day, amount,
-            rng.choice(["1", "0"]), f"2026-11-{rng.randrange(1, 20):02d}T{rng.randrange(24):02d}:{rng.randrange(60):02d}:{rng.randrange(60):02d}+08:00",
+            f"PZ{day}{number:08d}",
+            f"{number + 10**9}",
+            agency[0][2:8],
+            "2026",
+            rng.choice(["5201", "8202"]),
+            day,
+            rng.choice("1239"),
+            rng.choice(["一般公共预算资金", "政府性基金"]),
+            f"{rng.randrange(30):03d}",
+            f"财预〔2026〕{rng.randrange(300)}号",
+            agency[0],
+            agency[1],
+            one,
+            two,
+            three,
+            "50201",
+            f"P{rng.randrange(5000):06d}",
+            f"第{rng.randrange(5000)}号专项",
+            rng.choice("123"),
+            "中国工商银行某市分行",
+            f"62{rng.randrange(10**15):015d}",
+            rng.choice(payees),
+            "中国建设银行某支行",
+            f"付{rng.randrange(10**6)}号合同款及服务费用",
+            amount,
+            day,
+            amount,
+            rng.choice(["1", "0"]),
+            f"2026-11-{rng.randrange(1, 20):02d}T{rng.randrange(24):02d}:{rng.randrange(60):02d}:{rng.randrange(60):02d}+08:00",
             None,
         )
         for name, value in zip(rows, values, strict=True):
