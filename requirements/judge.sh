@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds the outside judge of contracts, datacontract-cli, in a venv of its own, every package by its hash.
+# Usage: bash requirements/judge.sh .venv-judge [.venv]   (the second is the project's environment, which has uv)
+set -euo pipefail
+venv=${1:-.venv-judge}
+uv=${2:-.venv}/bin/uv
+python=${2:-.venv}/bin/python
+die() { printf '\033[31m[judge] %s\033[0m\n' "$1" >&2; printf '        remedy: %s\n' "$2" >&2; exit 1; }
+
+[ -x "$uv" ] || die "$uv is not there" "run make setup first"
+stamp=$venv/.ready
+if [ -f "$stamp" ] && [ "$stamp" -nt requirements/judge.txt ] && [ -x "$venv/bin/datacontract" ]; then exit 0; fi
+printf '\033[36m[judge]\033[0m datacontract-cli in %s\n' "$venv"
+rm -f "$stamp"
+[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$python" "$venv" \
+  || die "the environment $venv could not be made" "remove $venv and run it again"
+UV_LINK_MODE=${UV_LINK_MODE:-copy} "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements/judge.txt \
+  || die "uv could not install the judge" "check that the package index can be reached; a hash mismatch means that a package was replaced"
+touch "$stamp"
