@@ -1,9 +1,10 @@
 """A batch and its states: one delivery on its way, whatever becomes of it.
 
     opened ──▶ landed ──▶ checked ──▶ loading ──▶ loaded
-      │          │  └──▶ held ──▶ rejected      (a release is a new batch; the held one stays held)
-      │          └─ refused                      (the gate refused the delivery)
-      └─ abandoned                               (the process died before it had landed)
+      │          ├──▶ held ──▶ released | rejected   (what a release loads is a new batch)
+      │          └──▶ refused                        (the contract can't read its columns)
+      ├──▶ refused                                   (the gate refused the delivery, or it can't be read)
+      └──▶ abandoned                                 (the process died before it had landed)
 
 Every move names the state it comes from, so two processes can't both make it.
 """
@@ -23,11 +24,13 @@ from hub.ids import BatchId, FeedId, new_batch_id
 from warehouse.errors import BatchTakenOver, BatchUnknown, CountsDontAddUp
 from warehouse.tables import batch
 
-BatchState = Literal["opened", "landed", "checked", "held", "loading", "loaded", "rejected", "refused", "abandoned"]
+BatchState = Literal[
+    "opened", "landed", "checked", "held", "loading", "loaded", "released", "rejected", "refused", "abandoned"
+]
 BatchKind = Literal["pull", "push", "replay", "backfill", "rerun"]
 
 UNFINISHED: tuple[BatchState, ...] = ("opened", "landed", "checked", "loading")
-DECIDED: tuple[BatchState, ...] = ("loaded", "held", "rejected")
+FINAL: tuple[BatchState, ...] = ("loaded", "released", "rejected", "refused", "abandoned")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ time; `bad-<page>` the rows that broke a rule; `duplicates` the rows that repeat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from contracts.page import CheckedPage
 from hub.ids import BatchId, FeedId
+from warehouse.columns import flat
 from warehouse.store import Store, ipc_options
 
 CHUNK_ROWS = 16_384
@@ -33,15 +34,23 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Row numbers that don't load because another row of the batch has their key."""
+    """Good rows that don't load because of another row of the batch. Row numbers, sorted."""
 
-    identical: Rows  # sorted; the same record again: unchanged
-    conflicting: Rows  # sorted; different records of one key: quarantined
+    identical: Rows  # the same record again: unchanged
+    rejected: Rows  # contradicts another row, or repeats a value that must be unique: quarantined
+    rules: pa.ListArray  # of each rejected row, the rules it breaks
 
     @classmethod
-    def none(cls) -> Duplicates:
-        """No duplicates."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+    def made(cls, identical: Rows, broken: Mapping[str, Rows]) -> Duplicates:
+        """From the rows that repeat a record, and for each rule the rows that break it."""
+        rows = np.concatenate([*broken.values(), np.empty(0, np.int64)])
+        names = np.repeat(np.array(list(broken), dtype=object), [len(found) for found in broken.values()])
+        order = np.argsort(rows, kind="stable")
+        rows, names = rows[order], names[order]
+        starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]])) if len(rows) else np.empty(0, np.int64)
+        offsets = np.append(starts, len(rows)).astype(np.int32)
+        rules = pa.ListArray.from_arrays(pa.array(offsets), pa.array(names.tolist(), pa.string()))
+        return cls(np.sort(identical), rows[starts], rules)
 
 
 def folder(feed: FeedId, batch_id: BatchId) -> str:
@@ -86,6 +95,11 @@ class CheckedPages:
             options = pa.ipc.IpcReadOptions(included_fields=[index])
             return pa.ipc.open_file(source, options=options).read_all().column(name)
 
+    def whole(self, ordinal: int) -> pa.Table:
+        """All good rows of a page."""
+        with pa.OSFile(str(self.store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
+            return pa.ipc.open_file(source).read_all()
+
     def bad(self, ordinal: int) -> pa.Table | None:
         """The rows of a page that broke a rule, or None."""
         path = f"{self._folder}/bad-{ordinal:05d}.arrow"
@@ -96,18 +110,23 @@ class CheckedPages:
 
     def write_duplicates(self, duplicates: Duplicates) -> None:
         """Notes the batch's duplicates."""
-        rows = np.concatenate([duplicates.identical, duplicates.conflicting])
-        conflicting = np.repeat([False, True], [len(duplicates.identical), len(duplicates.conflicting)])
-        self._write("duplicates", pa.table({"row": pa.array(rows), "conflicting": pa.array(conflicting)}))
+        rows = np.concatenate([duplicates.identical, duplicates.rejected])
+        none = pa.nulls(len(duplicates.identical), pa.list_(pa.string()))
+        self._write(
+            "duplicates",
+            pa.table({"row": pa.array(rows, pa.int64()), "rules": pa.concat_arrays([none, duplicates.rules])}),
+        )
 
     def duplicates(self) -> Duplicates:
         """The batch's duplicates as noted."""
         with pa.OSFile(str(self.store.existing(f"{self._folder}/duplicates.arrow"))) as source:
-            table = pa.ipc.open_file(source).read_all()
-        conflicting = table.column("conflicting")
+            table = pa.ipc.open_file(source).read_all().combine_chunks()
+        rows, rules = flat(table.column("row")), flat(table.column("rules"))
+        rejected = rules.is_valid()
         return Duplicates(
-            identical=np.sort(table.filter(pc.invert(conflicting)).column("row").to_numpy()),
-            conflicting=np.sort(table.filter(conflicting).column("row").to_numpy()),
+            identical=rows.filter(pc.invert(rejected)).to_numpy(),
+            rejected=rows.filter(rejected).to_numpy(),
+            rules=rules.filter(rejected),
         )
 
     def delete(self) -> None:

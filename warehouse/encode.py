@@ -18,23 +18,11 @@ from warehouse.columns import flat, has_nul, repeated, texts
 from warehouse.copying import csv_of
 from warehouse.event_data import EventEncoder
 from warehouse.feed_tables import HUB_COLUMNS
+from warehouse.unfit import EVENT_SIZE, KEY_SIZE, TEXT_NUL, Unfit
 
 COPIED = tuple(name for name in HUB_COLUMNS if name != "hub_loaded_at")  # that one is the transaction's time
 
 MAX_KEY_BYTES = 2_000  # a B-tree entry must stay under 2,704
-
-EVENT_SIZE = "_event.size"
-KEY_SIZE = "_key.size"
-TEXT_NUL = "_text.nul"
-
-
-@dataclass(frozen=True, slots=True)
-class Unfit:
-    """A row that keeps every rule and still can't be stored or sent."""
-
-    row: int
-    key: str
-    rule: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,5 +30,8 @@ def move_cursor(conn: sa.Connection, batch: Batch) -> None:
     conn.execute(
         insert(cursor)
         .values(feed=batch.feed, source=batch.source, **values)
-        .on_conflict_do_update(index_elements=["feed", "source"], set_=values)
+        # Batch ids sort by creation: an older batch that is loaded late doesn't turn the cursor back.
+        .on_conflict_do_update(
+            index_elements=["feed", "source"], set_=values, where=cursor.c.batch_id <= batch.batch_id
+        )
     )

@@ -195,7 +195,7 @@ class Intake:
         checked = self._checker.check(gated.page)
         checked.metrics.rows_in += len(gated.refusals)
         checked.metrics.rows_refused += len(gated.refusals)
-        return checked_page(CheckedPages(self._store, batch.feed, batch.batch_id), checked)
+        return checked_page(self.contract, CheckedPages(self._store, batch.feed, batch.batch_id), checked)
 
     def _add(self, total: _Sum, judge: Judge | None, page: _Page) -> None:
         if page.refused is not None:

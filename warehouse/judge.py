@@ -6,22 +6,24 @@ the cursor moves on, so that the source is not read again for what a person must
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
-from contracts.checks.duplicates import DuplicateFinder
 
+from contracts.checks.duplicates import CONFLICT, DuplicateFinder, UniqueFinder
 from contracts.model import FeedContract
 from contracts.page import BatchMetrics, BatchVerdict, CheckedPage
 from hub import clock, crash
 from warehouse import batches, metrics, quarantine_rows
 from warehouse.batches import Batch
-from warehouse.checked import CheckedFile, CheckedPages, Duplicates
+from warehouse.checked import CheckedFile, CheckedPages, Duplicates, Rows
+from warehouse.columns import flat
 from warehouse.finish import finish
-from warehouse.rejects import conflicts_of
+from warehouse.rejects import rejected_of
 from warehouse.store import store
 
 
@@ -31,7 +33,7 @@ class PageChecked:
 
     file: CheckedFile
     figures: BatchMetrics
-    keys: pa.Table  # _row _key _hash of the good rows
+    keys: pa.Table  # _key and _hash of the good rows, and fields that must be unique
 
 
 class Judge:
@@ -40,12 +42,15 @@ class Judge:
     def __init__(self, contract: FeedContract) -> None:
         self._contract = contract
         self._finder = DuplicateFinder()
+        self._unique = [UniqueFinder(rule) for rule in contract.row_rules if rule.kind == "unique"]
         self._figures = BatchMetrics()
         self._pages: list[dict[str, int]] = []
 
     def add(self, page: PageChecked) -> None:
         """Takes the next page."""
-        self._finder.add(page.keys)
+        self._finder.feed(page.file.ordinal, page.keys.column("_key"), page.keys.column("_hash"))
+        for unique in self._unique:
+            unique.feed(page.file.ordinal, page.keys)
         self._figures.merge(page.figures)
         self._pages.append({"page": page.file.ordinal, "good": page.file.good, "bad": page.file.bad})
 
@@ -60,7 +65,7 @@ class Judge:
         `conn` holds the feed's lock and has no transaction open.
         """
         pages = CheckedPages(store(), batch.feed, batch.batch_id)
-        duplicates = self._duplicates()
+        duplicates = self._duplicates(pages)
         pages.write_duplicates(duplicates)
         verdicts = self._verdicts(conn, batch)
         crash.point("check.judged")
@@ -83,17 +88,26 @@ class Judge:
             pages.delete()
         return decided
 
-    def _duplicates(self) -> Duplicates:
-        found = self._finder.result()
-        self._figures.duplicates_identical = len(found.identical)
-        self._figures.duplicates_conflicting = len(found.conflicting)
-        return Duplicates(
-            identical=np.sort(np.asarray(found.identical, np.int64)),
-            conflicting=np.sort(np.asarray(found.conflicting, np.int64)),
-        )
+    def _duplicates(self, pages: CheckedPages) -> Duplicates:
+        found = self._finder.finish(lambda page: flat(pages.column(page, "_key")))
+        self._figures.duplicates_identical = found.identical_rows
+        self._figures.duplicates_conflicting = found.conflicting_rows
+        broken = {str(CONFLICT): _rows(pages, found.conflicting)}
+        for unique in self._unique:
+            rows = _rows(pages, unique.finish(pages.whole))
+            if len(rows):
+                self._figures.broken[unique.rule.id] = self._figures.broken.get(unique.rule.id, 0) + len(rows)
+                if unique.rule.severity == "error":
+                    broken[str(unique.rule.id)] = rows
+        duplicates = Duplicates.made(_rows(pages, found.identical), broken)
+        self._figures.rows_good -= len(duplicates.rejected)
+        self._figures.rows_bad += len(duplicates.rejected)
+        return duplicates
 
     def _verdicts(self, conn: sa.Connection, batch: Batch) -> tuple[BatchVerdict, ...]:
-        if not self._contract.batch_rules:
+        # A few corrected rows are no delivery: volume and totals say nothing about them.
+        partial = batch.kind == "replay" and not batch.facts.get("whole")
+        if partial or not self._contract.batch_rules:
             return ()
         from contracts.suite import judge  # noqa: PLC0415 - Great Expectations takes seconds to import
 
@@ -107,7 +121,7 @@ class Judge:
             bad = pages.bad(page["page"])
             if bad is not None:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, bad)
-            table = conflicts_of(conn, pages, batch, page["page"], duplicates)
+            table = rejected_of(conn, pages, batch, page["page"], duplicates)
             if table is not None:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, table)
 
@@ -129,8 +143,15 @@ def _held(conn: sa.Connection, batch: Batch, facts: dict[str, Any], reason: str)
     return held
 
 
-def checked_page(pages: CheckedPages, page: CheckedPage) -> PageChecked:
+def _rows(pages: CheckedPages, masks: Mapping[int, np.ndarray[Any, np.dtype[np.bool_]]]) -> Rows:
+    """Row numbers of the good rows that page masks mark."""
+    found = [flat(pages.column(page, "_row")).filter(pa.array(mask)).to_numpy() for page, mask in masks.items()]
+    return np.concatenate([*found, np.empty(0, np.int64)])
+
+
+def checked_page(contract: FeedContract, pages: CheckedPages, page: CheckedPage) -> PageChecked:
     """Writes a checked page to disk and keeps what the judge needs of it."""
     file = pages.write(page)
     crash.point("check.page_checked")
-    return PageChecked(file, page.metrics, page.good.select(["_row", "_key", "_hash"]))
+    unique = [name for rule in contract.row_rules if rule.kind == "unique" for name in rule.fields]
+    return PageChecked(file, page.metrics, page.good.select(list(dict.fromkeys(["_key", "_hash", *unique]))))

@@ -15,7 +15,7 @@ from warehouse import batches
 from warehouse.batches import Batch
 from warehouse.tables import batch, cursor, source_look
 
-_TAKEN = ("landed", "checked", "loading", "loaded", "held", "rejected")
+_TAKEN = ("landed", "checked", "loading", "loaded", "held", "released", "rejected")
 _NEW = ("pull", "push", "backfill")  # kinds that bring something from outside
 
 

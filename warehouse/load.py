@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -26,14 +27,15 @@ from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
 from warehouse.checked import CheckedPages, Duplicates, is_row_of
 from warehouse.columns import flat
 from warehouse.copying import copy_in
-from warehouse.encode import COPIED, Encoded, Unfit, encode, fit
+from warehouse.encode import COPIED, Encoded, encode, fit
 from warehouse.event_data import EventEncoder
 from warehouse.feed_tables import core_table
 from warehouse.finish import finish
 from warehouse.missing import MissingKeys
 from warehouse.plan import Part, Plan, Slice
-from warehouse.rejects import conflicts_of, unfit_rows
+from warehouse.rejects import rejected_of, unfit_rows
 from warehouse.store import Store, store
+from warehouse.unfit import Unfit
 
 Progress = Callable[[str, int], None]
 
@@ -64,7 +66,7 @@ class Loader:
         self._encoder = EventEncoder(contract, batch.batch_id)
         self._table = core_table(contract)
         self._limit = settings().max_event_bytes
-        self._duplicates = Duplicates.none()
+        self._duplicates = Duplicates.made(np.empty(0, np.int64), {})
 
     def run(self) -> Batch:
         """Loads every part that is not loaded yet; returns the loaded batch.
@@ -161,7 +163,7 @@ class Loader:
         for table in self._pages.good(piece.page, piece.start, piece.rows):
             chunk = table
             rows = flat(chunk.column("_row"))
-            for wanted, identical in ((self._duplicates.identical, True), (self._duplicates.conflicting, False)):
+            for wanted, identical in ((self._duplicates.identical, True), (self._duplicates.rejected, False)):
                 if len(wanted):
                     hit = is_row_of(rows, wanted)
                     if hit.any():
@@ -193,13 +195,13 @@ class Loader:
         bad = self._pages.bad(page)
         if bad is not None:
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, bad)
-        table = conflicts_of(self._conn, self._pages, self._batch, page, self._duplicates)
+        table = rejected_of(self._conn, self._pages, self._batch, page, self._duplicates)
         if table is not None:
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, table)
 
     def _missing(self, changes: ChangeSetWriter, tally: _Tally) -> bool:
         """Withdraws up to a part of the keys that the snapshot no longer has; says whether more are waiting."""
-        keys = MissingKeys(self._conn, self._contract, self._batch, self._pages, self._duplicates)
+        keys = MissingKeys(self._conn, self._contract, self._batch, self._pages)
         gone, more = keys.withdraw(settings().part_rows, self._encoder)
         if gone.num_rows:
             changes.write(gone)

@@ -54,7 +54,8 @@ def of_batch_before(conn: sa.Connection, contract: FeedContract, batch: Batch) -
             batch_table.c.feed == batch.feed,
             batch_table.c.source == batch.source,
             batch_table.c.state == "loaded",
-            batch_table.c.kind.in_(("pull", "push")),
+            # A release counts: it is the delivery that a person let through.
+            sa.or_(batch_table.c.kind.in_(("pull", "push")), batch_table.c.facts["whole"].as_boolean()),
             batch_table.c.batch_no < batch.order_no,
         )
         .order_by(batch_table.c.batch_no.desc())

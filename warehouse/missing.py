@@ -15,7 +15,7 @@ from contracts.model import FeedContract
 from hub import log
 from warehouse import merge
 from warehouse.batches import Batch
-from warehouse.checked import CheckedPages, Duplicates
+from warehouse.checked import CheckedPages
 from warehouse.columns import flat
 from warehouse.copying import copy_in, copy_out, csv_of
 from warehouse.encode import withdrawals
@@ -29,14 +29,11 @@ _GONE = pa.schema([("_key", pa.string()), ("_subject", pa.string()), ("_revision
 class MissingKeys:
     """The keys of a feed's table that one snapshot batch doesn't have. Inside a part's transaction."""
 
-    def __init__(
-        self, conn: sa.Connection, contract: FeedContract, batch: Batch, pages: CheckedPages, duplicates: Duplicates
-    ) -> None:
+    def __init__(self, conn: sa.Connection, contract: FeedContract, batch: Batch, pages: CheckedPages) -> None:
         self._conn = conn
         self._contract = contract
         self._batch = batch
         self._pages = pages
-        self._duplicates = duplicates
 
     def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[pa.Table, bool]:
         """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""

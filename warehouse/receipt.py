@@ -107,6 +107,8 @@ def _facts(conn: sa.Connection, batch: Batch, version: int) -> dict[str, Any]:
             "loaded": _text(batch.loaded_at),
         },
     }
+    if batch.operator is not None:
+        body["operator"] = {"name": batch.operator, "reason": batch.facts.get("operator_reason")}
     acts = _acts(conn, batch)
     if acts:
         body["acts"] = acts

@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import sqlalchemy as sa
 
-from contracts.checks import Checker
 from contracts.model import FeedContract
 from hub import clock
 from hub.errors import AgencyError
@@ -19,7 +18,7 @@ from warehouse.checked import CheckedPages
 from warehouse.checking import checker_for
 from warehouse.judge import Judge, PageChecked, checked_page
 from warehouse.rejects import landed_pages
-from warehouse.store import Store, store
+from warehouse.store import store
 from warehouse.timing import Timing
 
 
@@ -37,11 +36,16 @@ def recheck(
     checker = checker_for(contract, contract.source(batch.source))
     with conn.begin():
         landed = landed_pages(conn, batch.batch_id)
+
+    def one(path: str) -> PageChecked:
+        with timing.of("check"):
+            return checked_page(contract, pages, checker.check(landing.read_page(place, path)))
+
     try:
         with ThreadPoolExecutor(settings().threads, thread_name_prefix="check") as pool:
             waiting: deque[Future[PageChecked]] = deque()
             for path, rows in landed:
-                waiting.append(pool.submit(_checked, place, pages, checker, path, timing))
+                waiting.append(pool.submit(one, path))
                 if len(waiting) > settings().threads:
                     judge.add(waiting.popleft().result())
                 progress("check", rows)
@@ -52,11 +56,6 @@ def recheck(
     judge.add_refused(batch.rows_refused)
     with timing.of("judge"):
         return judge.decide(conn, batch, waive=bool(batch.facts.get("waived")))
-
-
-def _checked(place: Store, pages: CheckedPages, checker: Checker, path: str, timing: Timing) -> PageChecked:
-    with timing.of("check"):
-        return checked_page(pages, checker.check(landing.read_page(place, path)))
 
 
 def _refused(conn: sa.Connection, batch: Batch, error: AgencyError) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -13,27 +14,25 @@ from warehouse import landing
 from warehouse.batches import Batch
 from warehouse.checked import CheckedPages, Duplicates, Rows, is_row_of
 from warehouse.columns import flat
-from warehouse.encode import Unfit
 from warehouse.quarantine_rows import COLUMNS
 from warehouse.store import Store
 from warehouse.tables import landed_object
+from warehouse.unfit import Unfit
 
-CONFLICT = "_key.conflict"
 
-
-def conflicts_of(
+def rejected_of(
     conn: sa.Connection, pages: CheckedPages, batch: Batch, page: int, duplicates: Duplicates
 ) -> pa.Table | None:
-    """A page's rows of one key that say different things: none of them can be believed, so all are quarantined."""
-    if not len(duplicates.conflicting):
+    """A page's rows that another row of the batch makes unbelievable, with their rules; None where there is none."""
+    if not len(duplicates.rejected):
         return None
     rows = flat(pages.column(page, "_row"))
-    hit = pa.array(is_row_of(rows, duplicates.conflicting))
+    hit = pa.array(is_row_of(rows, duplicates.rejected))
     rows = rows.filter(hit)
     if not len(rows):
         return None
     keys = flat(pages.column(page, "_key")).filter(hit)
-    rules = pa.array([[CONFLICT]] * len(rows), pa.list_(pa.string()))
+    rules = duplicates.rules.take(pa.array(np.searchsorted(duplicates.rejected, rows.to_numpy())))
     return _with_raw(conn, pages.store, batch.batch_id, pa.table({"_row": rows, "_key": keys, "_rules": rules}))
 
 

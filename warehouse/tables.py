@@ -60,7 +60,8 @@ batch = Table(
     Column("source", Text, nullable=False),
     Column("delivery", Text, nullable=False),
     Column("delivery_sha256", Text),
-    Column("state", Text, nullable=False),  # opened landed checked held loading loaded rejected refused abandoned
+    # opened landed checked held loading loaded released rejected refused abandoned
+    Column("state", Text, nullable=False),
     Column("state_reason", Text),
     Column("rows_in", BigInteger),
     Column("rows_loaded", BigInteger),
@@ -83,7 +84,7 @@ batch = Table(
     _at("checked_at"),
     _at("loaded_at"),
     CheckConstraint(
-        "state not in ('loaded', 'held', 'rejected') or rows_in = rows_loaded + rows_unchanged + rows_quarantined + rows_refused",
+        "state not in ('loaded', 'held', 'released', 'rejected') or rows_in = rows_loaded + rows_unchanged + rows_quarantined + rows_refused",
         name="rows_add_up",
     ),
     Index("batch_by_feed", "feed", "batch_no"),

@@ -50,8 +50,8 @@ class _Asked:
     operator: str | None
 
 
-def _silent(_: str, __: int) -> None:
-    return None
+def silent(_: str, __: int) -> None:
+    """Progress that nobody watches."""
 
 
 def collect(
@@ -61,7 +61,7 @@ def collect(
     *,
     file: Path | None = None,
     operator: str | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> list[BatchId]:
     """Takes every waiting delivery as far as landed; returns their batches, those found on the way first.
 
@@ -77,7 +77,7 @@ def collect(
         return [*waiting, *(one.batch.batch_id for one in taken if not one.repeated)]
 
 
-def check(batch_id: BatchId, *, progress: Progress = _silent) -> BatchState:
+def check(batch_id: BatchId, *, progress: Progress = silent) -> BatchState:
     """Checks a landed batch; returns the state it is in then. A batch that is further on is left as it is."""
     with holding("feed", _feed_of(batch_id)) as conn, translated():
         batch = _see(conn, batch_id)
@@ -86,7 +86,7 @@ def check(batch_id: BatchId, *, progress: Progress = _silent) -> BatchState:
         return batch.state
 
 
-def load(batch_id: BatchId, *, progress: Progress = _silent) -> BatchOutcome:
+def load(batch_id: BatchId, *, progress: Progress = silent) -> BatchOutcome:
     """Loads a checked batch, or goes on with one that is loading; returns what became of it.
 
     A batch that is loaded, held, rejected or refused is left as it is. Raises BatchStateWrong for one not checked yet.
@@ -108,7 +108,7 @@ def run_feed(
     *,
     file: Path | None = None,
     operator: str | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> list[BatchOutcome]:
     """Takes a feed the whole way: first what was left unfinished, then every waiting delivery, one after another.
 
@@ -130,7 +130,7 @@ def run_feed(
         return outcomes
 
 
-def onward(batch_id: BatchId, *, progress: Progress = _silent) -> BatchOutcome:
+def onward(batch_id: BatchId, *, progress: Progress = silent) -> BatchOutcome:
     """Takes one landed batch (a replay, a release) the rest of the way."""
     with holding("feed", _feed_of(batch_id)) as conn, translated():
         return _onward(conn, _see(conn, batch_id), progress)
@@ -180,7 +180,11 @@ def _unfinished(conn: sa.Connection, contract: FeedContract) -> list[Batch]:
 
 
 def _onward(conn: sa.Connection, batch: Batch, progress: Progress) -> BatchOutcome:
-    timing = Timing()
+    return through(conn, batch, progress, Timing())
+
+
+def through(conn: sa.Connection, batch: Batch, progress: Progress, timing: Timing) -> BatchOutcome:
+    """Takes a landed or checked batch the rest of the way. `conn` holds the feed's lock, no transaction open."""
     if batch.state == "landed":
         batch = recheck(conn, contract_of(conn, batch), batch, progress, timing)
     if batch.state in ("checked", "loading"):

@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "state not in ('loaded', 'held', 'rejected') or rows_in = rows_loaded + rows_unchanged + rows_quarantined + rows_refused",
+            "state not in ('loaded', 'held', 'released', 'rejected') or rows_in = rows_loaded + rows_unchanged + rows_quarantined + rows_refused",
             name="rows_add_up",
         ),
         sa.ForeignKeyConstraint(

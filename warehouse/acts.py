@@ -1,0 +1,32 @@
+"""What a named person did, on record: nobody acts without a name and a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from warehouse.errors import OperatorMissing
+from warehouse.tables import act
+
+
+def named(action: str, operator: str, reason: str) -> tuple[str, str]:
+    """The operator's name and reason, trimmed. Raises OperatorMissing where either is empty."""
+    if not operator.strip() or not reason.strip():
+        raise OperatorMissing(action=action)
+    return operator.strip(), reason.strip()
+
+
+def note(
+    conn: sa.Connection,
+    action: str,
+    what: str,
+    by: tuple[str, str],
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Notes an act on an object (a batch id, a lane …) by (operator, reason), in the open transaction."""
+    operator, reason = by
+    conn.execute(
+        sa.insert(act).values(operator=operator, action=action, object=what, reason=reason, facts=dict(facts or {}))
+    )

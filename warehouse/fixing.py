@@ -1,0 +1,210 @@
+"""Corrections of quarantined rows from an edited export: all of a file or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from hub.ids import BatchId
+from warehouse import acts, batches, landing, quarantine, sheet
+from warehouse.engine import connection, holding, translated
+from warehouse.errors import BatchStateWrong, FixForbidden, FixInvalid, StoreMissing
+from warehouse.quarantine import QuarantinedRow
+from warehouse.rejects import landed_pages
+from warehouse.replay_source import REASON, TEXT, is_malformed
+from warehouse.store import store
+from warehouse.tables import fix as fix_table
+from warehouse.tables import quarantine as table
+
+_PAGE = 5_000
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FixOutcome:
+    """What an edited file changed."""
+
+    batch_id: BatchId
+    rows: int
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    row: int
+    field: str
+    old: str | None
+    new: str | None
+
+
+def export(batch_id: BatchId, path: Path) -> int:
+    """Writes a batch's open and corrected rows to a CSV or XLSX file; returns how many.
+
+    Raises BatchUnknown, SheetUnreadable for another ending.
+    """
+    with connection() as conn:
+        batches.get(conn, batch_id)
+        columns = _columns(conn, batch_id)
+        return sheet.write(path, columns, _exported(conn, batch_id, columns))
+
+
+def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, reason: str) -> FixOutcome:
+    """Takes the changed cells of an edited export as corrections; the rows then wait for `replay`.
+
+    Raises OperatorMissing, FixForbidden, BatchStateWrong, SheetUnreadable, and FixInvalid naming every row and
+    column that doesn't fit: then nothing was changed.
+    """
+    by = acts.named("fix", editor, reason)
+    if not contract.fix_allowed:
+        raise FixForbidden(feed=contract.id)
+    with holding("feed", contract.id) as conn, translated(), conn.begin():
+        batch = batches.get(conn, batch_id)
+        if batch.state != "loaded":
+            raise BatchStateWrong(batch=batch_id, state=batch.state, action="fix", needed="loaded")
+        changes = _changes(conn, batch_id, path)
+        corrected: dict[int, dict[str, str | None]] = {}
+        for change in changes:
+            values = corrected.setdefault(change.row, {})
+            values[change.field] = change.new
+        for row, values in corrected.items():
+            found = quarantine.one(conn, batch_id, row)
+            assert found is not None
+            conn.execute(
+                sa.update(table)
+                .where(table.c.batch_id == batch_id, table.c.row_no == row)
+                .values(state="fixed", fixed={**_editable(found), **values})
+            )
+        if changes:
+            conn.execute(
+                sa.insert(fix_table),
+                [
+                    {
+                        "batch_id": batch_id,
+                        "row_no": change.row,
+                        "field": change.field,
+                        "old_value": change.old,
+                        "new_value": change.new,
+                        "editor": by[0],
+                        "reason": by[1],
+                    }
+                    for change in changes
+                ],
+            )
+            acts.note(conn, "fix", batch_id, by, {"rows": len(corrected), "values": len(changes)})
+    return FixOutcome(batch_id, len(corrected), len(changes))
+
+
+def _changes(conn: sa.Connection, batch_id: BatchId, path: Path) -> list[_Change]:
+    columns = _columns(conn, batch_id)
+    by_heading = {sheet.shown(name): name for name in columns}
+    headings, rows = sheet.read(path)
+    problems = [
+        f"column {heading[:60]!r}: the export has no such column" for heading in headings if heading not in by_heading
+    ]
+    changes: list[_Change] = []
+    seen: set[int] = set()
+    for entry in rows:
+        found, problem = _row_of(conn, batch_id, entry, seen)
+        if found is None:
+            problems.append(problem)
+            continue
+        values = _current(found)
+        for heading, name in by_heading.items():
+            if heading not in entry.cells or entry.cells[heading] == sheet.shown(values.get(name)):
+                continue
+            if name in (TEXT, REASON):
+                problems.append(f"row {found.row}, column {heading}: this is what came and can't be edited")
+                continue
+            changes.append(_Change(found.row, name, values.get(name), sheet.meant(entry.cells[heading])))
+    if problems:
+        more = f" and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        raise FixInvalid(problems="; ".join(problems[:_SHOWN_PROBLEMS]) + more)
+    return changes
+
+
+def _row_of(
+    conn: sa.Connection, batch_id: BatchId, entry: sheet.SheetRow, seen: set[int]
+) -> tuple[QuarantinedRow | None, str]:
+    where = f"line {entry.line}"
+    text = entry.cells["row"]
+    row = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+    found = quarantine.one(conn, batch_id, row) if row is not None else None
+    if "" in entry.cells:
+        problem = "it has more cells than the header"
+    elif entry.cells["batch"] != batch_id:
+        problem = "it belongs to another batch"
+    elif row is None:
+        problem = f"{text[:20]!r} is no row number"
+    elif row in seen:
+        problem = f"row {row} comes twice"
+    elif found is None:
+        problem = f"row {row} is not in quarantine"
+    elif found.state not in ("open", "fixed"):
+        problem = f"row {row} is already {found.state}"
+    else:
+        seen.add(row)
+        return found, ""
+    return None, f"{where}: {problem}"
+
+
+def _columns(conn: sa.Connection, batch_id: BatchId) -> list[str]:
+    """Every column that a quarantined row of the batch has, in the order of delivery where the pages still lie."""
+    query = sa.text(
+        "select distinct jsonb_object_keys(raw) from hub.quarantine where batch_id = :batch and state in ('open', 'fixed')"
+    )
+    there = {str(name) for name in conn.execute(query, {"batch": batch_id}).scalars()}
+    ordered: dict[str, None] = {}
+    for path, _ in landed_pages(conn, batch_id):
+        if there <= set(ordered):
+            break
+        try:
+            ordered.update(dict.fromkeys(landing.numbered(landing.columns_of(store(), path))))
+        except StoreMissing:
+            break
+    if TEXT in there:
+        # A row that could not be split has no cells of its own: the editor fills those of its neighbours.
+        return [*(name for name in (*ordered, *sorted(there)) if name not in (TEXT, REASON)), TEXT, REASON]
+    return [*(name for name in ordered if name in there), *sorted(there - set(ordered))]
+
+
+def _exported(conn: sa.Connection, batch_id: BatchId, columns: Sequence[str]) -> Iterator[list[str]]:
+    last = -1
+    while True:
+        query = (
+            sa.select(table.c.row_no, table.c.rules, table.c.raw, table.c.fixed)
+            .where(table.c.batch_id == batch_id, table.c.state.in_(("open", "fixed")), table.c.row_no > last)
+            .order_by(table.c.row_no)
+            .limit(_PAGE)
+        )
+        rows = conn.execute(query).mappings().all()
+        if not rows:
+            return
+        for row in rows:
+            values = _merged(row["raw"], row["fixed"])
+            yield [
+                batch_id,
+                str(row["row_no"]),
+                " ".join(row["rules"]),
+                *(sheet.shown(values.get(name)) for name in columns),
+            ]
+        last = rows[-1]["row_no"]
+
+
+def _merged(raw: Mapping[str, str | None], fixed: Mapping[str, str | None] | None) -> Mapping[str, str | None]:
+    """What stands in a row's cells: what came, with the corrections so far."""
+    return raw if fixed is None else {**raw, **fixed}
+
+
+def _current(row: QuarantinedRow) -> Mapping[str, str | None]:
+    return _merged(row.raw, row.fixed)
+
+
+def _editable(row: QuarantinedRow) -> dict[str, str | None]:
+    """The values that corrections are laid over; a malformed row begins without any."""
+    if row.fixed is not None:
+        return dict(row.fixed)
+    return {} if is_malformed(row.raw) else dict(row.raw)

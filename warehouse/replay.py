@@ -1,0 +1,136 @@
+"""Rows and batches that go the way again: a replay of quarantined rows, the release or rejection of a held batch.
+
+Each is a new batch linked to its parent, whose counts never change; the parent's next receipt says what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.base import Delivery
+from contracts.model import FeedContract
+from hub.ids import BatchId
+from hub.settings import settings
+from warehouse import acts, batches, receipt, registry, way
+from warehouse.batches import Batch, BatchOutcome
+from warehouse.checking import checker_for
+from warehouse.engine import holding, translated
+from warehouse.errors import BatchStateWrong, NothingToReplay
+from warehouse.intake import Intake, Origin
+from warehouse.replay_source import LandedDelivery, QuarantineDelivery
+from warehouse.store import store
+from warehouse.tables import quarantine
+from warehouse.timing import Timing
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What goes the way again, and what is said of it."""
+
+    action: str  # replay | release
+    by: tuple[str, str]
+    parent: Batch
+    states: tuple[str, ...]  # of the parent's quarantined rows that go along
+    facts: dict[str, Any]
+
+
+def replay(
+    contract: FeedContract,
+    batch_id: BatchId,
+    *,
+    operator: str,
+    reason: str,
+    every: bool = False,
+    progress: Progress = way.silent,
+) -> BatchOutcome:
+    """Sends a batch's corrected rows the way again; with `every` its open ones too (the contract was corrected).
+
+    `contract` is the feed's as it is now. Raises OperatorMissing, BatchStateWrong, NothingToReplay.
+    """
+    by = acts.named("replay", operator, reason)
+    with holding("feed", contract.id) as conn, translated():
+        parent = _see(conn, batch_id)
+        if parent.state != "loaded":
+            raise BatchStateWrong(batch=batch_id, state=parent.state, action="replay", needed="loaded")
+        states = ("fixed", "open") if every else ("fixed",)
+        if not _count(conn, batch_id, states):
+            raise NothingToReplay(batch=batch_id)
+        rows = QuarantineDelivery(conn, parent, contract.source(parent.source), states, page_rows=settings().page_rows)
+        again = _Again("replay", by, parent, states, {"operator_reason": by[1]})
+        return _again(conn, contract, rows, again, progress)
+
+
+def release(
+    contract: FeedContract, batch_id: BatchId, *, operator: str, reason: str, progress: Progress = way.silent
+) -> BatchOutcome:
+    """Lets a held batch through: its landed rows become a new batch for which batch gates are waived.
+
+    Rows that break a rule of their own are quarantined as ever. Raises OperatorMissing, BatchStateWrong.
+    """
+    by = acts.named("release", operator, reason)
+    with holding("feed", contract.id) as conn, translated():
+        parent = _see(conn, batch_id)
+        if parent.state != "held":
+            raise BatchStateWrong(batch=batch_id, state=parent.state, action="release", needed="held")
+        pages = LandedDelivery(conn, store(), parent, contract.source(parent.source))
+        facts = {"operator_reason": by[1], "waived": True, "whole": True}
+        return _again(conn, contract, pages, _Again("release", by, parent, ("open",), facts), progress)
+
+
+def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: str) -> BatchOutcome:
+    """Turns a held batch down for good. Raises OperatorMissing, BatchStateWrong."""
+    by = acts.named("reject", operator, reason)
+    with holding("feed", contract.id) as conn, translated():
+        parent = _see(conn, batch_id)
+        if parent.state != "held":
+            raise BatchStateWrong(batch=batch_id, state=parent.state, action="reject", needed="held")
+        with conn.begin():
+            rejected = batches.move(conn, parent, "rejected")
+            _mark(conn, batch_id, ("open", "fixed"), state="rejected")
+            acts.note(conn, "reject", batch_id, by)
+            receipt.make(conn, rejected)
+        return way.outcome(conn, rejected)
+
+
+def _again(
+    conn: sa.Connection, contract: FeedContract, delivery: Delivery, again: _Again, progress: Progress
+) -> BatchOutcome:
+    with conn.begin():
+        registry.ensure(conn, contract)
+    timing = Timing()
+    source = contract.source(again.parent.source)
+    door = Intake(conn, contract, source, checker=checker_for(contract, source), progress=progress, timing=timing)
+
+    def landed(conn: sa.Connection, child: Batch) -> None:
+        _mark(conn, again.parent.batch_id, again.states, state="replayed", replay_batch=child.batch_id)
+        if again.action == "release":
+            batches.move(conn, again.parent, "released")
+        acts.note(conn, again.action, again.parent.batch_id, again.by, {"batch": child.batch_id})
+
+    origin = Origin(kind="replay", parent=again.parent, operator=again.by[0], facts=again.facts, on_landed=landed)
+    taken = door.take(delivery, origin)
+    assert taken is not None, "a replay is a batch even where nothing is in it"
+    return way.through(conn, taken.batch, progress, timing)
+
+
+def _see(conn: sa.Connection, batch_id: BatchId) -> Batch:
+    with conn.begin():
+        return batches.get(conn, batch_id)
+
+
+def _count(conn: sa.Connection, batch_id: BatchId, states: tuple[str, ...]) -> int:
+    query = sa.select(sa.func.count()).where(quarantine.c.batch_id == batch_id, quarantine.c.state.in_(states))
+    with conn.begin():
+        return int(conn.scalar(query) or 0)
+
+
+def _mark(conn: sa.Connection, batch_id: BatchId, states: tuple[str, ...], **values: Any) -> None:
+    conn.execute(
+        sa.update(quarantine).where(quarantine.c.batch_id == batch_id, quarantine.c.state.in_(states)).values(**values)
+    )

@@ -1,0 +1,173 @@
+"""Quarantined rows as a sheet that a person edits: CSV or XLSX, out and back in.
+
+First columns batch, row, rules; then the delivered columns. A cell that a spreadsheet would take for a formula gets a
+leading apostrophe, which is taken away again on the way in. What comes back is compared with what went out, cell by
+cell in the form that was shown, so that nothing but the editor's own changes counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import WriteOnlyCell
+
+from hub.settings import settings
+from warehouse.errors import SheetUnreadable
+
+LEAD = ("batch", "row", "rules")
+MAX_CELL = 32_767  # characters an XLSX cell holds
+MAX_COLUMNS = 2_000
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_QUOTED = re.compile(r"'+[=+\-@\t\r]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_ENCODINGS = ("utf-8-sig", "gb18030")  # what we write, and what a Chinese spreadsheet saves instead
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """A row as it came back: its line in the file, and its cells by column name."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+def shown(value: str | None) -> str:
+    """A value as its cell shows it: no formula, no control character, one kind of line end, no more than a cell holds."""
+    text = _CONTROL.sub("\ufffd", value or "").replace("\r\n", "\n").replace("\r", "\n")
+    return ("'" + text if _FORMULA.match(text) else text)[:MAX_CELL]
+
+
+def meant(cell: str) -> str | None:
+    """What an edited cell means: the apostrophe goes, an empty cell is no value."""
+    return (cell[1:] if _QUOTED.match(cell) else cell) or None
+
+
+def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """Writes a header and rows (batch, row, rules, then values already `shown`); returns how many rows.
+
+    CSV in UTF-8 with a byte order mark, or XLSX by the file's ending. Raises SheetUnreadable for another ending.
+    """
+    header = [*LEAD, *(shown(name) for name in columns)]
+    match path.suffix.lower():
+        case ".csv":
+            return _write_csv(path, header, rows)
+        case ".xlsx":
+            return _write_xlsx(path, header, rows)
+    raise SheetUnreadable(file=path.name, reason="its name must end in .csv or .xlsx")
+
+
+def read(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
+    """Columns after the first three, as they were shown, and the rows of an edited sheet. Raises SheetUnreadable."""
+    if not path.is_file():
+        raise SheetUnreadable(file=path.name, reason="there is no such file")
+    match path.suffix.lower():
+        case ".csv":
+            lines: Iterator[list[str]] = _read_csv(path)
+        case ".xlsx":
+            lines = _read_xlsx(path)
+        case _:
+            raise SheetUnreadable(file=path.name, reason="its name must end in .csv or .xlsx")
+    header = next(lines, [])
+    while header and header[-1] == "":
+        header.pop()
+    if tuple(header[:3]) != LEAD:
+        raise SheetUnreadable(file=path.name, reason=f"its first columns are not {', '.join(LEAD)}")
+    if len(set(header)) != len(header) or len(header) > MAX_COLUMNS:
+        raise SheetUnreadable(file=path.name, reason="a column comes twice, or there are too many")
+    return header[3:], _rows(header, lines)
+
+
+def _rows(header: list[str], lines: Iterator[list[str]]) -> Iterator[SheetRow]:
+    for number, line in enumerate(lines, start=2):
+        if any(line):
+            cells = dict(zip(header, [*line, *[""] * (len(header) - len(line))], strict=False))
+            beyond = [cell for cell in line[len(header) :] if cell]
+            if beyond:
+                cells[""] = beyond[0]
+            yield SheetRow(number, cells)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("quarantine")
+    count = -1
+    for row in (header, *rows):
+        cells = []
+        for value in row:
+            cell = WriteOnlyCell(sheet, value)
+            # Text, whatever it looks like: a spreadsheet must not turn 0123 into 123 or a code into a date.
+            cell.data_type, cell.number_format = "s", "@"
+            cells.append(cell)
+        sheet.append(cells)
+        count += 1
+    book.save(path)
+    return count
+
+
+def _read_csv(path: Path) -> Iterator[list[str]]:
+    data = path.read_bytes()
+    for encoding in _ENCODINGS:
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise SheetUnreadable(file=path.name, reason="it is neither UTF-8 nor GB18030")
+    csv.field_size_limit(16 * 1024 * 1024)
+    try:
+        for line in csv.reader(io.StringIO(text, newline=""), strict=True):
+            yield [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in line]
+    except csv.Error as error:
+        raise SheetUnreadable(file=path.name, reason=str(error)) from None
+
+
+def _read_xlsx(path: Path) -> Iterator[list[str]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > settings().max_xlsx_bytes:
+            raise SheetUnreadable(file=path.name, reason=f"it unpacks to {size} bytes")
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError) as error:
+        raise SheetUnreadable(file=path.name, reason=str(error)[:200]) from None
+    try:
+        for row in book.worksheets[0].iter_rows(values_only=True):
+            yield [_cell(value) for value in row]
+    finally:
+        book.close()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == datetime.min.time() else value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value).replace("\r\n", "\n").replace("\r", "\n")
