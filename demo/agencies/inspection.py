@@ -15,9 +15,13 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Header, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from hub.clock import BEIJING
 
 TOKEN_SECONDS = 300
 LARGEST_PAGE = 500
@@ -56,34 +60,34 @@ def application(records: Sequence[dict[str, Any]], clients: Clients, *, updated:
 
     @api.post("/oauth/token")
     async def token(
-        response: Response,
         grant_type: Annotated[str, Form()],
         client_id: Annotated[str, Form()] = "",
         client_secret: Annotated[str, Form()] = "",
         authorization: Annotated[str | None, Header()] = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         given = _basic(authorization) or (client_id, client_secret)
+        # Errors and answers have the form of RFC 6749 §5: members of the document itself.
         if grant_type != "client_credentials":
-            raise HTTPException(400, {"error": "unsupported_grant_type"})
+            return JSONResponse({"error": "unsupported_grant_type"}, 400)
         granted = clients.grant(*given)
         if granted is None:
-            raise HTTPException(401, {"error": "invalid_client"}, {"WWW-Authenticate": "Basic"})
-        response.headers["Cache-Control"] = "no-store"
-        return {"access_token": granted, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
+            return JSONResponse({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
+        answer = {"access_token": granted, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
     @api.get("/v1/problems")
     async def problems(
         request: Request,
         page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 200,
         after: Annotated[int, Query(ge=0)] = 0,
-        updated_since: Annotated[str | None, Query(max_length=40)] = None,
+        updated_since: datetime | None = None,
     ) -> Response:
         if not clients.admits(request.headers.get("authorization")):
             raise HTTPException(401, {"error": "invalid_token"}, {"WWW-Authenticate": "Bearer"})
         if left[0] > 0:
             left[0] -= 1
             raise HTTPException(503, {"error": "busy"}, {"Retry-After": "1"})
-        due = [one for one in records if updated_since is None or one[updated] >= updated_since]
+        due = [one for one in records if updated_since is None or _instant(one[updated]) >= _zoned(updated_since)]
         page = due[after : after + page_size]
         further = after + len(page)
         body = {"items": page, "next": str(further) if further < len(due) else None, "total": len(due)}
@@ -94,6 +98,15 @@ def application(records: Sequence[dict[str, Any]], clients: Clients, *, updated:
         return Response(raw, media_type="application/json", headers={"ETag": tag})
 
     return api
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _zoned(moment: datetime) -> datetime:
+    """A time without a zone is the office's own."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
 
 
 def _basic(authorization: str | None) -> tuple[str, str] | None:
