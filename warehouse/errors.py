@@ -183,3 +183,23 @@ class SheetUnreadable(HubError):
     zh = "无法将文件 {file} 读作导出表:{reason}"
     remedy_en = "edit a file that `hub quarantine export` wrote and keep its first row and first three columns"
     remedy_zh = "请编辑 `hub quarantine export` 导出的文件,并保留首行及前三列"
+
+
+class QuarantineRowUnknown(HubError):
+    """The batch has no such row in quarantine."""
+
+    code = "HUB-QUA-005"
+    en = "the batch {batch} has no row {row} in quarantine"
+    zh = "批次 {batch} 的隔离区中没有第 {row} 行"
+    remedy_en = "`hub quarantine list --batch {batch}` shows the rows"
+    remedy_zh = "`hub quarantine list --batch {batch}` 列出隔离行"
+
+
+class ReceiptMissing(HubError):
+    """The batch has no receipt of that version."""
+
+    code = "HUB-BAT-007"
+    en = "the batch {batch} has no receipt {version}"
+    zh = "批次 {batch} 没有第 {version} 版回执"
+    remedy_en = "a receipt is made when a batch is loaded, held or refused: `hub batch show {batch}` says how far it is"
+    remedy_zh = "批次入库、挂起或拒收后才有回执:`hub batch show {batch}` 可查看进度"

@@ -45,15 +45,18 @@ def listing(
     rule: str | None = None,
     states: Sequence[RowState] = ("open", "fixed"),
     limit: int = 50,
+    key: str | None = None,
 ) -> list[QuarantinedRow]:
-    """Quarantined rows, newest batch first, in row order."""
-    query = _select().order_by(quarantine.c.batch_id.desc(), quarantine.c.row_no).limit(limit)
+    """Quarantined rows, newest batch first, in row order; `states` empty: in any state."""
+    query = sa.select(quarantine).order_by(quarantine.c.batch_id.desc(), quarantine.c.row_no).limit(limit)
     if feed is not None:
         query = query.where(quarantine.c.feed == feed)
     if batch_id is not None:
         query = query.where(quarantine.c.batch_id == batch_id)
     if rule is not None:
         query = query.where(quarantine.c.rules.any(rule))
+    if key is not None:
+        query = query.where(quarantine.c.record_key == key)
     if states:
         query = query.where(quarantine.c.state.in_(states))
     return [_row(row) for row in conn.execute(query).mappings()]
@@ -61,7 +64,7 @@ def listing(
 
 def one(conn: sa.Connection, batch_id: BatchId, row: int) -> QuarantinedRow | None:
     """One quarantined row, or None."""
-    query = _select().where(quarantine.c.batch_id == batch_id, quarantine.c.row_no == row)
+    query = sa.select(quarantine).where(quarantine.c.batch_id == batch_id, quarantine.c.row_no == row)
     found = conn.execute(query).mappings().first()
     return None if found is None else _row(found)
 
@@ -109,10 +112,6 @@ def _words(contract: FeedContract | None, rule: str) -> dict[str, str]:
                 "remedy_zh": zh.remedy,
             }
     return {"rule": rule, "en": rule, "zh": rule, "remedy_en": "", "remedy_zh": ""}
-
-
-def _select() -> sa.Select[Any]:
-    return sa.select(quarantine)
 
 
 def _row(row: sa.RowMapping) -> QuarantinedRow:

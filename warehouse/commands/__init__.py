@@ -1,0 +1,1 @@
+"""Commands on batches and the quarantine."""
