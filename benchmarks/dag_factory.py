@@ -22,6 +22,7 @@ AIMS = {"catalogue_cached": 0.3, "factory": 4.0, "starting_task": 0.2}
 
 CATALOGUE = """
 import json, time
+from airflow.sdk import DAG
 from contracts import catalogue
 begun, cpu = time.perf_counter(), time.process_time()
 found = catalogue.load()
@@ -40,10 +41,17 @@ print(json.dumps({"seconds": seconds, "cpu": cpu, "dags": sum(isinstance(item, D
 
 
 def copies(folder: Path, count: int) -> str:
-    """Fills a contracts folder with copies of the first contract on disk; returns the id of one of them."""
-    source = min((ROOT / "contracts" / "feeds").glob("*/*.odcs.yaml"))
-    feed = source.name.removesuffix(".odcs.yaml")
-    text = source.read_text(encoding="utf-8")
+    """Fills a contracts folder with copies of a contract of the repository; returns the id of one of them."""
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "contracts" / "feeds").glob("*/*.odcs.yaml"))
+    }
+    # One that refers to no other feed, so that its copies stand by themselves.
+    source, feed = next(
+        (path, path.name.removesuffix(".odcs.yaml"))
+        for path, text in texts.items()
+        if not any(other.name.removesuffix(".odcs.yaml") in text for other in texts if other != path)
+    )
+    text = texts[source]
     topic = re.search(r"\bhub\.[a-z_.]+\.v\d+\b", text)
     if topic is None:
         raise SystemExit(f"{source} names no topic")

@@ -26,17 +26,17 @@ class ListBroken(HubTask):
         """Reads the catalogue and builds every DAG, as the factory does."""
         from contracts import catalogue
         from dags.errors import ContractsBroken
-        from dags.words import MAX_ROWS
+        from dags.words import MAX_ROWS, MAX_TEXT
 
         found = catalogue.load()
-        broken = [f"{item.path}: {item.error}" for item in found.broken]
+        broken = ["; ".join(str(problem)[:MAX_TEXT] for problem in item.problems[:3]) for item in found.broken]
         for contract in found.feeds.values():
             try:
                 build(contract, described=False)
             except Exception as error:  # noqa: BLE001 - whatever Airflow can't take, it is this contract's trouble
                 broken.append(f"{contract.path}: no DAG can be made of it ({type(error).__name__})")
         if broken:
-            raise ContractsBroken(count=len(broken), listing="; ".join(broken[:MAX_ROWS]))
+            raise ContractsBroken(count=len(broken), listing=" | ".join(broken[:MAX_ROWS]))
         return {"contracts": len(found.feeds)}
 
 

@@ -5,13 +5,22 @@ Why two: docs/decisions/0007-airflow.md.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dags.operators import HubTask, mask_places
+from dags.errors import DeliveriesUnreadable
+from dags.operators import HubTask, mask_places, told
 from dags.window import asked
+from hub.errors import HubException, TransientError
+from hub.ids import FeedId
+
+if TYPE_CHECKING:
+    from connectors.base import Window
+    from contracts.model import FeedContract
+    from warehouse.batches import BatchOutcome
 
 PATIENCE_SECONDS = 120.0
 """How long `published` waits at a time; its retries and the relay DAG stand behind it."""
@@ -24,7 +33,7 @@ _LOG = logging.getLogger("hub.task")
 class FeedTask(HubTask):
     """A task of one feed."""
 
-    def __init__(self, *, feed: str, **rest: Any) -> None:
+    def __init__(self, *, feed: FeedId, **rest: Any) -> None:
         super().__init__(**rest)
         self.feed = feed
 
@@ -32,47 +41,100 @@ class FeedTask(HubTask):
 class CarryFeed(FeedTask):
     """Source → gate → landing → checks → quarantine → load → outbox, up to the commit.
 
-    First finishes what an earlier try left unfinished. XCom: `batches` (ids), `held` (ids) and the counts of COUNTS, summed.
+    First finishes what an earlier try left unfinished. Sources are taken one by one: one that can't be reached does not keep
+    the others waiting. XCom, also of a run that fails: `batches` (ids), `repeated` (ids of deliveries met before), `held` (ids)
+    and the counts of COUNTS, summed over `batches`.
     """
 
     def work(self, context: Any) -> dict[str, Any]:
-        """Runs the feed as the run asks. Raises what the way raises."""
+        """Runs the feed as the run asks. Raises what the way raises, and DeliveriesUnreadable; both after all was tried."""
         from connectors.base import Window
         from contracts import catalogue
-        from warehouse import way
 
         run = context["dag_run"]
-        request = asked(str(run.run_type.value), (run.data_interval_start, run.data_interval_end), context["params"])
+        interval = (run.data_interval_start, run.data_interval_end)
+        request = asked(str(run.run_type.value), interval, context["params"])
         contract = catalogue.load_one(self.feed)
         mask_places(source.place for source in contract.sources)
         window = Window(interval_start=request.start, interval_end=request.end) if request.backfill else None
-        outcomes = way.run_feed(contract, source_id=request.source, window=window)
-        for outcome in outcomes:
-            _LOG.info("batch %s", outcome)
-        return summary(outcomes)
+        sources = [request.source] if request.source else [source.id for source in contract.sources]
+        outcomes, failures = carried(contract, sources, window)
+        figures = summary(outcomes)
+        if failures:
+            context["ti"].xcom_push(key="return_value", value=figures)
+            raise worst(failures)
+        return figures
 
 
 class AwaitPublished(FeedTask):
-    """Waits until the relay has every batch of the run on its topic. XCom: `batches`, `published` (events), `seconds`."""
+    """Waits until the relay has every batch of the run on its topic. XCom: `batches` (number), `published` (events), `seconds`."""
 
     def work(self, context: Any) -> dict[str, Any]:
         """Waits; raises PublicationLate, which is tried again."""
-        carried = context["ti"].xcom_pull(task_ids="carry") or {}
-        batches = carried.get("batches", [])
+        done = context["ti"].xcom_pull(task_ids="carry") or {}
+        batches = [*done.get("batches", ()), *done.get("repeated", ())]
         started = time.monotonic()
-        published = 0
         if batches:
             from exchange import publication
 
-            published = publication.wait(batches, PATIENCE_SECONDS)
-        return {"batches": batches, "published": published, "seconds": round(time.monotonic() - started, 1)}
+            publication.wait(batches, PATIENCE_SECONDS)
+        seconds = round(time.monotonic() - started, 1)
+        return {"batches": len(batches), "published": done.get("events", 0), "seconds": seconds}
 
 
-def summary(outcomes: Iterable[Any]) -> dict[str, Any]:
+def carried(
+    contract: FeedContract, sources: Iterable[str], window: Window | None
+) -> tuple[list[BatchOutcome], list[HubException]]:
+    """Takes each source the whole way; what became of its batches, and what stood in the way of the others."""
+    from warehouse import way
+
+    outcomes: list[BatchOutcome] = []
+    failures: list[HubException] = []
+    for source in sources:
+        try:
+            found = way.run_feed(contract, source_id=source, window=window)
+        except HubException as error:
+            _LOG.error("source %s: %s", source, told(error))
+            failures.append(error)
+            continue
+        for outcome in found:
+            _LOG.info("%s", line_of(outcome))
+        outcomes += found
+        unreadable = [outcome for outcome in found if outcome.error and not outcome.repeated]
+        if unreadable:
+            why = unreadable[0].error or {}
+            first = f"{unreadable[0].delivery}: {why.get('code')} {why.get('error')}; {why.get('remedy')}"
+            failures.append(DeliveriesUnreadable(source=source, count=len(unreadable), first=first))
+    return outcomes, failures
+
+
+def worst(failures: list[HubException]) -> HubException:
+    """The failure that the run ends with: a passing one first, for then trying again may mend something."""
+    return next((error for error in failures if isinstance(error, TransientError)), failures[0])
+
+
+def summary(outcomes: Iterable[BatchOutcome]) -> dict[str, Any]:
     """Ids and counts of a run's batches."""
     listed = list(outcomes)
+    fresh = [item for item in listed if not item.repeated]
     return {
-        "batches": [str(item.batch_id) for item in listed],
-        "held": [str(item.batch_id) for item in listed if item.state == "held"],
-        **{name: sum(getattr(item, name) or 0 for item in listed) for name in COUNTS},
+        "batches": [str(item.batch_id) for item in fresh],
+        "repeated": [str(item.batch_id) for item in listed if item.repeated],
+        "held": [str(item.batch_id) for item in fresh if item.state == "held"],
+        **{name: sum(getattr(item, name) for item in fresh) for name in COUNTS},
     }
+
+
+def line_of(outcome: BatchOutcome) -> str:
+    """A batch's story in one line of the log: ids, state, counts by step and rule, seconds by step."""
+    facts = {
+        "batch": outcome.batch_id,
+        "source": outcome.source,
+        "state": outcome.state,
+        "repeated": outcome.repeated,
+        **{name: getattr(outcome, name) for name in COUNTS},
+        "quarantined_by_rule": dict(outcome.quarantined_by_rule),
+        "seconds": {step: round(value, 2) for step, value in outcome.seconds.items()},
+        "reason": outcome.reason,
+    }
+    return json.dumps(facts, ensure_ascii=False, default=str)

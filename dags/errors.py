@@ -39,6 +39,16 @@ class RunRequestInvalid(AgencyError):
     remedy_zh = "请更正或清空参数 {parameter} 后重新运行"
 
 
+class DeliveriesUnreadable(AgencyError):
+    """Deliveries that could not be read; each is a refused batch. Facts: `source`, `count`, `first` (which, and why)."""
+
+    code = "HUB-DAG-009"
+    en = "{count} deliver(ies) of {source} could not be read, all others are loaded; the first is {first}"
+    zh = "来源 {source} 有 {count} 份交付无法读取,其余均已入库;首份:{first}"
+    remedy_en = "ask the sender for a readable one; `hub trace` and the receipt show what was refused"
+    remedy_zh = "请送数机构重新交付可读的文件;`hub trace` 与回执显示拒收内容"
+
+
 class Unforeseen(HubError):
     """A bug. Its own text is kept out, for it may quote data. Facts: `kind` (class name), `place` (file:line)."""
 

@@ -9,7 +9,7 @@ import logging
 
 from airflow.sdk import DAG, get_parsing_context
 
-from contracts import catalogue
+from contracts.catalogue import load, load_one
 from dags.factory import build, feed_of
 
 _LOG = logging.getLogger(__name__)
@@ -20,10 +20,10 @@ def wanted() -> dict[str, DAG]:
     asked = get_parsing_context().dag_id
     if asked is not None:
         feed = feed_of(asked)
-        alone = build(catalogue.load_one(feed), described=False) if feed else None
+        alone = build(load_one(feed), described=False) if feed else None
         return {alone.dag_id: alone} if alone else {}
     dags = {}
-    for contract in catalogue.load().feeds.values():
+    for contract in load().feeds.values():
         try:
             dag = build(contract)
         except Exception as error:  # noqa: BLE001 - one contract must not take the others down

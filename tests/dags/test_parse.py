@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.dag_factory import copies
+from hub.ids import FeedId
 from hub.settings import ROOT
 
 CHORES = {"broken_contracts", "relay", "upkeep"}
@@ -116,7 +117,7 @@ def test_a_feeds_dag_is_what_its_contract_says(parsed: dict[str, Any]) -> None:
         assert {"feed", contract.domain, contract.owner} <= set(dag["tags"])
         assert "interval_start" in dag["params"]
         assert contract.name_zh in dag["doc"]
-        assert dag["start"].startswith("2000-01-01")
+        assert dag["start"] == "1999-12-31T16:00:00+00:00", "a fixed day, midnight in Asia/Shanghai"
 
 
 def test_no_task_takes_its_arguments_for_a_template(parsed: dict[str, Any]) -> None:
@@ -165,3 +166,17 @@ def test_a_starting_task_builds_its_own_dag_alone(tmp_path: Path) -> None:
     assert {name for name in found["dags"] if name.startswith("feed_")} == {f"feed_{one}"}
     assert found["dags"][f"feed_{one}"]["tasks"] == ["carry", "published"]
     assert set(found["heavy"]) & HEAVY == set()
+
+
+def test_upkeep_removes_nothing_of_a_feed_whose_contract_is_broken(tmp_path: Path) -> None:
+    from contracts import catalogue
+    from dags.upkeep import FOREVER_DAYS, retention
+
+    copies(tmp_path / "contracts", 1)
+    folder = next((tmp_path / "contracts" / "feeds").iterdir())
+    (folder / "broken_yaml.odcs.yaml").write_text("id: [", encoding="utf-8")
+    found = catalogue.load(tmp_path / "contracts", tmp_path / "cache")
+    kept = retention(found)
+    assert kept[FeedId("broken_yaml")] == {"landing": FOREVER_DAYS, "changes": FOREVER_DAYS}
+    for feed, contract in found.feeds.items():
+        assert kept[feed] == contract.sla.retention_days
