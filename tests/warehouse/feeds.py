@@ -1,0 +1,115 @@
+"""A small feed of the tests' own, and the files its agency drops."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from contracts.model import (
+    BatchRule,
+    FeedContract,
+    FieldSpec,
+    GateRule,
+    RowRule,
+    Sla,
+    SourceSpec,
+    TopicSpec,
+)
+from hub.ids import FeedId, PlaceId, RuleId
+
+HEADERS = ("number", "payee", "amount", "paid_on", "version", "status", "note")
+Row = Sequence[Any]
+
+
+def spec(name: str, kind: Any = "string", **more: Any) -> FieldSpec:
+    return FieldSpec(name=name, label_zh=f"字段{name}", label_en=name, type=kind, **more)
+
+
+def source(name: str = "drop", **more: Any) -> SourceSpec:
+    return SourceSpec(
+        id=name,
+        connector="file_drop",
+        place=PlaceId(name),
+        options={"glob": "*.csv", "stable_seconds": 0},
+        **more,
+    )
+
+
+def contract(feed: str = "sample_vouchers", **more: Any) -> FeedContract:
+    made = FeedContract(
+        id=FeedId(feed),
+        version="1.0.0",
+        status="active",
+        domain="sample",
+        name_zh="样例凭证",
+        name_en="Sample vouchers",
+        purpose_zh="测试",
+        purpose_en="for tests",
+        sha256="0" * 64,
+        path="feeds/sample.odcs.yaml",
+        owner="sample_agency",
+        fields=(
+            spec("number", required=True, key_position=1),
+            spec("payee", required=True),
+            spec("amount", "decimal", precision=18, scale=2, required=True, normalise=("trim",)),
+            spec("paid_on", "date"),
+            spec("version", "integer"),
+            spec("status"),
+            spec("note", normalise=("trim",)),
+        ),
+        row_rules=(
+            RowRule(RuleId("number.required"), "required", ("number",)),
+            RowRule(RuleId("payee.required"), "required", ("payee",)),
+            RowRule(RuleId("amount.required"), "required", ("amount",)),
+            RowRule(RuleId("amount.range"), "range", ("amount",), {"min": "0"}),
+        ),
+        batch_rules=(),
+        gate_rules=(
+            GateRule(RuleId("mark"), "secrecy", "refuse_row"),
+            GateRule(RuleId("people"), "personal_data", "mask", ("note",), {"detect": ["citizen_number"]}),
+        ),
+        sources=(source(),),
+        topic=TopicSpec(f"hub.sample.{feed}.v1"),
+        sla=Sla(),
+        key=("number",),
+        subject="payee",
+        source_version="version",
+        withdrawn_when={"status": "void"},
+    )
+    return replace(made, **more)
+
+
+HELD = BatchRule(RuleId("batch.rows"), "row_count", {"min": "5"}, gate=True)
+
+
+def row(number: int, **more: Any) -> list[str]:
+    values = {
+        "number": f"V{number:06d}",
+        "payee": f"P{number % 7}",
+        "amount": f"{number}.50",
+        "paid_on": "2026-01-31",
+        "version": "1",
+        "status": "",
+        "note": f"note {number}",
+        **more,
+    }
+    return [str(values[name]) for name in HEADERS]
+
+
+def rows(count: int, first: int = 1, **more: Any) -> list[list[str]]:
+    return [row(number, **more) for number in range(first, first + count)]
+
+
+def drop(folder: Path, name: str, lines: Iterable[Row], headers: Sequence[str] = HEADERS) -> Path:
+    """Drops a CSV file as a careful sender does: under a temporary name, then renamed."""
+    path = folder / name
+    beside = folder / f".{name}.tmp"
+    with beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(headers)
+        writer.writerows(lines)
+    beside.rename(path)
+    return path
