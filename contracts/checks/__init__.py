@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contracts.checks.checker import Checker
-    from contracts.checks.explain import Explanation, explain
+    from contracts.checks.explaining import Explanation, explain
     from contracts.checks.schema import arrow_schema
 
 __all__ = ["Checker", "Explanation", "arrow_schema", "explain"]
 
-_HOMES = {"Checker": "checker", "Explanation": "explain", "explain": "explain", "arrow_schema": "schema"}
+_HOMES = {"Checker": "checker", "Explanation": "explaining", "explain": "explaining", "arrow_schema": "schema"}
 
 
 def __getattr__(name: str) -> Any:

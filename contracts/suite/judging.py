@@ -1,0 +1,209 @@
+"""The judge: a real Great Expectations suite over the figures that the kernels counted.
+
+Over 1 M rows the same suite takes 22 s, over these figures a tenth of one; importing Great Expectations takes several
+seconds and 250 MiB, so it happens on the first batch with rules, in tasks only.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from contracts.model import BatchRule, FeedContract
+from contracts.page import BatchMetrics, BatchVerdict
+from contracts.suite import pages
+from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
+from contracts.suite.observations import OBSERVERS, Observation, observe
+from hub.errors import HubException
+
+_KEYS_SHOWN = 5
+_SUITES = 100  # judgements after which the context, which remembers every result, is made anew
+_SEVERITY = {"error": "warning", "warning": "info"}  # a rule that holds the batch is critical
+
+_lock = Lock()
+_judge: _Judge | None = None
+
+
+def judge(
+    contract: FeedContract,
+    metrics: BatchMetrics,
+    *,
+    previous: BatchMetrics | None,
+    docs_dir: Path | None,
+    batch_id: str,
+    now: datetime,
+) -> list[BatchVerdict]:
+    """What the contract's batch rules say of a batch, in the contract's order.
+
+    `previous` are the metrics of the feed's batch before (`contracts.suite.facts` keeps them), None for the first.
+    With `docs_dir` the Data Docs page of the batch is written there: `<feed>/<batch>.html`.
+    Raises BatchRuleNotRunnable for a rule of unknown kind, JudgeFailed where Great Expectations itself fails:
+    a failed rule is data that is bad, an error is that nobody could look.
+    """
+    if not contract.batch_rules and docs_dir is None:
+        return []
+    watched = []
+    for rule in contract.batch_rules:
+        if rule.kind not in OBSERVERS:
+            raise BatchRuleNotRunnable(feed=contract.id, rule=rule.id, reason=f"there is no kind {rule.kind!r}")
+        watched.append((rule, observe(rule, metrics, previous, now)))
+    global _judge  # noqa: PLW0603 - one context for the process: it costs seconds to make
+    with _lock:
+        try:
+            if _judge is None or _judge.used >= _SUITES:
+                _judge = _Judge.make()
+            kept, rendered = _judge.run(contract, metrics, watched, render=docs_dir is not None)
+        except HubException:
+            raise
+        except Exception as error:
+            _judge = None
+            raise JudgeFailed(
+                feed=contract.id, batch=batch_id, rule="-", reason=f"{type(error).__name__}: {error}"
+            ) from error
+    for rule, _ in watched:
+        if rule.id not in kept:
+            raise JudgeFailed(feed=contract.id, batch=batch_id, rule=rule.id, reason="it was not judged")
+    verdicts = [_verdict(rule, seen, kept[rule.id]) for rule, seen in watched]
+    if docs_dir is not None:
+        feed = {"id": contract.id, "zh": contract.name_zh, "en": contract.name_en}
+        batch = {"id": batch_id, "at": now.isoformat(), "verdict": _word(verdicts)}
+        pages.write_pages(docs_dir, feed, batch, rendered)
+    return verdicts
+
+
+def _word(verdicts: Sequence[BatchVerdict]) -> str:
+    broken = [verdict for verdict in verdicts if not verdict.passed]
+    return "held" if any(verdict.gate for verdict in broken) else "failed" if broken else "passed"
+
+
+def _verdict(rule: BatchRule, seen: Sequence[Observation], passed: bool) -> BatchVerdict:
+    return BatchVerdict(
+        rule=rule.id,
+        kind=rule.kind,
+        passed=passed,
+        gate=rule.gate,
+        severity=rule.severity,
+        observed="; ".join(one.observed for one in seen),
+        expected="; ".join(one.expected for one in seen),
+        label_zh=rule.label_zh,
+        label_en=rule.label_en,
+    )
+
+
+def _printable(key: str) -> str:
+    """A key without control characters: an HTML page can't hold them."""
+    return "".join(letter if letter.isprintable() else "·" for letter in key)
+
+
+Watched = Sequence[tuple[BatchRule, list[Observation]]]
+
+
+@dataclass
+class _Judge:
+    """Great Expectations in this process."""
+
+    gx: Any
+    pandas: Any
+    context: Any
+    used: int = 0
+
+    @classmethod
+    def make(cls) -> _Judge:
+        # Before the import: it reads the setting once, and would send events.
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
+        import great_expectations as gx  # noqa: PLC0415
+        import pandas as pd  # noqa: PLC0415
+        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        return cls(gx, pd, context)
+
+    def run(
+        self, contract: FeedContract, metrics: BatchMetrics, watched: Watched, *, render: bool
+    ) -> tuple[dict[str, bool], dict[str, str]]:
+        """Which rules are kept, and the rendered pages by heading."""
+        kept: dict[str, bool] = {}
+        rendered: dict[str, str] = {}
+        observations = [one for _, seen in watched for one in seen]
+        if observations:
+            table = self.pandas.DataFrame({one.name: [one.value] for one in observations})
+            expectations = [self._expectation(rule, one) for rule, seen in watched for one in seen]
+            result = self._checkpoint(contract.id, "batch", table, expectations)
+            for found in result.results:
+                rule = found.expectation_config.meta["rule"]
+                self._raise_if_blind(contract, rule, found.exception_info)
+                kept[rule] = kept.get(rule, True) and bool(found.success)
+            if render:
+                rendered["批次规则 / batch rules"] = self._page(result)
+        kept |= {rule.id: True for rule, seen in watched if not seen}
+        if render and contract.row_rules:
+            rendered["行级规则 / row rules"] = self._page(self._row_rules(contract, metrics))
+        return kept, rendered
+
+    def _expectation(self, rule: BatchRule, one: Observation) -> Any:
+        words = html.escape(f"{rule.label_zh} {rule.label_en}".strip() or rule.kind)
+        return self.gx.expectations.ExpectColumnValuesToBeBetween(
+            column=one.name,
+            min_value=one.least,
+            max_value=one.greatest,
+            severity="critical" if rule.gate else _SEVERITY[rule.severity],
+            description=f"{words}: {html.escape(one.observed)} ({html.escape(one.expected)})",
+            meta={"rule": rule.id},
+        )
+
+    def _row_rules(self, contract: FeedContract, metrics: BatchMetrics) -> Any:
+        """The tallies of the row rules, a row each, for the page: their rows are quarantined one by one."""
+        ids = [*dict.fromkeys([*(rule.id for rule in contract.row_rules), *metrics.broken])]
+        keys = [metrics.samples.get(name, [])[:_KEYS_SHOWN] for name in ids]
+        # Great Expectations writes cells into its page unescaped.
+        table = self.pandas.DataFrame(
+            {
+                "rule": [html.escape(name) for name in ids],
+                "broken": [metrics.broken.get(name, 0) for name in ids],
+                "keys": [html.escape(", ".join(_printable(key) for key in some)) for some in keys],
+            }
+        )
+        expectation = self.gx.expectations.ExpectColumnValuesToBeBetween(column="broken", max_value=0, severity="info")
+        shape = {"result_format": "COMPLETE", "unexpected_index_column_names": ["rule", "keys"]}
+        return self._checkpoint(contract.id, "rows", table, [expectation], shape)
+
+    def _checkpoint(
+        self, feed: str, part: str, table: Any, expectations: list[Any], shape: dict[str, Any] | None = None
+    ) -> Any:
+        """Runs a suite over a table. Observed values stand in the descriptions, so each batch has a suite of its own."""
+        gx, context = self.gx, self.context
+        self.used += 1
+        name = f"{feed} {part} {self.used}"
+        source = context.data_sources.add_pandas(name)
+        batch = source.add_dataframe_asset(part).add_batch_definition_whole_dataframe("figures")
+        suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        definition = context.validation_definitions.add(definition)
+        shaped = {"result_format": shape} if shape else {}
+        checkpoint = context.checkpoints.add(gx.Checkpoint(name=name, validation_definitions=[definition], **shaped))
+        outcome = checkpoint.run(batch_parameters={"dataframe": table})
+        return next(iter(outcome.run_results.values()))
+
+    def _raise_if_blind(self, contract: FeedContract, rule: str, info: Any) -> None:
+        """A rule that raised was not judged."""
+        entries = [info] if isinstance(info, dict) and "raised_exception" in info else list((info or {}).values())
+        for entry in entries:
+            if isinstance(entry, dict) and entry.get("raised_exception"):
+                reason = str(entry.get("exception_message"))
+                raise JudgeFailed(feed=contract.id, batch="-", rule=rule, reason=reason)
+
+    def _page(self, result: Any) -> str:
+        from great_expectations.render import renderer, view  # noqa: PLC0415
+
+        content: Any = renderer.ValidationResultsPageRenderer().render(result)  # type: ignore[attr-defined]
+        page: Any = view.DefaultJinjaPageView()  # type: ignore[attr-defined]
+        return str(page.render(content))

@@ -1,0 +1,131 @@
+"""Data Docs that need no outside address: Great Expectations' own pages, cleaned, with a style sheet of our own.
+
+Its pages load scripts, styles, fonts and images from eight outside hosts and write values into HTML unescaped. Here
+every page goes through an allow-list of tags and attributes; what it can't vouch for is dropped.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lxml import html as lxml_html
+
+STYLE = Path(__file__).with_name("docs.css")
+INDEX_ROWS = 1_000
+
+_DROPPED = {
+    "script",
+    "link",
+    "meta",
+    "iframe",
+    "object",
+    "embed",
+    "form",
+    "img",
+    "svg",
+    "style",
+    "noscript",
+    "base",
+    "nav",
+    "footer",
+    "button",
+    "input",
+    "title",
+    "canvas",
+    "video",
+    "audio",
+    "template",
+}
+_KEPT_ATTRIBUTES = {"id", "class", "colspan", "rowspan", "title"}
+
+
+def page_of(docs_dir: Path, feed: str, batch_id: str) -> Path:
+    """Where the page of a batch stands."""
+    return docs_dir / feed / f"{batch_id}.html"
+
+
+def write_pages(docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str], rendered: Mapping[str, str]) -> Path:
+    """Writes a batch's page and the indexes; gives the page of the batch.
+
+    `feed` has id, zh, en; `batch` has id, at (RFC 3339) and verdict (passed, failed, held); `rendered` maps a heading
+    to a page as Great Expectations rendered it. Written whole and then renamed, so that a reader never sees half a page.
+    """
+    folder = docs_dir / feed["id"]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(docs_dir / "docs.css", STYLE.read_text(encoding="utf-8"))
+    sections = "".join(
+        f"<section><h2>{html.escape(head)}</h2>{cleaned(page)}</section>" for head, page in rendered.items()
+    )
+    title = f"{feed['zh']} · {feed['en']}"
+    back = '<p><a href="index.html">← 全部批次 / all batches</a></p>'
+    verdict = html.escape(batch["verdict"])
+    facts = f'<p>{html.escape(batch["id"])} · {html.escape(batch["at"])} · <b class="{verdict}">{verdict}</b></p>'
+    target = page_of(docs_dir, feed["id"], batch["id"])
+    _write(target, _whole(title, f"{back}{facts}{sections}", up="../"))
+    _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
+    _write(folder / "index.html", _whole(title, _batches(folder), up="../"))
+    feeds = sorted(path.name for path in docs_dir.iterdir() if (path / "index.html").is_file())
+    links = "".join(f'<li><a href="{name}/index.html">{html.escape(name)}</a></li>' for name in feeds)
+    _write(docs_dir / "index.html", _whole("批次检查 · Batch checks", f"<ul>{links}</ul>", up=""))
+    return target
+
+
+def cleaned(page: str) -> str:
+    """The body of a page with nothing in it that runs, loads or leads outside."""
+    body = lxml_html.document_fromstring(page).find("body")
+    if body is None:
+        return ""
+    for element in list(body.iter()):
+        if not isinstance(element.tag, str):
+            element.drop_tree()  # comments and processing instructions
+        elif element.tag in _DROPPED:
+            element.drop_tree()
+        elif element.tag == "a":
+            element.drop_tag()  # its text stays; all of its targets are outside or need scripts
+    for element in body.iter():
+        for name in list(element.attrib):
+            if name not in _KEPT_ATTRIBUTES:
+                del element.attrib[name]
+    inner = (body.text or "") and html.escape(body.text or "")
+    return inner + "".join(lxml_html.tostring(child, encoding="unicode") for child in body)
+
+
+def _note(folder: Path, entry: Mapping[str, Any]) -> None:
+    with (folder / "batches.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _batches(folder: Path) -> str:
+    lines = (folder / "batches.jsonl").read_text(encoding="utf-8").splitlines()[-INDEX_ROWS:]
+    rows = []
+    for entry in (json.loads(line) for line in reversed(lines)):
+        name, verdict = html.escape(entry["batch"]), html.escape(entry["verdict"])
+        at = html.escape(entry["at"])
+        rows.append(
+            f'<tr><td><a href="{name}.html">{name}</a></td><td>{at}</td><td class="{verdict}">{verdict}</td></tr>'
+        )
+    head = "<tr><th>批次 / batch</th><th>时间 / at</th><th>结论 / verdict</th></tr>"
+    return f'<p><a href="../index.html">← 全部数据源 / all feeds</a></p><table>{head}{"".join(rows)}</table>'
+
+
+def _whole(title: str, body: str, *, up: str) -> str:
+    policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+    return (
+        '<!DOCTYPE html><html lang="zh"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<title>{html.escape(title)}</title><link rel="stylesheet" href="{up}docs.css"></head>'
+        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>"
+    )
+
+
+def _write(target: Path, text: str) -> None:
+    if target.suffix == ".css" and target.is_file() and target.read_text(encoding="utf-8") == text:
+        return
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
