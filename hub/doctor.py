@@ -176,26 +176,16 @@ def parts(now: Settings) -> Iterator[Check]:
 def contracts(now: Settings) -> Iterator[Check]:
     """The catalogue of contracts, where that package is installed. Found by name on disk: the kernel imports nothing upward."""
     if not (ROOT / "contracts" / "catalogue.py").exists():
-        yield Check("contracts", "catalogue", "warn", "no contracts package in this installation")
-        return
-    catalogue = importlib.import_module("contracts.catalogue").catalogue(now.contracts)
-    broken = list(getattr(catalogue, "broken", ()))
-    told = f"{len(catalogue.feeds)} feeds"
-    yield Check(
-        "contracts",
-        "catalogue",
-        "ok" if catalogue.feeds or broken else "warn",
-        told,
-        "" if catalogue.feeds else f"put contracts into {now.contracts}/feeds",
-    )
-    for one in broken:
         yield Check(
-            "contracts",
-            str(getattr(one, "path", one)),
-            "fail",
-            str(getattr(one, "error", "can't be read")),
-            "`hub contract lint` names file, line and rule",
+            "contracts", "catalogue", "warn", "this installation has no contracts package", "install the whole hub"
         )
+        return
+    catalogue = importlib.import_module("contracts.catalogue").load(now.contracts)
+    found, broken = len(catalogue.feeds), list(catalogue.broken)
+    remedy = "" if found or broken else f"put contracts into {now.contracts}/feeds"
+    yield Check("contracts", "catalogue", "warn" if remedy else "ok", f"{found} feeds, {len(broken)} broken", remedy)
+    for one in broken:
+        yield Check("contracts", str(one.id), "fail", one.error.sentence()[:600], one.error.remedy())
 
 
 def settings_shown(now: Settings) -> Iterator[Check]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+
+import psycopg
 
 from hub.settings import ROOT
 from hub.stack.parts import Part
+from hub.stack.postgres import Postgres, plain_url
 from hub.stack.processes import Launch
 
 
@@ -37,6 +41,7 @@ class Relay(Part):
     title = "relay"
     needs = ("warehouse", "kafka")
     restarts = True
+    probe_every = 0.2
     stop_order = 0
     grace = 10.0
 
@@ -47,3 +52,15 @@ class Relay(Part):
     def launch(self) -> Launch:
         """`hub relay serve`."""
         return Launch([sys.executable, "-m", "hub", "relay", "serve"], self.plan.our_env(self.name), ROOT)
+
+    def ready(self) -> bool:
+        """Whether it listens: its session in PostgreSQL carries its process id in its name."""
+        given = self.plan.operator.database_url
+        url = given.get_secret_value() if given else Postgres(self.plan).url("hub")
+        try:
+            with psycopg.connect(plain_url(url), connect_timeout=3) as connection:
+                name = f"hub relay {self.pid}@{socket.gethostname()}"
+                query = "select 1 from pg_stat_activity where application_name = %s"
+                return connection.execute(query, (name[:63],)).fetchone() is not None
+        except psycopg.Error:
+            return False

@@ -81,6 +81,7 @@ class Part:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.pid: int | None = None  # of its first process, set at each start
 
     @property
     def external(self) -> bool:

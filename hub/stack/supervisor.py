@@ -155,7 +155,7 @@ class Supervisor:
                 child = processes.start(launch, part.plan.mark(name), path)
             except OSError as error:
                 raise PartUnrunnable(program=launch.argv[0], reason=error.strerror or str(error)) from error
-            self.children[name] = child
+            self.children[name], part.pid = child, child.pid
             proc = processes.identify(child.pid)
             self._set(
                 name,

@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hub import stack
@@ -21,6 +23,17 @@ def no_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("HUB_") and name not in ("HUB_CACHE", "HUB_JAVA", "HUB_KAFKA_HOME", "HUB_POSTGRES_HOME"):
             monkeypatch.delenv(name)
+
+
+def listening(found: list[psutil.Process]) -> set[str]:
+    """The addresses on which these processes listen; one that ended meanwhile listens nowhere."""
+    heard: set[str] = set()
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            for connection in process.net_connections("all"):
+                if connection.status == psutil.CONN_LISTEN:
+                    heard.add(connection.laddr.ip.removeprefix("::ffff:"))
+    return heard
 
 
 def new_run_directory() -> Path:

@@ -1,0 +1,94 @@
+"""Airflow as the stack starts it: healthy, private, silent towards the outside, and gone after `down`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from hub import stack
+from hub.settings import ROOT
+from hub.stack import processes
+from hub.stack.airflow import AIRFLOW
+from hub.stack.layout import Layout
+from hub.stack.vault import Vault
+from tests.stack.conftest import listening, new_run_directory
+
+pytestmark = [pytest.mark.stack, pytest.mark.airflow]
+SERVICES = [part.name for part in AIRFLOW if not part.oneshot]
+
+
+@pytest.fixture(scope="module")
+def airflow() -> Iterator[Path]:
+    folder = new_run_directory()
+    try:
+        stack.up(folder, ["airflow"], timeout=400)
+        yield folder
+    finally:
+        stack.down(folder)
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def members(var: Path) -> dict[str, list[psutil.Process]]:
+    return {name: list(processes.members(part.kin)) for name, part in stack.status(var).parts.items()}
+
+
+def test_every_service_is_healthy_and_private(airflow: Path) -> None:
+    state = stack.status(airflow)
+    base = f"http://{state.address('airflow-api')}"
+    health = httpx.get(f"{base}/api/v2/monitor/health", trust_env=False).json()
+    assert {
+        name: health[name]["status"] for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    } == dict.fromkeys(("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy")
+    assert len({state.pid(name) for name in SERVICES}) == 4
+    # Nobody enters without the generated password.
+    password = Vault(Layout.of(airflow).secrets).get("airflow-admin")
+    answers = [
+        httpx.post(f"{base}/auth/token", json={"username": "admin", "password": word}, trust_env=False)
+        for word in (password, "admin", "wrong")
+    ]
+    assert [answer.status_code for answer in answers] == [201, 401, 401]
+    assert httpx.get(f"{base}/api/v2/dags", trust_env=False).status_code == 401
+    token = {"Authorization": "Bearer " + answers[0].json()["access_token"]}
+    assert httpx.get(f"{base}/api/v2/dags", headers=token, trust_env=False).status_code == 200
+    # Nothing listens beyond loopback, on no service and no child.
+    heard = {name: listening(found) for name, found in members(airflow).items()}
+    assert heard["airflow-api"] == {"127.0.0.1"}
+    assert not any(heard[name] for name in SERVICES if name != "airflow-api")
+    assert set().union(*heard.values()) == {"127.0.0.1"}
+    # Settings reached the services, and no secret reached a log or a command line.
+    environment = psutil.Process(state.pid("airflow-scheduler")).environ()
+    assert environment["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "False"
+    assert environment["GX_ANALYTICS_ENABLED"] == "false"
+    assert len(environment["AIRFLOW__API_AUTH__JWT_SECRET"].encode()) >= 64
+    assert environment["AIRFLOW__CORE__DAGS_FOLDER"] == str(ROOT / "dags")
+    assert str(ROOT) in environment["PYTHONPATH"].split(os.pathsep)
+    layout = Layout.of(airflow)
+    secrets = [path.read_text().strip() for path in layout.secrets.iterdir() if "." not in path.name]
+    seen = [path.read_text(errors="replace") for path in layout.logs.rglob("*.log")]
+    seen += [" ".join(process.cmdline()) for found in members(airflow).values() for process in found]
+    assert not any(secret in text for secret in secrets for text in seen)
+
+
+@pytest.mark.crash
+def test_a_killed_scheduler_is_reported_and_leaves_nothing_behind(airflow: Path) -> None:
+    end = time.monotonic() + 120  # it is healthy before it has forked its workers
+    while len((before := members(airflow))["airflow-scheduler"]) < 2 and time.monotonic() < end:
+        time.sleep(0.5)
+    assert len(before["airflow-scheduler"]) > 1, "the scheduler has workers"
+    stack.kill(airflow, "airflow-scheduler", signal.SIGKILL)
+    state = stack.status(airflow)
+    assert state.parts["airflow-scheduler"].state == "down" and not state.ready
+    stack.down(airflow)
+    left = [process for found in before.values() for process in found if process.is_running()]
+    assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
+    raw = json.loads(Layout.of(airflow).state_file.read_text())
+    assert {part["state"] for part in raw["parts"]} <= {"stopped", "skipped"}
