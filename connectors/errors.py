@@ -1,7 +1,7 @@
 """Errors of the sources: what could not be read, where, and who must act. Codes HUB-SRC-nnn.
 
 001–009 places, secrets, connectors and options · 010–029 files and CSV · 030–039 workbooks · 040–059 SQL ·
-060–079 HTTP · 080–089 SDMX.
+060–079 HTTP; 080–089 stand in connectors/sdmx/errors.py.
 """
 
 from __future__ import annotations
@@ -77,6 +77,16 @@ class OptionsInvalid(HubError):
     zh = "来源 {source} 的选项不适用于 {connector}:{problems}"
     remedy_en = "correct the server's `hub.*` properties in the contract"
     remedy_zh = "请更正契约中该 server 的 `hub.*` 属性"
+
+
+class SourceUnknown(HubError):
+    """A source is named that the contract does not have."""
+
+    code = "HUB-SRC-008"
+    en = "{feed} has no source {source}; it has {known}"
+    zh = "{feed} 没有来源 {source};现有:{known}"
+    remedy_en = "name one of them; `hub source list` shows all"
+    remedy_zh = "请使用其中之一;`hub source list` 列出全部"
 
 
 class FileOutsideRoot(HubError):
@@ -367,43 +377,3 @@ class CredentialsRefused(HubError):
     zh = "{url} 拒绝来源地 {place} 的凭证({reason})"
     remedy_en = "renew the secret of {place}; ask the agency whether the client is still registered"
     remedy_zh = "请更新 {place} 的密钥,并向该单位确认客户端仍有效"
-
-
-class StructureUnreadable(HubError):
-    """The structure file that a statistical source is checked against can't be used."""
-
-    code = "HUB-SRC-080"
-    en = "the structure file {file} can't be used: {reason}"
-    zh = "结构文件 {file} 无法使用:{reason}"
-    remedy_en = "put the SDMX-ML 2.1 structure message under the place's root and name it in `hub.structure`"
-    remedy_zh = "请将 SDMX-ML 2.1 结构消息放入来源地根目录,并在 `hub.structure` 中写明"
-
-
-class StructureMismatch(AgencyError):
-    """A data message's columns are not those of its structure."""
-
-    code = "HUB-SRC-081"
-    en = "{file} does not fit its structure {structure}: {reason}"
-    zh = "{file} 与结构 {structure} 不符:{reason}"
-    remedy_en = "send the data with the agreed structure, or the new structure with it"
-    remedy_zh = "请按约定结构发送数据,或随附新结构"
-
-
-class SdmxInvalid(AgencyError):
-    """A file is not the SDMX-CSV message it should be."""
-
-    code = "HUB-SRC-082"
-    en = "{file} is not an SDMX-CSV 1.0 or 2.0 message: {reason}"
-    zh = "{file} 不是 SDMX-CSV 1.0 或 2.0 消息:{reason}"
-    remedy_en = "the first column is DATAFLOW (1.0) or STRUCTURE with STRUCTURE_ID (2.0)"
-    remedy_zh = "首列应为 DATAFLOW(1.0)或 STRUCTURE 与 STRUCTURE_ID(2.0)"
-
-
-class ActionsConflict(AgencyError):
-    """One message asks for different actions on one key."""
-
-    code = "HUB-SRC-083"
-    en = "{file} asks for different actions on one key: rows {rows}"
-    zh = "{file} 对同一主键要求不同操作:第 {rows} 行"
-    remedy_en = "send one action for each key in a message; send the second in a message of its own"
-    remedy_zh = "一个消息内每个主键只给一种操作;后续操作请另发消息"

@@ -15,13 +15,14 @@ from pydantic import Field, field_validator
 
 from connectors import file_drop
 from connectors.base import Delivery
-from connectors.errors import FileReplaced, OptionsInvalid, StructureUnreadable
+from connectors.errors import FileReplaced, OptionsInvalid
 from connectors.files.delivery import FileDelivery
 from connectors.files.root import Found, pattern_problem
 from connectors.names import expected
 from connectors.places import Place
 from connectors.readers.csv_pages import CsvForm
 from connectors.readers.text import TextSource
+from connectors.sdmx.errors import StructureUnreadable
 from connectors.sdmx.message import Message, Opening, opening
 from connectors.sdmx.structure import MAX_BYTES, Structure, read_structure
 from contracts.model import FeedContract, SourceSpec

@@ -59,7 +59,7 @@ class Pager:
                 rows=pa.array(rows[start : start + count], pa.int64()),
                 source_rows=pa.array(source_rows[start : start + count], pa.int64()),
                 malformed=taken,
-                raw=raw if count == table.num_rows else None,
+                raw=raw if start == 0 else None,
             )
             start += count
         if len(self._waiting) >= self._page_rows:

@@ -22,7 +22,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import ActionsConflict, HeaderUnusable, SdmxInvalid, StructureMismatch
+from connectors.errors import HeaderUnusable
+from connectors.sdmx.errors import ActionsConflict, SdmxInvalid, StructureMismatch
 from connectors.sdmx.structure import Structure
 from contracts.page import RawPage
 

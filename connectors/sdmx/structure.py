@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from lxml import etree
 
-from connectors.errors import StructureUnreadable
+from connectors.sdmx.errors import StructureUnreadable
 
 MAX_BYTES = 64 * 1024 * 1024
 _URN = re.compile(r"=([^:=]+):([^(]+)\(([^)]+)\)(?:\.(.+))?$")

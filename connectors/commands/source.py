@@ -1,0 +1,76 @@
+"""Sources: list those that contracts name, and check that each can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from connectors.errors import SourceUnknown
+from connectors.places import listed_places
+from connectors.registry import open_connector
+from contracts import catalogue
+from contracts.model import FeedContract, SourceSpec
+from hub.errors import HubException
+from hub.ids import FeedId
+from hub.output import AsJson, emit_rows
+from hub.settings import settings
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+Feed = Annotated[str | None, typer.Argument(metavar="ID", help="Feed, or feed/source; none: all.")]
+
+
+@app.command("list")
+def list_sources(as_json: AsJson = False) -> None:
+    """Every source of every contract: its connector, its place, and whether the operator listed it."""
+    places = listed_places()
+    rows = [
+        {
+            "feed": contract.id,
+            "source": source.id,
+            "connector": source.connector,
+            "place": source.place,
+            "listed": source.place in places,
+        }
+        for contract, source in _sources(None)
+    ]
+    columns = [(key, key) for key in ("feed", "source", "connector", "place", "listed")]
+    emit_rows(rows, columns, as_json=as_json, title="sources")
+
+
+@app.command("check")
+def check_sources(feed: Feed = None, as_json: AsJson = False) -> None:
+    """Reach the sources (all, one contract's, or one) and say what was found; ends with 1 where one fails."""
+    places = listed_places()
+    rows: list[dict[str, Any]] = []
+    for contract, source in _sources(feed):
+        row: dict[str, Any] = {"feed": contract.id, "source": source.id, "ok": True}
+        try:
+            row["found"] = open_connector(contract, source, places, settings().page_rows).check()
+        except HubException as error:
+            row |= {
+                "ok": False,
+                "found": f"{error.code} {error.sentence()}",
+                "remedy": error.remedy(),
+                **error.as_dict(),
+            }
+        rows.append(row)
+    emit_rows(rows, [(key, key) for key in ("feed", "source", "ok", "found", "remedy")], as_json=as_json)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _sources(wanted: str | None) -> Iterator[tuple[FeedContract, SourceSpec]]:
+    """The sources of all contracts, of a feed, or the one named feed/source. Raises FeedUnknown, SourceUnknown."""
+    if wanted is None:
+        contracts = list(catalogue.load().feeds.values())
+        yield from ((contract, source) for contract in contracts for source in contract.sources)
+        return
+    feed, _, name = wanted.partition("/")
+    contract = catalogue.load_one(FeedId(feed))
+    found = [source for source in contract.sources if name in ("", source.id)]
+    if not found:
+        raise SourceUnknown(feed=feed, source=name[:100], known=", ".join(source.id for source in contract.sources))
+    yield from ((contract, source) for source in found)

@@ -1,0 +1,50 @@
+"""Addresses: everything requested lies on the place's own scheme, host and port."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from connectors.errors import HttpElsewhere, PlaceIncomplete
+from connectors.places import Place
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def path_problem(path: str) -> str | None:
+    """What is wrong with a contract's path, or None."""
+    if not path.startswith("/") or path.startswith("//"):
+        return "a path begins with one /"
+    if any(mark in path for mark in "?#\\") or any(ord(letter) <= 32 or ord(letter) == 127 for letter in path):
+        return "a path has no query, fragment, backslash or blank"
+    return "a path has no `..`" if ".." in path.split("/") else None
+
+
+def address_of(place: Place, connector: str, path: str) -> str:
+    """The URL of a contract's path under the place's base. Raises PlaceIncomplete."""
+    if place.base_url is None:
+        raise PlaceIncomplete(place=place.id, connector=connector, reason="it has no `base_url`")
+    return place.base_url.rstrip("/") + path
+
+
+def followed(place: Place, current: str, link: str) -> str:
+    """A link found at `current`, absolute. Raises HttpElsewhere where it leads to another scheme, host or port."""
+    try:
+        target = urljoin(current, link)
+        parts = urlsplit(target)
+        same = _origin(target) == _origin(current) and not parts.username and not parts.password
+    except ValueError:
+        same, parts = False, urlsplit("")
+    if not same:
+        raise HttpElsewhere(url=shown(current), target=parts.hostname or "nowhere", place=place.id)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, parts.query, ""))
+
+
+def shown(url: str) -> str:
+    """A URL for errors and logs: without query, which may carry personal values."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
