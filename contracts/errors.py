@@ -206,8 +206,8 @@ class UnknownProperty(ContractProblem):
     """A `hub.*` property that does not exist, or not in that place."""
 
     code = "HUB-CON-130"
-    en = "unknown property {name!r} of {place}{hint}"
-    zh = "{place} 不认识属性 {name!r}{hint}"
+    en = "unknown property {name!r} of {where}{hint}"
+    zh = "{where} 不认识属性 {name!r}{hint}"
     remedy_en = "docs/contract-properties.md lists every hub.* property and where it may stand"
     remedy_zh = "全部 hub.* 属性及其位置见 docs/contract-properties.md"
 

@@ -69,7 +69,7 @@ def _key(view: View) -> None:
                 reason="keys stand in events, receipts and logs; a personal or sealed value may not be one",
             )
     positions = sorted(position for position, _, _ in keys)
-    if not keys:
+    if not keys and not any(entry.get("primaryKey") is True for _, entry in view.properties):
         view.document.problem(
             errors.Missing,
             ("schema",),
@@ -77,7 +77,7 @@ def _key(view: View) -> None:
             what="a primary key",
             why="primaryKey: true with primaryKeyPosition on each field that makes the record unique",
         )
-    elif positions != list(range(1, len(positions) + 1)):
+    elif keys and positions != list(range(1, len(positions) + 1)):
         view.document.problem(
             errors.PropertyWrong,
             keys[0][1],

@@ -31,7 +31,8 @@ def check(view: View, around: Around) -> None:
     for path, entry in view.properties:
         _unkept(view, path, entry, "field")
     for path, entry, _ in view.rules():
-        _unkept(view, path, entry, "quality")
+        if entry.get("type") == "custom":
+            _unkept(view, path, entry, "quality")
     _service(view)
     _people(view)
 
@@ -124,7 +125,7 @@ def _people(view: View) -> None:
                 errors.PropertyWrong, (*path, "access"), name="access", reason="a role may push or read"
             )
     for access, why in (("push", "who may send this feed"), ("read", "who may read its topic")):
-        if access not in accesses:
+        if access not in accesses and set(accesses) <= {"push", "read"}:
             view.document.problem(
                 errors.Missing, ("roles",), where="roles", what=f"a role with access: {access}", why=why
             )

@@ -57,7 +57,7 @@ def _strange(view: View, path: Path_, name: str, place: str) -> None:
     near = difflib.get_close_matches(name, sorted({key[1] for key in BY_KEY}), 1)
     hint = f"; it belongs to {', '.join(PLACES[word][0] for word in elsewhere)}" if elsewhere else ""
     hint = hint or (f" (did you mean {near[0]}?)" if near else "")
-    view.document.problem(errors.UnknownProperty, path, name=name[:60], place=place, hint=hint)
+    view.document.problem(errors.UnknownProperty, path, name=name[:60], where=place, hint=hint)
 
 
 def _everywhere(value: Any, path: Path_) -> list[tuple[Path_, str]]:

@@ -40,7 +40,7 @@ REFUSED: tuple[Refused, ...] = (
     _family(
         ("private life", "私人生活"), _OFFICE,
         r"marital(?:_status)?|marriage|spouse|husband|wife|children|family_members?|relatives?|sexual(?:ity|_orientation)?|gender_identity"
-        r"|hobby|hobbies|health_status|medical_record|diseases?|pregnan(?:t|cy)|diet|lifestyle|private_life|social_media(?:_account)?"
+        r"|hobby|hobbies|health_status|medical_record|disease_history|illness|pregnan(?:t|cy)|diet|lifestyle|private_life|social_media(?:_account)?"
         r"|wechat(?:_id)?|weixin|qq(?:_number)?|chat_log|browsing_history|call_log|phone_track|location_track|whereabouts"
         r"|fingerprint|face_image|iris|dna|biometrics?|home_address|residential_address",
         r"婚姻|配偶|子女|家庭成员|亲属|性取向|爱好|健康状况|病历|疾病(?!预防|防治|控制)|生活作风|生活习惯|私生活|社交账号|微信号|聊天记录|通话记录|浏览记录"

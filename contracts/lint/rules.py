@@ -128,6 +128,8 @@ def _implementation(spot: Spot, entry: Mapping[str, Any], standing: str | None) 
             view.document.problem(errors.PropertyWrong, path, name="hub.holds_batch", reason=reason)
         names = named if named is not None else ((standing,) if standing else ())
         specs = _specs(Spot(view, spot.around, (*here.path, "fields"), spot.label), names)
+        if len(specs) < len(names):
+            return
     arguments(here, kind, args, specs)
 
 
@@ -152,9 +154,15 @@ def _specs(spot: Spot, names: tuple[str, ...]) -> list[FieldSpec]:
     return [view.known[name] for name in names if name in view.known]
 
 
+def kind_problems(kind: Kind, args: Mapping[str, Any], specs: list[FieldSpec], view: View) -> list[str]:
+    """What the kind itself says; of patterns RE2 has the word, which runs them."""
+    patterns = tuple(f"{kind.name}.{arg.name}: " for arg in kind.args if arg.type == "pattern" and args.get(arg.name))
+    return [text for text in kind.problems(args, specs, view.known) if not (patterns and text.startswith(patterns))]
+
+
 def arguments(spot: Spot, kind: Kind, args: Mapping[str, Any], specs: list[FieldSpec]) -> None:
     """What the kind itself says of its arguments, and whether the lists, feeds and patterns they name exist."""
-    for problem in kind.problems(args, specs, spot.view.known):
+    for problem in kind_problems(kind, args, specs, spot.view):
         spot.note(errors.RuleWrong, reason=problem)
     for arg in kind.args:
         value = args.get(arg.name)
@@ -181,7 +189,7 @@ def _implicit(view: View, around: Around) -> None:
                 errors.RuleWithoutEngine, path, where=rule.id, reason=f"engine hub has no rule {rule.kind!r}"
             )
             continue
-        for problem in kind.problems(rule.args, [view.known[rule.fields[0]]], view.known):
+        for problem in kind_problems(kind, rule.args, [view.known[rule.fields[0]]], view):
             view.document.problem(errors.RuleWrong, path, where=f"the field {rule.fields[0]}", reason=problem)
 
 
@@ -227,4 +235,7 @@ def gate(view: View, around: Around) -> None:
                 reason=f"action {entry.get('action')!r} is none of {', '.join(kind.actions)}",
             )
         spot = Spot(view, around, path, label)
-        arguments(spot, kind, gate_args(entry), _specs(spot, texts(entry.get("fields"))))
+        names = texts(entry.get("fields"))
+        specs = _specs(spot, names)
+        if len(specs) == len(names):
+            arguments(spot, kind, gate_args(entry), specs)

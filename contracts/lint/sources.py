@@ -35,7 +35,7 @@ def check(view: View, around: Around) -> None:
                 name="type",
                 reason="it is `custom`: hosts, ports and secrets stand in the operator's list of places, hub.connector says what kind of source it is",
             )
-        for key in entry:
+        for key in entry if entry.get("type") == "custom" else ():
             if key not in ("id", "server", "type", "description", "environment", "customProperties", *_NATIVE):
                 view.document.problem(
                     errors.PropertyWrong,

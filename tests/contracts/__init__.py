@@ -1,0 +1,1 @@
+"""Reading contracts: strict YAML, schema, lint, model, catalogue, code lists, and the contracts themselves."""
