@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from exchange.cluster import Cluster
+from exchange.consume import any_committed
 from exchange.errors import ClusterRebuilt, DatabaseRestored, PositionBehind, PositionExpired
 from hub.clock import now
 from hub.log import get
@@ -104,7 +105,7 @@ def _without_kafka(conn: sa.Connection, cluster: Cluster, lane_id: str, note: No
         .order_by(outbox.c.seq)
         .limit(1)
     ).one_or_none()
-    if note is None and not _has_records(conn, cluster, lane_id):
+    if note is None and not _sent_before(conn, cluster, lane_id):
         return START
     if following is None:
         return after
@@ -122,11 +123,12 @@ def _open_after(position: Position) -> sa.ColumnElement[bool]:
     return sa.or_(outbox.c.seq > position.seq, begun)
 
 
-def _has_records(conn: sa.Connection, cluster: Cluster, lane_id: str) -> bool:
-    """Whether any topic of the lane holds or held a record."""
+def _sent_before(conn: sa.Connection, cluster: Cluster, lane_id: str) -> bool:
+    """Whether any topic of the lane holds a committed record; what an aborted transaction left does not count."""
     rows = conn.execute(sa.select(topic.c.topic).where(topic.c.lane == lane_id)).scalars()
     found = cluster.topics(list(rows))
-    return any(end for one in found.values() for end in cluster.ends(one.name, one.partitions).values())
+    used = [one.name for one in found.values() if any(cluster.ends(one.name, one.partitions).values())]
+    return bool(used) and any_committed(used, cluster.settings)
 
 
 def note(

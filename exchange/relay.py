@@ -81,6 +81,7 @@ class Session:
         self._cluster_id = ""
         self._looked = 0.0
         self._most = 0
+        self._guessed = False
         self.position = positions.START
 
     def open(self) -> None:
@@ -123,6 +124,7 @@ class Session:
                 self._finish(plan)
             except RecordsRefused as error:
                 return self._refused(plan, error)
+            self._guessed = False
             self._pace(plan.events, time.monotonic() - started)
             return Turn(plan.events, 0, self.position)
 
@@ -205,14 +207,18 @@ class Session:
     # -- poison --------------------------------------------------------------------------------------------------
 
     def _refused(self, plan: Plan, error: RecordsRefused) -> Turn:
-        """Narrows down to the refused record by halves; alone, it goes to the dead letters and the lane goes on.
+        """Narrows down to the refused record; alone, it goes to the dead letters and the lane goes on.
 
-        A producer is not used again after a failure, so each step takes a new one.
+        A producer is not used again after a failure, so each step takes a new one: where the client does not know
+        which record it was, the first suspect is the largest one, then it goes by halves.
         """
         index = error.facts["index"]
         self._reopen()
         if plan.events > 1:
-            self._most = max(1, plan.events // 2 if index is None else index or 1)
+            if index is None:
+                index = plan.events // 2 if self._guessed else plan.largest()
+                self._guessed = True
+            self._most = max(1, index)
             log.warning("a record was refused, narrowing down", lane=self.lane, events=plan.events, next=self._most)
             return Turn(0, 0, self.position)
         self._bury(plan, str(error.facts["reason"]))
@@ -239,7 +245,7 @@ class Session:
         point("relay.buried")
         self._commit(plan.end, dead=True)
         # Loud: a reader of this key sees a gap in its revisions until somebody corrects and delivers it again.
-        log.error("dead letter", lane=self.lane, event=letter.event_id, topic=letter.topic, reason=code)
+        log.error("dead letter", lane=self.lane, event_id=letter.event_id, topic=letter.topic, reason=code)
 
     # -- what is held --------------------------------------------------------------------------------------------
 

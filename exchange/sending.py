@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -70,6 +69,11 @@ class Plan:
         """The piece that holds the plan's first record."""
         return self.pieces[0]
 
+    def largest(self) -> int:
+        """Number within the plan of the record with the most data."""
+        sizes = [len(value or b"") for piece in self.pieces for value in piece.values]
+        return max(range(len(sizes)), key=sizes.__getitem__)
+
 
 class Outbox:
     """A lane's waiting entries, in order, as plans for transactions."""
@@ -78,7 +82,8 @@ class Outbox:
         self._conn = conn
         self._lane = lane_id
         self._store = store
-        self._ahead: list[Entry] = []
+        self._ahead: dict[int, Entry] = {}
+        self._ahead_of: Position | None = None
         self._open: tuple[Entry, ChangeSet, ChangeSetEnvelopes] | None = None
 
     def close(self) -> None:
@@ -109,7 +114,7 @@ class Outbox:
             if entry.seq != due:
                 raise OutboxGap(lane=self._lane, seq=due, found=f"{entry.seq}:0")
             due += 1
-        self._ahead = entries
+        self._ahead, self._ahead_of = {entry.seq: entry for entry in entries}, position
 
     def plan(self, position: Position, most: int, *, fetch: bool = True) -> Plan | None:
         """The next transaction after `position`, of at most `most` events; None when nothing waits.
@@ -136,14 +141,16 @@ class Outbox:
         return plan if plan.pieces else None
 
     def _next(self, position: Position) -> tuple[Entry | None, int]:
-        while self._ahead:
-            entry = self._ahead[0]
-            if entry.seq == position.seq and position.record < entry.records:
-                return entry, position.record
-            if entry.seq > position.seq:
-                return entry, 0
-            self._ahead.pop(0)
-        return None, 0
+        """The entry that the record after `position` stands in, and its number there; None when it was not read.
+
+        Nothing is taken out of what was read: a plan that was not sent is made again.
+        """
+        if self._ahead_of is None or position[:2] < self._ahead_of[:2]:
+            return None, 0
+        begun = self._ahead.get(position.seq)
+        if begun is not None and position.record < begun.records:
+            return begun, position.record
+        return self._ahead.get(position.seq + 1), 0
 
     def _piece(self, entry: Entry, start: int, most: int, room: int) -> tuple[Piece, int]:
         """Records of an entry from `start` on, at least one, at most `most` and as fit into `room` bytes; and their size."""
@@ -154,13 +161,15 @@ class Outbox:
             return Piece(entry, 0, [key], [value], [stored_headers(event["headers"])]), len(value)
         changes, envelopes = self._changes(entry)
         batch = next(iter(changes.batches(start)))
-        ends = np.cumsum(pc.binary_length(batch.column("data")).to_numpy(zero_copy_only=False))
-        count = max(1, min(batch.num_rows, most, int(np.searchsorted(ends, room, side="right"))))
+        ends = pc.cumulative_sum(pc.binary_length(batch.column("data")))
+        # Kernels all the way: `to_numpy` would import pandas, two seconds and 60 MB.
+        fitting = pc.sum(pc.less_equal(ends, room)).as_py() or 0
+        count = max(1, min(batch.num_rows, most, fitting))
         events = batch.slice(0, count)
         piece = Piece(
             entry, start, texts(events.column("key")), texts(events.column("data")), envelopes.headers(events)
         )
-        return piece, int(ends[count - 1])
+        return piece, int(ends[count - 1].as_py())
 
     def _changes(self, entry: Entry) -> tuple[ChangeSet, ChangeSetEnvelopes]:
         if self._open is not None and self._open[0].entry_id == entry.entry_id:

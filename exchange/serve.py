@@ -1,0 +1,287 @@
+"""All lanes in one process: woken by LISTEN, with a timer behind it; a thread for each lane that has work.
+
+An idle lane costs nothing but its row. A lane that had work keeps its session warm for a while, so that the next
+event is on its topic in milliseconds. Losing PostgreSQL or the brokers means waiting, a little longer each time;
+a HubError stops the lane, loudly, until an operator acted; it is looked at again when something happens.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+
+import psycopg
+import sqlalchemy as sa
+
+from exchange.cluster import Cluster
+from exchange.errors import LaneBusy
+from exchange.position import waiting_lanes
+from exchange.relay import BULK_EVENTS, Session, open_session
+from hub.errors import HubError, HubException, TransientError
+from hub.log import get
+from hub.settings import Settings, settings
+from warehouse.engine import connection, translated
+from warehouse.errors import DatabaseUnavailable
+from warehouse.outbox import CHANNEL
+
+log = get("exchange.serve")
+
+RELEASE_CHANNEL = "hub_relay_release"
+"""NOTIFY with a lane's name asks whoever holds the lane to let go of it for a moment (`hub relay rebase` does)."""
+
+TIMER_SECONDS = 1.0
+WARM_SECONDS = 300.0
+RELEASED_SECONDS = 5.0
+STOPPED_SECONDS = 15.0
+MOST_WARM = 32
+BULK_LANES = 2
+"""How many lanes may be in a bulk transaction at once; what bounds memory when all have a backlog."""
+
+
+class Backoff:
+    """Waiting times that double from 0.1 s to `most`, each with jitter."""
+
+    def __init__(self, most: float = 10.0) -> None:
+        self._most = most
+        self._next = 0.1
+
+    def reset(self) -> None:
+        """Starts over after a success."""
+        self._next = 0.1
+
+    def seconds(self) -> float:
+        """How long to wait now."""
+        now, self._next = self._next, min(self._most, self._next * 2)
+        return now * random.uniform(0.7, 1.3)  # noqa: S311  # jitter is no secret
+
+
+class Lane(threading.Thread):
+    """One lane's thread: opens a session, sends while something waits, waits for the ring, gives up when idle."""
+
+    def __init__(self, name: str, server: Server) -> None:
+        super().__init__(name=f"relay {name}", daemon=True)
+        self.lane = name
+        self.server = server
+        self.ring = threading.Event()
+        self.release = threading.Event()
+        self.used = time.monotonic()
+        self.stopped_by: str | None = None
+
+    def run(self) -> None:
+        """Until the lane is idle or the server stops."""
+        backoff = Backoff()
+        while not self.server.stopping.is_set():
+            try:
+                with open_session(self.lane, self.server.cluster, self.server.now) as session:
+                    self.stopped_by = None
+                    log.info("lane open", lane=self.lane, position=str(session.position))
+                    if not self._serve(session, backoff):
+                        return
+            except LaneBusy as error:
+                log.debug("lane held elsewhere", lane=self.lane, holder=error.facts["holder"])
+                self._wait(TIMER_SECONDS * random.uniform(0.8, 1.5))  # noqa: S311
+            except TransientError as error:
+                seconds = backoff.seconds()
+                log.warning("lane interrupted", lane=self.lane, error=error, again_in=round(seconds, 2))
+                self.server.cluster.close()
+                self._wait(seconds, ring=False)
+            except HubException as error:
+                self._stopped(error)
+                self._wait(STOPPED_SECONDS)
+            except Exception as error:  # a bug must not end the other lanes, nor go unseen
+                log.exception("lane failed", lane=self.lane, kind=type(error).__name__)
+                self._wait(STOPPED_SECONDS)
+
+    def _serve(self, session: Session, backoff: Backoff) -> bool:
+        """Sends until told otherwise. True: open again. False: the thread is done."""
+        bulk = False
+        while not self.server.stopping.is_set():
+            if self.release.is_set():
+                self.release.clear()
+                session.close()
+                log.info("lane released", lane=self.lane)
+                self._wait(RELEASED_SECONDS, ring=False)
+                return True
+            self.ring.clear()
+            with self.server.bulk if bulk else _NOTHING:
+                turn = session.turn()
+            if turn is not None:
+                backoff.reset()
+                bulk = turn.events >= BULK_EVENTS
+                self.used = time.monotonic()
+                log.debug("sent", lane=self.lane, events=turn.events, position=str(turn.position))
+            elif not self._wait(WARM_SECONDS) or self.server.crowded(self):
+                log.info("lane idle", lane=self.lane)
+                return False
+        return False
+
+    def _wait(self, seconds: float, *, ring: bool = True) -> bool:
+        """Waits for the ring (or only the time, unless the server stops); False when nothing happened."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.server.stopping.is_set():
+            if ring and self.ring.wait(min(left, TIMER_SECONDS)):
+                return True
+            if self.release.is_set():
+                return True
+            if not ring:
+                self.server.stopping.wait(min(left, TIMER_SECONDS))
+        return self.server.stopping.is_set()
+
+    def _stopped(self, error: HubException) -> None:
+        if self.stopped_by != error.sentence():
+            log.error("lane stopped", lane=self.lane, error=error)
+            self.stopped_by = error.sentence()
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+_NOTHING = _Nothing()
+
+
+class Server:
+    """The relay of all lanes. `run` returns when `stop` was called, each lane having finished its transaction."""
+
+    def __init__(self, now: Settings | None = None) -> None:
+        self.now = now or settings()
+        self.cluster = Cluster(self.now)
+        self.stopping = threading.Event()
+        self.bulk = threading.BoundedSemaphore(BULK_LANES)
+        self._lanes: dict[str, Lane] = {}
+
+    def stop(self) -> None:
+        """Asks for the end; safe in a signal handler."""
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Serves until stopped; outlives restarts of PostgreSQL and the brokers."""
+        backoff = Backoff()
+        log.info("relay serves", producer=self.now.producer, process=os.getpid())
+        while not self.stopping.is_set():
+            try:
+                self._listen(backoff)
+            except DatabaseUnavailable as error:
+                seconds = backoff.seconds()
+                log.warning("database away", error=error, again_in=round(seconds, 2))
+                self.stopping.wait(seconds)
+        for lane in self._lanes.values():
+            lane.ring.set()
+        for lane in self._lanes.values():
+            lane.join(60)
+        self.cluster.close()
+        log.info("relay ends")
+
+    def crowded(self, lane: Lane) -> bool:
+        """Whether more lanes are warm than may be and this is the one that was idle longest."""
+        warm = [other for other in self._lanes.values() if other.is_alive()]
+        return len(warm) > MOST_WARM and min(warm, key=lambda other: other.used) is lane
+
+    def _listen(self, backoff: Backoff) -> None:
+        with translated(), psycopg.connect(conninfo(self.now), autocommit=True) as conn:
+            conn.execute(f"listen {CHANNEL}")
+            conn.execute(f"listen {RELEASE_CHANNEL}")
+            backoff.reset()
+            # After LISTEN, so that nothing committed in between is missed.
+            self._wake_waiting()
+            looked = time.monotonic()
+            while not self.stopping.is_set():
+                for notice in conn.notifies(timeout=TIMER_SECONDS, stop_after=1):
+                    self._heard(notice.channel, notice.payload)
+                if time.monotonic() - looked > TIMER_SECONDS:
+                    self._wake_waiting()
+                    looked = time.monotonic()
+
+    def _heard(self, channel: str, payload: str) -> None:
+        if channel == CHANNEL:
+            self._wake(payload)
+        elif (lane := self._lanes.get(payload)) is not None:
+            lane.release.set()
+
+    def _wake_waiting(self) -> None:
+        with connection() as conn:
+            waiting = waiting_lanes(conn)
+        for name in waiting:
+            lane = self._lanes.get(name)
+            # A stopped lane is left to its own slower timer.
+            if lane is None or not lane.is_alive() or lane.stopped_by is None:
+                self._wake(name)
+
+    def _wake(self, name: str) -> None:
+        lane = self._lanes.get(name)
+        if lane is None or not lane.is_alive():
+            lane = self._lanes[name] = Lane(name, self)
+            lane.start()
+        lane.ring.set()
+
+
+def conninfo(now: Settings) -> str:
+    """The database's address for psycopg itself."""
+    url = sa.make_url(now.url()).set(drivername="postgresql")
+    made = psycopg.conninfo.make_conninfo(
+        url.render_as_string(hide_password=False),
+        application_name=f"hub relay {os.getpid()}@{socket.gethostname()}",
+        connect_timeout=10,
+    )
+    return str(made)
+
+
+@dataclass(slots=True)
+class Drained:
+    """What `drain` did with a lane."""
+
+    lane: str
+    events: int = 0
+    dead: int = 0
+    state: str = "sent"  # sent | held (another process relays it) | stopped | late
+    error: HubException | None = field(default=None)
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        error = None if self.error is None else self.error.as_dict()
+        return {"lane": self.lane, "events": self.events, "dead": self.dead, "state": self.state, "error": error}
+
+
+def drain(lanes: list[str] | None = None, *, timeout: float = 120.0, now: Settings | None = None) -> list[Drained]:
+    """Sends all that waits, in `lanes` or everywhere, in this process; a lane held elsewhere is left to its holder.
+
+    Never raises for a lane: its state says what became of it. Transient errors are tried again until `timeout` s.
+    """
+    now = now or settings()
+    if lanes is None:
+        with connection() as conn:
+            lanes = waiting_lanes(conn)
+    until = time.monotonic() + timeout
+    with Cluster(now) as cluster:
+        return [_drain(lane, cluster, now, until) for lane in lanes]
+
+
+def _drain(lane: str, cluster: Cluster, now: Settings, until: float) -> Drained:
+    done, backoff = Drained(lane), Backoff(2.0)
+    while True:
+        try:
+            with open_session(lane, cluster, now) as session:
+                while (turn := session.turn()) is not None:
+                    done.events += turn.events
+                    done.dead += turn.dead
+                    backoff.reset()
+            done.state, done.error = "sent", None
+            return done
+        except LaneBusy as error:
+            done.state, done.error = "held", error
+            return done
+        except TransientError as error:
+            done.state, done.error = "late", error
+            cluster.close()
+            if time.monotonic() > until:
+                return done
+            time.sleep(backoff.seconds())
+        except HubError as error:
+            done.state, done.error = "stopped", error
+            return done
