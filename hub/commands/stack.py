@@ -41,7 +41,7 @@ COLOURS = {
 
 
 @app.command()
-def up(only: Only = None, without: Without = None, timeout: Timeout = 180, as_json: AsJson = False) -> None:
+def up(only: Only = None, without: Without = None, timeout: Timeout = 300, as_json: AsJson = False) -> None:
     """Start the stack and wait until every part is ready; find it when it already runs."""
     parts = catalogue.choose(_names(only) or None, _names(without))
     var = settings().var

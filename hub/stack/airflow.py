@@ -39,7 +39,7 @@ class AirflowPart(Part):
 
     stop_order = 10
     grace = 8.0
-    patience = 180.0
+    patience = 240.0
     probe_every = 0.3
     words: ClassVar[tuple[str, ...]] = ()
     """What follows `airflow` on the command line."""

@@ -25,7 +25,7 @@ Watcher = Callable[[StackState], None]
 
 
 def up(
-    var: Path, parts: Iterable[str] | None = None, *, timeout: float = 180, watch: Watcher | None = None
+    var: Path, parts: Iterable[str] | None = None, *, timeout: float = 300, watch: Watcher | None = None
 ) -> StackState:
     """Starts the parts (by default all, each with what it needs) and returns when all are ready.
 

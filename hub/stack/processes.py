@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -42,7 +42,6 @@ class Launch:
     cwd: Path
     user: int | None = None
     group: int | None = None
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def identify(pid: int) -> Proc | None:
@@ -74,7 +73,7 @@ def start(launch: Launch, mark: str, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         return subprocess.Popen(
             list(launch.argv),
-            env={**launch.env, **launch.secrets, MARK: mark},
+            env={**launch.env, MARK: mark},
             cwd=launch.cwd,
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -31,7 +31,7 @@ from hub.stack.state import GOOD, PartState, StackState, log_size
 from hub.stack.stopping import stop_parts
 
 TICK = 0.1
-RESTART_FIRST, RESTART_MOST = 0.2, 10.0
+RESTART_FIRST, RESTART_MOST = 0.2, 5.0
 LOG_MOST = 20 * 1024 * 1024
 _log = log.get("stack.supervisor")
 
@@ -49,6 +49,7 @@ class Supervisor:
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
         self.backoff: dict[str, float] = {}
+        self.starting: dict[str, threading.Lock] = {}
         self.add(wanted)
 
     def add(self, wanted: frozenset[str]) -> None:
@@ -114,13 +115,17 @@ class Supervisor:
         thread.start()
 
     def _start(self, name: str) -> None:
-        try:
-            self._start_part(name, self.parts[name])
-        except HubException as error:
-            self._fail(name, f"{error.sentence()} - {error.remedy()}")
-        except Exception as error:  # noqa: BLE001 - a part's bug must show up as that part's failure, not as silence
-            _log.exception("starting failed", part=name)
-            self._fail(name, f"{type(error).__name__}: {error}"[:500])
+        with self.starting.setdefault(name, threading.Lock()):
+            current = self.now.parts[name]
+            if current.state == "ready" and processes.alive(current.proc):
+                return  # somebody else was faster
+            try:
+                self._start_part(name, self.parts[name])
+            except HubException as error:
+                self._fail(name, f"{error.sentence()} - {error.remedy()}")
+            except Exception as error:  # noqa: BLE001 - a part's bug must show up as its failure, not as silence
+                _log.exception("starting failed", part=name)
+                self._fail(name, f"{type(error).__name__}: {error}"[:500])
 
     def _start_part(self, name: str, part: Part) -> None:
         self._set(name, state="waiting", detail="", tail=[], seconds=None)
@@ -213,15 +218,17 @@ class Supervisor:
         # A killed transaction blocks read_committed readers until it is fenced: the first restart comes at once.
         ran = self.now.parts[name]
         lived = time.time() - (ran.born or time.time())
-        pause = RESTART_FIRST if lived > 60 else min(self.backoff.get(name, RESTART_FIRST / 2) * 2, RESTART_MOST)
-        self.backoff[name] = pause
-        _log.warning("restarting", part=name, pause=pause)
+        first = RESTART_FIRST if lived > 60 else self.backoff.get(name, RESTART_FIRST)
 
-        def later() -> None:
-            if not self.stopping.wait(pause) and self.now.parts[name].state == "down":
+        def again() -> None:
+            pause = first
+            while not self.stopping.wait(pause) and self.now.parts[name].state in ("down", "failed"):
+                # Until it is up: what it needs may be down as well and come back later.
+                self.backoff[name] = pause = min(pause * 2, RESTART_MOST)
+                _log.warning("restarting", part=name)
                 self._start(name)
 
-        thread = threading.Thread(target=later, daemon=True)
+        thread = threading.Thread(target=again, name=f"restart-{name}", daemon=True)
         self.threads.append(thread)
         thread.start()
 
