@@ -8,7 +8,7 @@ or zero-width characters between digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from contracts.identifiers import uscc
@@ -83,11 +83,11 @@ def is_citizen_number(number: str) -> bool:
     return _CHECKS[sum(int(digit) * weight for digit, weight in zip(number, _WEIGHTS, strict=False)) % 11] == number[17]
 
 
-def citizen_numbers(text: str, is_division: Callable[[str], bool] | None = None) -> Iterator[Span]:
+def citizen_numbers(text: str, is_division: Callable[[str], bool]) -> Iterator[Span]:
     """Where citizen numbers stand in a text.
 
-    A valid USCC is never one: its check comes first, with positions 1-2 and, where `is_division` is given, 3-8
-    (of a citizen number that happens to pass the USCC check character, one in 31, these hold almost never).
+    A valid USCC is never one: its check comes first, with positions 1-2 and the division in 3-8 (`is_division`: ever
+    valid), which of a citizen number that happens to pass the USCC check character, one in 31, hold almost never.
     """
     flat = half_width_text(text)
     organisations = list(_organisation_spans(flat, is_division))
@@ -101,17 +101,17 @@ def citizen_numbers(text: str, is_division: Callable[[str], bool] | None = None)
                 yield begin, end
 
 
-def _organisation_spans(flat: str, is_division: Callable[[str], bool] | None) -> Iterator[Span]:
+def _organisation_spans(flat: str, is_division: Callable[[str], bool]) -> Iterator[Span]:
     upper = flat.upper() if flat.isascii() else "".join(c.upper() if c.isascii() else c for c in flat)
     for match in _TOKEN.finditer(upper):
         code = match.group()
-        if uscc.findings(code) & uscc.PAIR and (is_division is None or is_division(uscc.division(code))):
+        if uscc.findings(code) & uscc.PAIR and is_division(uscc.division(code)):
             yield match.span()
 
 
 def mobiles(text: str) -> Iterator[Span]:
     """Mainland mobile numbers, with or without +86."""
-    return (match.span(1) for match in _MOBILE.finditer(half_width_text(text)))
+    return _apart(match.span(1) for match in _MOBILE.finditer(half_width_text(text)))
 
 
 def bank_cards(text: str) -> Iterator[Span]:
@@ -130,7 +130,16 @@ def passports(text: str) -> Iterator[Span]:
 
 def emails(text: str) -> Iterator[Span]:
     """E-mail addresses."""
-    return (match.span(1) for match in _EMAIL.finditer(half_width_text(text)))
+    return _apart(match.span(1) for match in _EMAIL.finditer(half_width_text(text)))
+
+
+def _apart(spans: Iterable[Span]) -> Iterator[Span]:
+    """The spans that begin after the one before has ended: patterns look ahead and find the ends of a find again."""
+    done = 0
+    for begin, end in spans:
+        if begin >= done:
+            yield begin, end
+            done = end
 
 
 def _is_date(text: str) -> bool:
