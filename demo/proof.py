@@ -63,9 +63,10 @@ def of_topics(readings: Mapping[str, Reading], published: Mapping[str, int]) -> 
 
 def _is_of(ledger: Ledger, one: Batch) -> bool:
     """Files are known by their name. A table or API is read whole the first time, later only what changed."""
-    return ledger.unit == one.delivery or (
-        one.kind == "pull" and one.rows_in == ledger.rows and outcome.first_of_its_source(one)
-    )
+    if one.kind != "pull" or one.rows_in != ledger.rows:
+        return False
+    is_file = ledger.unit.endswith((".csv", ".xlsx"))
+    return ledger.unit == one.delivery if is_file else outcome.first_of_its_source(one)
 
 
 def _against(one: Batch, ledger: Ledger, contract: FeedContract) -> list[Claim]:

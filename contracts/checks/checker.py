@@ -29,6 +29,8 @@ ACTION = "_action"  # a connector's own column: what the source says is done to 
 _WITHDRAWS = frozenset({"d", "delete"})
 _KEEPS = frozenset({"", "i", "a", "m", "r", "u", "append", "insert", "merge", "replace", "update", "upsert"})
 ACTION_UNKNOWN = RuleId("_action.enum")
+PROBLEMS = "_problems"  # a connector's own column: the columns of a row that break the source's structure, by commas
+STRUCTURE = "structure"  # "<field>.structure"; "_row.structure" where the column is no field
 
 Broken = list[tuple[RuleId, Mask]]
 Rows = npt.NDArray[np.intp]
@@ -87,6 +89,7 @@ class Checker:
             withdrawn if withdrawn.any() else None,
             self._identity,
         )
+        broken += self._structure(page)
         broken += self._judge(frame)
         if self._contract.withdrawn_when:
             withdrawn = withdrawn | frame.when(self._contract.withdrawn_when)
@@ -155,6 +158,20 @@ class Checker:
         withdrawn = to_mask(pc.is_in(word, value_set=pa.array(sorted(_WITHDRAWS))))
         strange = ~withdrawn & ~to_mask(pc.is_in(word, value_set=pa.array(sorted(_KEEPS))))
         return withdrawn, [(ACTION_UNKNOWN, strange)] if strange.any() else []
+
+    def _structure(self, page: RawPage) -> Broken:
+        """Rows that break the structure which the source itself is held against, by the field that breaks it."""
+        if PROBLEMS not in page.table.column_names:
+            return []
+        problems = plain(page.table.column(PROBLEMS))
+        if problems.null_count == len(problems):
+            return []
+        broken: Broken = []
+        listed = pc.binary_join_element_wise("", pc.fill_null(problems, ""), "", ",")
+        for name in sorted({name for text in pc.unique(problems).to_pylist() if text for name in text.split(",")}):
+            field = self._headers.field_of(name) or "_row"
+            broken.append((RuleId(f"{field}.{STRUCTURE}"), to_mask(pc.match_substring(listed, f",{name},"))))
+        return broken
 
     def _judge(self, frame: Frame) -> Broken:
         broken: Broken = []

@@ -37,7 +37,19 @@ _BUILT_IN = {
         "correct the action and send the row again",
         "请更正操作代码后重新报送",
     ),
+    "_row.structure": (
+        "the row does not follow the structure of its dataflow",
+        "该行不符合数据流的结构定义",
+        "correct the row against the structure message and send it again",
+        "请对照数据结构定义更正后重新报送",
+    ),
 }
+_STRUCTURE = (
+    "{field} must be what the structure of the dataflow allows",
+    "{field}须符合数据流结构定义",
+    "correct the value against the structure message and send the row again",
+    "请对照数据结构定义更正后重新报送",
+)
 _TYPES = {
     "string": ("text without NUL characters", "不含 NUL 字符的文本"),
     "integer": ("a whole number", "整数"),
@@ -88,6 +100,9 @@ def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanat
     name, _, word = rule_id.rpartition(".")
     if word in {"type", "required", "code_map"} and any(spec.name == name for spec in contract.fields):
         return _implied(contract, name, word, lang)
+    if word == "structure" and any(spec.name == name for spec in contract.fields):
+        sentence = _STRUCTURE[lang == "zh"].format(field=_label(contract, name, lang))
+        return Explanation(rule_id, sentence, _STRUCTURE[2 + (lang == "zh")], "conformity", "error")
     raise RuleUnknown(feed=contract.id, rule=rule_id)
 
 
