@@ -32,6 +32,7 @@ print(json.dumps({"seconds": time.perf_counter() - begun, "cpu": time.process_ti
 DAG_FILE = """
 import json, runpy, sys, time
 from airflow.sdk import DAG
+import airflow.dag_processing.dagbag, airflow.sdk.execution_time.task_runner  # what Airflow has before it reads a file
 before, begun, cpu = set(sys.modules), time.perf_counter(), time.process_time()
 made = runpy.run_path("dags/feeds.py")
 seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
