@@ -129,7 +129,7 @@ def _unknown(document: Document, error: ValidationError, seen: set[tuple[Path_, 
     if not isinstance(error.instance, dict):
         return
     known: set[str] = set()
-    _known_keys(error.schema, known, set())
+    _known_keys(error.schema, error.instance, known, set())
     strangers = [key for key in error.instance if key not in known]
     for key in strangers:
         if (path, key) in seen:
@@ -143,8 +143,8 @@ def _unknown(document: Document, error: ValidationError, seen: set[tuple[Path_, 
         document.problem(errors.SchemaViolation, path, where=where(path), reason=_reason(error))
 
 
-def _known_keys(part: Any, known: set[str], visited: set[str]) -> None:
-    """Collects the property names a schema has for this very level, through references and branches."""
+def _known_keys(part: Any, instance: Any, known: set[str], visited: set[str]) -> None:
+    """Collects the property names a schema has for this very level, through references and the branches that apply."""
     if not isinstance(part, dict):
         return
     known.update(part.get("properties", {}))
@@ -154,12 +154,13 @@ def _known_keys(part: Any, known: set[str], visited: set[str]) -> None:
         target: Any = schema()
         for step in reference.removeprefix("#/").split("/"):
             target = target[step]
-        _known_keys(target, known, visited)
+        _known_keys(target, instance, known, visited)
     for word in ("allOf", "anyOf", "oneOf"):
         for inner in part.get(word, ()):
-            _known_keys(inner, known, visited)
-    _known_keys(part.get("then"), known, visited)
-    _known_keys(part.get("else"), known, visited)
+            _known_keys(inner, instance, known, visited)
+    if "if" in part:
+        applies = _validator().evolve(schema=part["if"]).is_valid(instance)
+        _known_keys(part.get("then" if applies else "else"), instance, known, visited)
 
 
 def _wants(error: ValidationError, kind: str) -> bool:

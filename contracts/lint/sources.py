@@ -8,7 +8,11 @@ from contracts.lint.names import SNAKE
 from contracts.normalise.registry import form_problems
 from contracts.view import View, map_of_texts, text_map
 
-_NATIVE = ("format", "delimiter", "path", "database", "schema", "dataset", "catalog")
+# What the standard lets a custom server say, and a contract of the hub does not: where the source is.
+_ADDRESSES = (
+    "account", "endpointUrl", "host", "location", "port", "project", "region", "regionName", "roles", "serviceName",
+    "stagingDir", "stream", "warehouse",
+)  # fmt: skip
 
 
 def check(view: View, around: Around) -> None:
@@ -35,14 +39,12 @@ def check(view: View, around: Around) -> None:
                 name="type",
                 reason="it is `custom`: hosts, ports and secrets stand in the operator's list of places, hub.connector says what kind of source it is",
             )
-        for key in entry if entry.get("type") == "custom" else ():
-            if key not in ("id", "server", "type", "description", "environment", "customProperties", *_NATIVE):
+        for key in _ADDRESSES if entry.get("type") == "custom" else ():
+            if key in entry:
                 view.document.problem(
-                    errors.PropertyWrong,
-                    (*path, key),
-                    name=key,
+                    errors.PropertyWrong, (*path, key), name=key,
                     reason="a contract names a place (hub.place) of the operator's list, never an address; options of the connector stand in hub.options",
-                )
+                )  # fmt: skip
         if not str(entry.get("description", "")).strip():
             view.document.problem(
                 errors.Missing,

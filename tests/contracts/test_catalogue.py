@@ -232,7 +232,13 @@ def test_a_thousand_contracts_are_listed_within_a_third_of_a_second(tmp_path):
         "start = time.perf_counter(); size = sum(len(found.feeds[feed].fields) for feed in found.feeds)\n"
         "print(len(found.feeds), listed, single, time.perf_counter() - start, size)"
     )
-    out = subprocess.run([sys.executable, "-c", code, str(root), str(tmp_path / "cache")], cwd=ROOT, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(root), str(tmp_path / "cache")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     count, listed, single, decoded, size = (float(part) for part in out.stdout.split())
     assert (count, size) == (1_001, 1_001 * 8)
     assert listed < 0.3
@@ -252,7 +258,11 @@ def test_importing_it_loads_nothing_heavy():
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_packing_refuses_what_it_did_not_make(data):
-    junk = data.draw(st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=5), max_leaves=12))
+    junk = data.draw(
+        st.recursive(
+            st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=5), max_leaves=12
+        )
+    )
     try:
         unpack(junk if isinstance(junk, list) else [junk])
     except (TypeError, ValueError, KeyError, AttributeError, IndexError):

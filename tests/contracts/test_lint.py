@@ -36,6 +36,7 @@ def rule(implementation, *, engine="hub", kind="custom", more=""):
     )
 
 
+# fmt: off
 CASES = {
     # --- properties
     "unknown property": (hub("{property: hub.subjekt, value: x}"), "HUB-CON-130", "hub.subjekt"),
@@ -133,6 +134,7 @@ CASES = {
     "gate without Chinese": (changed("zh: 含密级标识", "zh: mark"), "HUB-CON-132", "zh: mark"),
     # --- sources
     "server of a vendor's type": (changed("type: custom\n  description: The office's table\n  schema: audit", "type: postgres\n  description: The office's table\n  host: db\n  port: 5432\n  database: d\n  schema: audit"), "HUB-CON-131", "type: postgres"),
+    "address of a source": (changed("  schema: audit\n  customProperties", "  schema: audit\n  host: db.example\n  customProperties"), "HUB-CON-131", "host: db.example"),
     "no description of the source": (without("description: The office"), "HUB-CON-132", "- server: office"),
     "no sources": (changed("servers:\n- server: office\n  type: custom\n  description: The office's table\n  schema: audit\n  customProperties:\n  - {property: hub.connector, value: sql_table}\n  - {property: hub.options, value: {table: samples}}\n", ""), "HUB-CON-132", "apiVersion"),
     # --- service levels, people
@@ -155,10 +157,7 @@ CASES = {
     "SQL as a column": (changed('physicalName: "no"', 'physicalName: "no) union select password from users"'), "HUB-CON-139", "physicalName"),
     "transform in SQL": (changed('    physicalName: "no"', '    transformLogic: upper(no)\n    physicalName: "no"'), "HUB-CON-139", "transformLogic"),
 }
-
-
-def line_of(text, fragment):
-    return next(number for number, line in enumerate(text.split("\n"), 1) if fragment in line)
+# fmt: on
 
 
 @pytest.mark.parametrize("case", CASES, ids=list(CASES))
@@ -188,7 +187,10 @@ def test_nobody_is_asked_for_belief_private_life_or_proposals(tmp_path, name, la
 
 
 def test_the_source_name_and_aliases_are_looked_at_too(tmp_path):
-    assert read(tmp_path, plain_field("note", extra="    physicalName: religiousBelief\n")).problems[0].code == "HUB-CON-137"
+    assert (
+        read(tmp_path, plain_field("note", extra="    physicalName: religiousBelief\n")).problems[0].code
+        == "HUB-CON-137"
+    )
     extra = "    customProperties:\n    - {property: hub.aliases, value: [举报人]}\n"
     assert read(tmp_path, plain_field("note", extra=extra)).problems[0].code == "HUB-CON-137"
 
@@ -220,7 +222,11 @@ def test_an_unknown_rule_is_met_with_the_likely_name(tmp_path):
 
 
 def test_problems_of_every_kind_come_together(tmp_path):
-    text = changed("id: audit_samples", "id: audit_x").replace("status: active", "status: NO").replace("hub.owner", "hub.ower")
+    text = (
+        changed("id: audit_samples", "id: audit_x")
+        .replace("status: active", "status: NO")
+        .replace("hub.owner", "hub.ower")
+    )
     codes = {problem.code for problem in read(tmp_path, text).problems}
     assert {"HUB-CON-115", "HUB-CON-130", "HUB-CON-132", "HUB-CON-133"} <= codes
 

@@ -16,34 +16,62 @@ def test_the_sample_becomes_the_model(tmp_path):
     assert reading.problems == ()
     contract = reading.contract
     assert (contract.id, contract.version, contract.major, contract.domain) == ("audit_samples", "2.3.1", 2, "audit")
-    assert (contract.name_zh, contract.name_en, contract.owner) == ("审计样例", "Samples of the audit office", "audit_office")
+    assert (contract.name_zh, contract.name_en, contract.owner) == (
+        "审计样例",
+        "Samples of the audit office",
+        "audit_office",
+    )
     assert contract.path == "feeds/audit/audit_samples.odcs.yaml"
     assert len(contract.sha256) == 64
     assert (contract.key, contract.subject) == (("sample_no",), "unit_uscc")
     assert (contract.publish, contract.completeness, contract.fix_allowed) == ("full", "incremental", True)
     assert (contract.cursor, contract.cursor_overlap) == ("updated_at", "PT10M")
     assert (contract.senders, contract.topic.readers) == (("office_sender",), ("discipline_reader",))
-    assert (contract.topic.name, contract.topic.partitions, contract.topic.lane) == ("hub.audit.sample.v2", 4, "hub.audit.sample.v2")
+    assert (contract.topic.name, contract.topic.partitions, contract.topic.lane) == (
+        "hub.audit.sample.v2",
+        4,
+        "hub.audit.sample.v2",
+    )
     assert contract.gate_rules == (
         GateRule("secrecy_mark", "secrecy", "refuse_row", (), {}, "含密级标识", "carries a secrecy mark"),
     )
     assert contract.sla.schedule == "15 2 * * 1-5"
     assert (contract.sla.freshness_hours, contract.sla.latency_minutes) == (48, 90)
-    assert contract.sla.retention_days == {"landing": 1095, "core": 3650, "quarantine": 90, "outbox": 30, "receipts": 3650}
+    assert contract.sla.retention_days == {
+        "landing": 1095,
+        "core": 3650,
+        "quarantine": 90,
+        "outbox": 30,
+        "receipts": 3650,
+    }
     source = contract.source("office")
-    assert (source.connector, source.place, source.options) == ("sql_table", "office", {"schema": "audit", "table": "samples"})
+    assert (source.connector, source.place, source.options) == (
+        "sql_table",
+        "office",
+        {"schema": "audit", "table": "samples"},
+    )
 
 
 def test_fields_are_read_with_their_declarations(tmp_path):
     contract = read(tmp_path, SAMPLE).contract
     amount = contract.field("amount_cny")
-    assert (amount.type, amount.precision, amount.scale, amount.unit, amount.forms) == ("decimal", 18, 2, "wan_yuan", ("plain", "thousands"))
+    assert (amount.type, amount.precision, amount.scale, amount.unit, amount.forms) == (
+        "decimal",
+        18,
+        2,
+        "wan_yuan",
+        ("plain", "thousands"),
+    )
     assert contract.field("sample_no").source_name == "no"
     assert contract.field("unit_uscc").source_name == "unit_uscc"
     assert contract.field("unit_uscc").normalise == ("half_width", "upper")
     assert contract.field("remark").published is False  # personal
     assert contract.field("found_on").published is True
-    assert [contract.field(name).type for name in ("found_on", "updated_at", "is_repeated")] == ["date", "timestamp", "boolean"]
+    assert [contract.field(name).type for name in ("found_on", "updated_at", "is_repeated")] == [
+        "date",
+        "timestamp",
+        "boolean",
+    ]
 
 
 def test_rules_that_follow_from_declarations_come_first_in_field_order(tmp_path):
@@ -57,13 +85,28 @@ def test_rules_that_follow_from_declarations_come_first_in_field_order(tmp_path)
     assert by_id["sample_no.length"].args == {"max": 6}
     assert by_id["division_code.code_list"].args == {"list": "divisions"}
     assert by_id["found_on.range"].args == {"min": "2000-01-01"}
-    assert by_id["remark_short"] == RowRule("remark_short", "length", ("remark",), {"max": 500}, "warning", "conformity", "备注不超过500字", "A remark is short")
+    assert by_id["remark_short"] == RowRule(
+        "remark_short",
+        "length",
+        ("remark",),
+        {"max": 500},
+        "warning",
+        "conformity",
+        "备注不超过500字",
+        "A remark is short",
+    )
     assert by_id["amount_with_day"].fields == ("found_on",)
 
 
 def test_batch_rules_and_the_gate_of_the_batch(tmp_path):
     (rule,) = read(tmp_path, SAMPLE).contract.batch_rules
-    assert (rule.id, rule.kind, rule.args, rule.gate, rule.severity) == ("not_empty", "row_count", {"min": 1}, True, "error")
+    assert (rule.id, rule.kind, rule.args, rule.gate, rule.severity) == (
+        "not_empty",
+        "row_count",
+        {"min": 1},
+        True,
+        "error",
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +156,11 @@ schema:
 - name: sample"""
     source = read(tmp_path, changed("schema:\n- name: sample", second)).contract.source("second")
     assert source.options == {"format": "csv", "delimiter": ";", "glob": "*.csv", "encoding": "gb18030"}
-    assert (source.place, source.aliases, source.forms) == ("elsewhere", {"sample_no": ("Nr", "Nummer")}, {"found_on": ("DD/MM/YYYY",)})
+    assert (source.place, source.aliases, source.forms) == (
+        "elsewhere",
+        {"sample_no": ("Nr", "Nummer")},
+        {"found_on": ("DD/MM/YYYY",)},
+    )
     assert (source.constants, source.ignored) == ({"division_code": "110101"}, ("Note",))
 
 

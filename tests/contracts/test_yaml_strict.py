@@ -38,7 +38,9 @@ def test_a_plain_key_that_is_no_text_is_refused(key):
 
 
 def test_what_nobody_can_misread_may_stand_plain():
-    document = parse(b"a: 12\nb: -3\nc: 0.25\nd: true\ne: null\nf: v3.1.0\ng: PT10M\nh: '12'\ni: 1.2.3\nj: a-b\n", file="f")
+    document = parse(
+        b"a: 12\nb: -3\nc: 0.25\nd: true\ne: null\nf: v3.1.0\ng: PT10M\nh: '12'\ni: 1.2.3\nj: a-b\n", file="f"
+    )
     assert not document.problems
     assert document.data == {"a": 12, "b": -3, "c": 0.25, "d": True, "e": None, "f": "v3.1.0", "g": "PT10M", "h": "12",
                              "i": "1.2.3", "j": "a-b"}  # fmt: skip
@@ -79,7 +81,9 @@ def test_tabs_and_control_characters_are_refused_where_they_stand(bad):
 
 
 def test_bytes_that_are_no_utf8_are_refused_with_their_line():
-    assert [(p.code, p.place) for p in parse("a: 1\nb: 审计\n".encode("gb18030"), file="f").problems] == [("HUB-CON-110", (2, 1))]
+    assert [(p.code, p.place) for p in parse("a: 1\nb: 审计\n".encode("gb18030"), file="f").problems] == [
+        ("HUB-CON-110", (2, 1))
+    ]
 
 
 def test_broken_yaml_says_where():
@@ -127,7 +131,9 @@ def test_whatever_the_bytes_it_answers(data):
     assert document.problems or document.complete
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"), exclude_characters="\ufeff\ufffe\uffff"), max_size=30)
+TEXTS = st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"), exclude_characters="\ufeff\ufffe\uffff"), max_size=30
+)
 
 
 @given(st.recursive(TEXTS | st.integers(-(10**9), 10**9) | st.booleans() | st.none(),
