@@ -4,7 +4,7 @@ HubError
 ├── KafkaLoginRefused, KafkaForbidden, KafkaRequestRefused
 ├── TopicMissing, TopicRecreated, TopicDiffers, TopicUnknown
 ├── ClusterRebuilt, PositionExpired, PositionBehind, DatabaseRestored, OutboxGap, ChangeSetWrong
-├── LaneUnknown, RebaseTargetUnknown, OperatorUnnamed
+├── LaneUnknown, RebaseTargetUnknown
 └── EventMalformed, RecordsRefused
 TransientError
 └── BrokerUnreachable, BrokerFailed, ProducerFenced, TopicGone, LaneBusy, PublicationLate
@@ -163,16 +163,6 @@ class RebaseTargetUnknown(HubError):
     zh = "通道 {lane} 无法从 {target} 开始发送:{reason}"
     remedy_en = "give --to noted, oldest, first, end, or SEQ[:RECORD] of an entry that `hub relay status` shows"
     remedy_zh = "请用 --to noted、oldest、first、end 或 `hub relay status` 中的 序号[:记录号]"
-
-
-class OperatorUnnamed(HubError):
-    """A rebase is an act of a named person with a reason."""
-
-    code = "HUB-EXC-028"
-    en = "{action} needs the operator's name and a reason"
-    zh = "{action} 需要操作人姓名和理由"
-    remedy_en = "give --operator and --reason"
-    remedy_zh = "请给出 --operator 与 --reason"
 
 
 class EventMalformed(HubError):

@@ -45,6 +45,7 @@ class Noted:
     position: Position
     cluster_id: str
     noted_at: Any
+    rebased: bool = False
 
 
 def group_of(lane_id: str) -> str:
@@ -70,7 +71,7 @@ def read_note(conn: sa.Connection, lane_id: str) -> Noted | None:
     row = conn.execute(sa.select(relay_position).where(relay_position.c.lane == lane_id)).one_or_none()
     if row is None:
         return None
-    return Noted(Position(row.seq, row.record, row.entry_id), row.cluster_id, row.noted_at)
+    return Noted(Position(row.seq, row.record, row.entry_id), row.cluster_id, row.noted_at, row.rebased)
 
 
 def start(conn: sa.Connection, cluster: Cluster, lane_id: str, cluster_id: str) -> tuple[Position, bool]:
@@ -78,10 +79,24 @@ def start(conn: sa.Connection, cluster: Cluster, lane_id: str, cluster_id: str) 
 
     Changes nothing. Raises ClusterRebuilt, PositionExpired, PositionBehind, DatabaseRestored.
     """
+    # The note first: Kafka's position, read after it, can't rightly be behind it, even while a relay works.
     note = read_note(conn, lane_id)
+    committed = cluster.positions([group_of(lane_id)])[group_of(lane_id)]
+    return judge(conn, cluster, lane_id, cluster_id, note=note, committed=from_kafka(committed))
+
+
+def judge(
+    conn: sa.Connection,
+    cluster: Cluster,
+    lane_id: str,
+    cluster_id: str,
+    *,
+    note: Noted | None,
+    committed: tuple[Position, bool] | None,
+) -> tuple[Position, bool]:
+    """Compares PostgreSQL's note with Kafka's position; as `start`, which reads both."""
     if note is not None and note.cluster_id != cluster_id:
         raise ClusterRebuilt(lane=lane_id, noted=note.cluster_id, found=cluster_id)
-    committed = from_kafka(cluster.positions([group_of(lane_id)])[group_of(lane_id)])
     if committed is None:
         return _without_kafka(conn, cluster, lane_id, note), False
     position, dead = committed
@@ -101,7 +116,7 @@ def _without_kafka(conn: sa.Connection, cluster: Cluster, lane_id: str, note: No
     after = START if note is None else note.position
     following = conn.execute(
         sa.select(outbox.c.seq, outbox.c.created_at)
-        .where(outbox.c.lane == lane_id, _open_after(after))
+        .where(outbox.c.lane == lane_id, open_after(after))
         .order_by(outbox.c.seq)
         .limit(1)
     ).one_or_none()
@@ -118,7 +133,8 @@ def _without_kafka(conn: sa.Connection, cluster: Cluster, lane_id: str, note: No
     raise PositionExpired(lane=lane_id, seq=following.seq, retention_hours=round(retention))
 
 
-def _open_after(position: Position) -> sa.ColumnElement[bool]:
+def open_after(position: Position) -> sa.ColumnElement[bool]:
+    """Which outbox entries have records after the position."""
     begun = sa.and_(outbox.c.seq == position.seq, outbox.c.records > position.record)
     return sa.or_(outbox.c.seq > position.seq, begun)
 
@@ -143,7 +159,7 @@ def note(
     """Notes the position and which entries are published. Only on the connection that holds the lane's lock.
 
     Entries from `since` (the entry that the last note stood at) up to the position's, and it when all its records
-    are sent, get `published_at`. A rebase publishes nothing, and takes nothing of that back.
+    are sent, get `published_at`. After a rebase those that are sent again wait again, so that nothing purges them.
     """
     values = {
         "seq": position.seq,
@@ -155,7 +171,10 @@ def note(
     }
     statement = insert(relay_position).values(lane=lane_id, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["lane"], set_=values))
-    if not rebased:
+    if rebased:
+        again = outbox.update().where(outbox.c.lane == lane_id, open_after(position))
+        conn.execute(again.values(published_at=None))
+    else:
         done = sa.and_(outbox.c.seq == position.seq, outbox.c.records <= position.record)
         conn.execute(
             sa.update(outbox)

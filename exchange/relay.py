@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +57,11 @@ def _engine(url: str) -> sa.Engine:
     return sa.create_engine(
         url, poolclass=sa.NullPool, connect_args={"options": "-c timezone=UTC", "keepalives_idle": 10}
     )
+
+
+def application() -> str:
+    """How this process names itself to the database, so that an operator sees who holds a lane."""
+    return f"hub relay {os.getpid()}@{socket.gethostname()}"[:63]
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,16 +330,35 @@ def open_session(lane_id: str, cluster: Cluster, now: Settings) -> Iterator[Sess
         session.close()
 
 
+def move(lane_id: str, to: Position, now: Settings) -> None:
+    """Commits a position to Kafka without any record, for a rebase; leftovers of a relay are settled and fenced first."""
+    producer = open_producer(group_of(lane_id), now)
+    try:
+        producer.begin()
+        producer.send_position(group_of(lane_id), to.seq, positions.to_metadata(to, dead=False))
+        producer.commit()
+    finally:
+        producer.close()
+
+
 def holder(conn: sa.Connection, lane_id: str) -> str | None:
     """Who holds the lane: application and address of the database session, or None."""
-    key = lock_key("relay", lane_id) & 0xFFFF_FFFF_FFFF_FFFF
+    return holders(conn).get(lock_key("relay", lane_id))
+
+
+def holders(conn: sa.Connection) -> dict[int, str]:
+    """Who holds an advisory lock of this database, by `lock_key`."""
     query = sa.text(
-        "select a.application_name, a.client_addr::text, a.pid from pg_locks l join pg_stat_activity a using (pid) "
-        "where l.locktype = 'advisory' and l.granted and l.classid::bigint = :high and l.objid::bigint = :low "
-        "and l.objsubid = 1 and l.database = (select oid from pg_database where datname = current_database())"
+        "select l.classid::bigint, l.objid::bigint, a.application_name, a.client_addr::text, a.pid "
+        "from pg_locks l join pg_stat_activity a using (pid) "
+        "where l.locktype = 'advisory' and l.granted and l.objsubid = 1 "
+        "and l.database = (select oid from pg_database where datname = current_database())"
     )
-    row = conn.execute(query, {"high": key >> 32, "low": key & 0xFFFF_FFFF}).one_or_none()
-    return None if row is None else f"{row[0] or 'a session'} from {row[1] or 'this machine'} (backend {row[2]})"
+    held: dict[int, str] = {}
+    for high, low, application, address, pid in conn.execute(query):
+        key = int.from_bytes(((high << 32) | low).to_bytes(8, "big"), "big", signed=True)
+        held[key] = f"{application or 'a session'} from {address or 'this machine'} (backend {pid})"
+    return held
 
 
 @contextmanager

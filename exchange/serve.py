@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 from exchange.cluster import Cluster
 from exchange.errors import LaneBusy
 from exchange.position import waiting_lanes
-from exchange.relay import BULK_EVENTS, Session, open_session
+from exchange.relay import BULK_EVENTS, Session, application, open_session
 from hub.errors import HubError, HubException, TransientError
 from hub.log import get
 from hub.settings import Settings, settings
@@ -226,7 +225,7 @@ def conninfo(now: Settings) -> str:
     url = sa.make_url(now.url()).set(drivername="postgresql")
     made = psycopg.conninfo.make_conninfo(
         url.render_as_string(hide_password=False),
-        application_name=f"hub relay {os.getpid()}@{socket.gethostname()}",
+        application_name=application(),
         connect_timeout=10,
     )
     return str(made)

@@ -1,0 +1,94 @@
+"""Feeds: take one the whole way without Airflow, from its source to its topic."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.status import Status
+
+from contracts import catalogue, listing
+from contracts.model import FeedContract
+from exchange import publication
+from exchange.publication import Published
+from exchange.serve import drain
+from hub.ids import FeedId
+from hub.output import AsJson, console, emit_json, emit_rows, progress_console
+from warehouse import way
+from warehouse.batches import BatchOutcome
+from warehouse.outbox import lane_of
+
+app = typer.Typer(no_args_is_help=True, help="Feeds: list, run.")
+
+_COLUMNS = ("batch", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "events")
+
+
+@app.command("list")
+def list_feeds(as_json: AsJson = False) -> None:
+    """Lists the feeds: where they come from and where they go."""
+    rows = [
+        {**listing.summary(contract), "sources": [source.id for source in contract.sources]}
+        for contract in catalogue.load().feeds.values()
+    ]
+    columns = ("feed", "version", "name_zh", "sources", "topic", "publish")
+    emit_rows(rows, [(name, name) for name in columns], as_json=as_json)
+
+
+@app.command()
+def run(
+    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    *,
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A delivery given by hand.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Which source; needed for --file where the feed has several.")
+    ] = None,
+    operator: Annotated[str | None, typer.Option(help="Who gives the file; stands in the receipt.")] = None,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until the events are on their topic.")] = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Takes a feed the whole way: source, gate, landing, checks, quarantine, load, outbox, topic."""
+    contract = catalogue.load_one(FeedId(feed))
+    with Status("starting", console=progress_console()) as status:
+        outcomes = way.run_feed(
+            contract,
+            source,
+            file=file,
+            operator=operator,
+            progress=lambda step, rows: status.update(f"{escape(step)} {rows:,} rows"),
+        )
+        status.update("publishing")
+        published = _publish(contract, outcomes, timeout)
+    if as_json:
+        emit_json({"feed": contract.id, "batches": [asdict(one) for one in outcomes], "published": asdict(published)})
+    else:
+        _show(outcomes, published)
+    failed = [one for one in outcomes if one.error is not None and not one.repeated]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _publish(contract: FeedContract, outcomes: list[BatchOutcome], timeout: float) -> Published:
+    """Relays the lane here, or waits for the relay that holds it. Raises what stopped the lane, PublicationLate."""
+    batches = [one.batch_id for one in outcomes]
+    if not publication.state(batches).waiting:
+        return publication.state(batches)
+    (done,) = drain([lane_of(contract.topic)], timeout=timeout)
+    if done.error is not None and done.state != "held":
+        raise done.error
+    return publication.wait(batches, timeout)
+
+
+def _show(outcomes: list[BatchOutcome], published: Published) -> None:
+    rows: list[dict[str, Any]] = [{**asdict(one), "batch": one.batch_id} for one in outcomes]
+    emit_rows(rows, [(name, name) for name in _COLUMNS], as_json=False)
+    out = console()
+    for one in outcomes:
+        if one.quarantined_by_rule:
+            rules = ", ".join(f"{rule} {count:,}" for rule, count in one.quarantined_by_rule.items())
+            out.print(f"[yellow]quarantined[/] {escape(rules)}")
+        if one.reason:
+            out.print(f"[yellow]{escape(one.state)}[/] {escape(one.reason)}")
+    out.print(f"[bold]{published.events:,}[/] events on their topic")

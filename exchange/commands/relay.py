@@ -1,0 +1,130 @@
+"""The relay: carries what is committed to its topics, each event once; serve, run, status, rebase."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from exchange import rebase as rebasing
+from exchange import status as statuses
+from exchange.cluster import Cluster
+from exchange.serve import Drained, Server, drain
+from hub.output import AsJson, console, emit_json, emit_rows
+
+app = typer.Typer(no_args_is_help=True, help="The relay: serve, run, status, rebase.")
+
+_COLUMNS = (
+    "lane",
+    "state",
+    "last_seq",
+    "position",
+    "lag_entries",
+    "lag_events",
+    "lag_seconds",
+    "dead_letters",
+    "holder",
+)
+
+
+@app.command()
+def serve(as_json: AsJson = False) -> None:
+    """Relays all lanes until it is told to stop (SIGTERM, Ctrl-C), which ends it after the running transactions."""
+    server = Server()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    server.run()
+    if as_json:
+        emit_json({"ended": True})
+
+
+@app.command()
+def run(
+    once: Annotated[bool, typer.Option("--once", help="Send what waits now, then end.")] = False,
+    lane: Annotated[list[str] | None, typer.Option(help="Only this lane; may be given several times.")] = None,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to go on trying while something is away.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Sends what waits (`--once`); without it, the same as serve. Ends with 3 when a lane stopped, 4 when one is late."""
+    if not once:
+        serve(as_json)
+        return
+    done = drain(lane or None, timeout=timeout)
+    if as_json:
+        emit_json([one.as_dict() for one in done])
+    else:
+        emit_rows([_line(one) for one in done], [(n, n) for n in ("lane", "state", "events", "dead")], as_json=False)
+        for one in done:
+            if one.error is not None and one.state != "held":
+                _say_error(one.lane, one.error)
+    for state, code in (("stopped", 3), ("late", 4)):
+        if any(one.state == state for one in done):
+            raise typer.Exit(code)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Shows every lane: position, lag in entries, events and seconds, who holds it, and why it stands still."""
+    with Cluster() as cluster:
+        found = statuses.lanes(cluster)
+    if as_json:
+        emit_json([one.as_dict() for one in found])
+        return
+    emit_rows([one.as_dict() for one in found], [(name, name) for name in _COLUMNS], as_json=False)
+    for one in found:
+        if one.error is not None:
+            _say_error(one.lane, one.error)
+
+
+@app.command()
+def rebase(
+    lane: Annotated[str, typer.Argument(help="The lane.")],
+    *,
+    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to send from: noted (PostgreSQL's note), oldest (first entry not known as published), first (all "
+            "that the outbox still holds), end (nothing again), or SEQ[:RECORD]. Default: what fits what is wrong."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Accepts brokers or database as they are now and sends from a chosen position; events sent twice keep their id."""
+    with Cluster() as cluster:
+        plan = rebasing.plan(cluster, lane, to)
+        if not as_json:
+            _explain(plan)
+        changed = [] if dry_run else rebasing.apply(cluster, plan, operator, reason)
+    if as_json:
+        emit_json({**plan.as_dict(), "done": not dry_run, "topics": changed})
+    else:
+        console().print("nothing was changed" if dry_run else "[bold green]done[/]")
+
+
+def _explain(plan: rebasing.Rebase) -> None:
+    out = console()
+    if plan.why is not None:
+        _say_error(plan.lane, plan.why)
+    out.print(f"[bold]rebase[/] of {escape(plan.lane)} on the cluster {escape(plan.cluster_id)}")
+    for name in plan.changed_topics:
+        out.print(f"  · topic {escape(name)}: made anew, or taken as it is on the brokers")
+    out.print(f"  · position: noted {plan.noted}, then {plan.to}, in Kafka first and then in PostgreSQL")
+    out.print(
+        f"  · {plan.entries:,} entries with {plan.events:,} events are sent (again); the same event has the same ce_id"
+    )
+
+
+def _line(done: Drained) -> dict[str, Any]:
+    return {"lane": done.lane, "state": done.state, "events": done.events, "dead": done.dead}
+
+
+def _say_error(lane: str, error: Any) -> None:
+    out = console()
+    out.print(f"[bold red]{error.code}[/] {escape(lane)}: {escape(error.sentence())}")
+    out.print(f"  [dim]{escape(error.sentence('zh'))}[/]")
+    out.print(f"  [bold]remedy[/] {escape(error.remedy())}")

@@ -1,0 +1,177 @@
+"""Rebasing a lane: a named person accepts the brokers, or the database, as they are now and says where to go on.
+
+Kafka's position is moved first, PostgreSQL's note after it. Killed in between, the lane stays stopped, since the
+two disagree, and the rebase is done again. Events that are sent twice carry the same ce_id.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from exchange import position as positions
+from exchange import relay, topics
+from exchange.cluster import Cluster
+from exchange.errors import DatabaseRestored, LaneBusy, LaneUnknown, RebaseTargetUnknown
+from exchange.position import Position
+from exchange.producer import POSITIONS_TOPIC
+from exchange.serve import RELEASE_CHANNEL
+from hub.errors import HubException
+from hub.log import get
+from warehouse import acts
+from warehouse.engine import connection, translated, try_lock_session, unlock_session
+from warehouse.outbox import CHANNEL
+from warehouse.store import Store
+from warehouse.tables import lane, outbox
+
+log = get("exchange.rebase")
+
+LOCK_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rebase:
+    """What a rebase does, before it does it."""
+
+    lane: str
+    why: HubException | None
+    noted: Position
+    to: Position
+    entries: int
+    events: int
+    cluster_id: str
+    changed_topics: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "lane": self.lane,
+            "why": None if self.why is None else self.why.as_dict(),
+            "noted": str(self.noted),
+            "to": str(self.to),
+            "entries": self.entries,
+            "events": self.events,
+            "cluster": self.cluster_id,
+            "topics_made_or_accepted": list(self.changed_topics),
+        }
+
+
+def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
+    """What `apply` would do. `to`: noted, oldest, first, end, or SEQ[:RECORD]; None chooses by what is wrong.
+
+    Raises LaneUnknown, RebaseTargetUnknown, BrokerUnreachable, DatabaseUnavailable.
+    """
+    with connection() as conn:
+        if conn.scalar(sa.select(lane.c.lane).where(lane.c.lane == lane_id)) is None:
+            raise LaneUnknown(lane=lane_id)
+        cluster_id = cluster.cluster_id()
+        noted = topics.noted(conn, lane=lane_id)
+        found = cluster.topics([row.name for row in noted])
+        changed = tuple(row.name for row in noted if row.name not in found or found[row.name].uuid != row.uuid)
+        why = _what_is_wrong(conn, cluster, lane_id, cluster_id)
+        if to is None:
+            if why is None:
+                raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason="nothing is wrong with it")
+            to = "oldest" if isinstance(why, DatabaseRestored) else "noted"
+        target = _target(conn, cluster, lane_id, to)
+        waiting = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(outbox.c.records), 0)).where(
+            outbox.c.lane == lane_id, positions.open_after(target)
+        )
+        entries, events = conn.execute(waiting).one()
+        note = positions.read_note(conn, lane_id)
+        before = positions.START if note is None else note.position
+        events = int(events) - (target.record if entries and target.record else 0)
+        return Rebase(lane_id, why, before, target, int(entries), events, cluster_id, changed)
+
+
+def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> list[dict[str, Any]]:
+    """Does it, and notes who and why; returns the topics that were made or accepted.
+
+    A relay that serves the lane is asked to let go of it. Raises OperatorMissing, LaneBusy, TopicDiffers, BrokerUnreachable.
+    """
+    by = acts.named("rebase", operator, reason)
+    with translated(), connection() as conn:
+        _take(conn, rebase.lane)
+        try:
+            with conn.begin():
+                changed = topics.accept(conn, cluster, topics.noted(conn, lane=rebase.lane))
+            relay.move(rebase.lane, rebase.to, cluster.settings)
+            with conn.begin():
+                positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
+                acts.note(conn, "rebase", rebase.lane, by, {**rebase.as_dict(), "topics": changed})
+        finally:
+            with conn.begin():
+                unlock_session(conn, "relay", rebase.lane)
+                conn.execute(sa.select(sa.func.pg_notify(CHANNEL, rebase.lane)))
+    log.warning("lane rebased", lane=rebase.lane, to=str(rebase.to), operator=by[0], events=rebase.events)
+    return changed
+
+
+def _take(conn: sa.Connection, lane_id: str) -> None:
+    """The lane's lock, asking whoever holds it to let go. Raises LaneBusy."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        with conn.begin():
+            if try_lock_session(conn, "relay", lane_id):
+                return
+            conn.execute(sa.select(sa.func.pg_notify(RELEASE_CHANNEL, lane_id)))
+            who = relay.holder(conn, lane_id)
+        if time.monotonic() > until:
+            raise LaneBusy(lane=lane_id, holder=who or "unknown")
+        time.sleep(0.2)
+
+
+def _what_is_wrong(conn: sa.Connection, cluster: Cluster, lane_id: str, cluster_id: str) -> HubException | None:
+    try:
+        noted = topics.noted(conn, lane=lane_id)
+        found = cluster.topics([row.name for row in noted])
+        for row in noted:
+            if row.uuid is not None:
+                topics.check(row, found.get(row.name))
+        if POSITIONS_TOPIC in cluster.topics([POSITIONS_TOPIC]):
+            positions.start(conn, cluster, lane_id, cluster_id)
+        else:
+            note = positions.read_note(conn, lane_id)
+            positions.judge(conn, cluster, lane_id, cluster_id, note=note, committed=None)
+    except HubException as error:
+        return error
+    return None
+
+
+def _target(conn: sa.Connection, cluster: Cluster, lane_id: str, to: str) -> Position:
+    """The position that `to` names. Raises RebaseTargetUnknown."""
+    columns = sa.select(outbox.c.seq, outbox.c.entry_id, outbox.c.records, outbox.c.published_at, outbox.c.path)
+    entries = conn.execute(columns.where(outbox.c.lane == lane_id).order_by(outbox.c.seq)).all()
+    if to == "noted":
+        note = positions.read_note(conn, lane_id)
+        return positions.START if note is None else note.position
+    if to == "end":
+        last = entries[-1] if entries else None
+        return positions.START if last is None else Position(last.seq, last.records, last.entry_id)
+    if to == "oldest":
+        chosen = next((entry for entry in entries if entry.published_at is None), None)
+        return _target(conn, cluster, lane_id, "end") if chosen is None else Position(chosen.seq, 0, chosen.entry_id)
+    if to == "first":
+        store = Store(cluster.settings.landing_dir)
+        kept = [entry.path is None or store.path(entry.path).is_file() for entry in entries]
+        # What was purged can't be sent again; from the entry after it on, all can.
+        start = max((number + 1 for number, there in enumerate(kept) if not there), default=0)
+        if start == len(entries):
+            return _target(conn, cluster, lane_id, "end")
+        return Position(entries[start].seq, 0, entries[start].entry_id)
+    return _numbered(lane_id, to, {entry.seq: entry for entry in entries})
+
+
+def _numbered(lane_id: str, to: str, entries: dict[int, Any]) -> Position:
+    seq, _, record = to.partition(":")
+    if not (seq.isascii() and seq.isdigit() and (not record or (record.isascii() and record.isdigit()))):
+        raise RebaseTargetUnknown(lane=lane_id, target=to, reason="it is neither a word nor SEQ[:RECORD]")
+    entry = entries.get(int(seq))
+    if entry is None:
+        raise RebaseTargetUnknown(lane=lane_id, target=to, reason=f"the outbox has no entry {seq}")
+    if int(record or 0) > entry.records:
+        raise RebaseTargetUnknown(lane=lane_id, target=to, reason=f"entry {seq} has {entry.records} records")
+    return Position(entry.seq, int(record or 0), entry.entry_id)
