@@ -97,6 +97,8 @@ def _refuse_vast(file: str, part: str, data: bytes) -> None:
         number = _ROW_NUMBER.match(data, position, position + 200)
         last = max(last + 1, int(number[1])) if number else last + 1
         position = following
+    if max(16_384, widest) * last <= MAX_CELLS:
+        return
     rough = 16_384 if _THREE.search(data) else 702 if _TWO.search(data) else 26
     if max(rough, widest) * last <= MAX_CELLS:
         return

@@ -28,7 +28,7 @@ from connectors.sdmx.structure import Structure
 from contracts.page import RawPage
 
 ACTIONS = {"I": None, "A": "M", "M": "M", "R": "R", "D": "D"}
-_FIRST = re.compile(r"^\ufeff?(\"?)(DATAFLOW|STRUCTURE(?:\[(.)[^\]]*\])?)(?::[^\"]*)?\1(.)", re.DOTALL)
+_FIRST = re.compile(r"^\ufeff?(\"?)(DATAFLOW|STRUCTURE(?:\[(.)[^\]]*\])?)(?::[^\",;|\t\r\n]*)?\1([^\w\s\"]|\t)")
 _OWN = {"DATAFLOW", "STRUCTURE", "STRUCTURE_ID", "STRUCTURE_NAME", "ACTION", "SERIES_KEY", "OBS_KEY"}
 _KINDS = pa.array(["dataflow", "datastructure", "dataprovision"])
 _MISSING = pa.array(["NaN", "#N/A"])
@@ -46,7 +46,7 @@ class Opening:
 def opening(file: str, head: str) -> Opening:
     """Reads version and delimiters off the start of a message. Raises SdmxInvalid."""
     match = _FIRST.match(head)
-    if match is None or match[4] in "\r\n":
+    if match is None:
         raise SdmxInvalid(file=file, reason="its first column is neither DATAFLOW nor STRUCTURE")
     return Opening("1.0" if match[2] == "DATAFLOW" else "2.0", match[4], match[3])
 
