@@ -42,7 +42,7 @@ def spaced(text: str) -> str:
 
 
 @given(NUMBERS, AROUND, AROUND, st.sampled_from([str, str.lower, wide, spaced]))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_found_wherever_and_however_it_is_written(number: str, before: str, after: str, write: object) -> None:
     written = write(number)  # type: ignore[operator]
     text = f"{before}{written}{after}"

@@ -52,7 +52,7 @@ ROWS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xyz")), 
 
 
 @given(st.lists(ROWS, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_agrees_with_naive(pages: list[list[Row]]) -> None:
     finder, keys = feed(pages)
     found = finder.finish(keys.__getitem__)
@@ -62,7 +62,7 @@ def test_agrees_with_naive(pages: list[list[Row]]) -> None:
 
 
 @given(st.lists(ROWS, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_keys_of_one_hash_are_told_apart(pages: list[list[Row]]) -> None:
     """Every key gets one of two hashes, so that most groups are collisions."""
 
