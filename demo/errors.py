@@ -50,3 +50,13 @@ class RequestInvalid(HubError):
     zh = "{name}={value} 无法使用:{reason}"
     remedy_en = "run `make demo`, `make demo ROWS=100000` or `make demo KEEP=1`"
     remedy_zh = "请运行 `make demo`、`make demo ROWS=100000` 或 `make demo KEEP=1`"
+
+
+class SubscriberFailed(HubError):
+    """The subscriber could not read the topics to their end. Facts: `reason`."""
+
+    code = "HUB-DEMO-005"
+    en = "the subscriber could not read the topics to their end: {reason}"
+    zh = "订阅者未能读完主题:{reason}"
+    remedy_en = "`hub stack status` and `hub relay status` say how broker and relay are; then run `make demo` again"
+    remedy_zh = "请用 `hub stack status` 和 `hub relay status` 查看,然后重新运行 `make demo`"

@@ -78,18 +78,18 @@ def repair(one: Batch, row: int, folder: Path) -> Repair:
 
 def examples(batches: list[Batch], most: int = 4) -> list[tuple[QuarantinedRow, list[dict[str, str]]]]:
     """Quarantined rows with their rules in words: of different feeds and rules as far as there are."""
-    found: list[tuple[QuarantinedRow, list[dict[str, str]]]] = []
+    found: list[list[tuple[QuarantinedRow, list[dict[str, str]]]]] = [[], []]
     seen: set[tuple[str, ...]] = set()
     with connection() as conn:
         for one in batches:
             contract = catalogue.load_one(FeedId(one.feed))
             for row in quarantine.listing(conn, batch_id=BatchId(one.batch_id), states=("open",), limit=200):
-                if (row.rules not in seen) and sum(other.feed == row.feed for other, _ in found) < 2:
+                rank = sum(other.feed == row.feed for group in found for other, _ in group)
+                if row.rules not in seen and rank < len(found):
                     seen.add(row.rules)
-                    found.append((row, quarantine.sentences(contract, row.rules)))
-    # One of each feed first.
-    found.sort(key=lambda pair: sum(other.feed == pair[0].feed for other, _ in found[: found.index(pair)]))
-    return found[:most]
+                    found[rank].append((row, quarantine.sentences(contract, row.rules)))
+    # One of each feed before a second of any.
+    return [*found[0], *found[1]][:most]
 
 
 def _edit(sheet: Path, row: int) -> tuple[str, str]:
