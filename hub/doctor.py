@@ -141,6 +141,9 @@ def programs(now: Settings) -> Iterator[Check]:
                 "programs", "run directory", "warn", told, "point HUB_VAR at a folder that every user may pass through"
             )
 
+    for lost in postgres_home.lost_clusters():
+        yield Check("programs", "lost cluster", "warn", f"{lost}: its run directory is gone", f"rm -r {lost}")
+
 
 def parts(now: Settings) -> Iterator[Check]:
     """The stack's parts, and whether database and brokers take the credentials in the settings."""

@@ -120,14 +120,31 @@ class UserMissing(HubError):
     remedy_zh = "请将 HUB_POSTGRES_USER 设为本机的普通用户,或以普通用户运行"
 
 
-class StepFailed(HubError):
-    """A step before a part's start failed (creating a cluster, formatting a store, migrating)."""
+class ClusterNotMade(HubError):
+    """PostgreSQL's cluster could not be created."""
 
     code = "HUB-STK-012"
-    en = "{step} failed: {reason}"
-    zh = "{step} 失败:{reason}"
-    remedy_en = "{remedy}"
-    remedy_zh = "{remedy}"
+    en = "the PostgreSQL cluster could not be created: {reason}"
+    zh = "无法创建 PostgreSQL 数据目录:{reason}"
+    remedy_en = (
+        "make room and rights in {folder}; run as a user that the machine knows by name; "
+        "or set HUB_POSTGRES_HOME (version 14 or later) or HUB_DATABASE_URL"
+    )
+    remedy_zh = (
+        "请检查 {folder} 的空间和权限,以本机已有的用户运行,或设置 HUB_POSTGRES_HOME(14 及以上版本)或 HUB_DATABASE_URL"
+    )
+
+
+class StoreNotFormatted(HubError):
+    """Kafka's store could not be formatted."""
+
+    code = "HUB-STK-018"
+    en = "Kafka's store could not be formatted: {reason}"
+    zh = "无法格式化 Kafka 存储:{reason}"
+    remedy_en = (
+        "make room and rights in {folder}, or remove it if its data is not needed; check HUB_JAVA and HUB_KAFKA_HOME"
+    )
+    remedy_zh = "请检查 {folder} 的空间和权限,如数据无用可删除;并检查 HUB_JAVA 和 HUB_KAFKA_HOME"
 
 
 class PasswordRefused(HubError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hub.stack import java, kafka_wire, ports
-from hub.stack.errors import PasswordRefused
+from hub.stack.errors import PasswordRefused, StoreNotFormatted
 from hub.stack.jars import cache_folder, classpath
 from hub.stack.kafka_config import LOGGING, Node, Passwords, argument, cluster_id, properties, server
 from hub.stack.parts import Part, run_step
@@ -171,11 +171,10 @@ class Kafka(Part):
         arguments = self.plan.vault.put("kafka-format.args", text)
         try:
             run_step(
-                "formatting Kafka's store",
                 [str(java.find(self.plan.operator.java).program), f"@{arguments}"],
                 env=self._env(),
                 cwd=self.folder,
-                remedy=f"remove {self.folder} if its data is not needed; check HUB_JAVA and HUB_KAFKA_HOME",
+                failed=lambda reason: StoreNotFormatted(reason=reason, folder=self.folder),
                 quiet=True,
             )
         finally:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from hub.errors import HubException
 from hub.settings import ROOT, Settings
 from hub.stack import ports, processes
-from hub.stack.errors import StepFailed
 from hub.stack.layout import Layout
 from hub.stack.processes import Launch
 from hub.stack.vault import Vault
@@ -126,18 +126,17 @@ class Part:
 
 
 def run_step(
-    step: str,
     argv: Sequence[str],
     *,
     env: Mapping[str, str],
     cwd: Path,
-    remedy: str,
+    failed: Callable[[str], HubException],
     user: int | None = None,
     group: int | None = None,
     timeout: float = 120,
     quiet: bool = False,
 ) -> str:
-    """Runs a program to its end and returns its output. Raises StepFailed with its last lines.
+    """Runs a program to its end and returns its output. Raises what `failed` makes of its last lines.
 
     `quiet` keeps its standard output out of errors, for programs that print credentials.
     """
@@ -155,11 +154,12 @@ def run_step(
             timeout=timeout,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise StepFailed(step=step, reason=type(error).__name__ + ": " + str(error)[:300], remedy=remedy) from error
+    except OSError as error:
+        raise failed(f"{argv[0]} can't be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise failed(f"{argv[0]} did not end within {timeout:.0f} s") from error
     if done.returncode:
         said = done.stderr if quiet else done.stderr + b"\n" + done.stdout
         lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-        reason = " | ".join(lines[-6:])[:1500] or f"exit code {done.returncode}"
-        raise StepFailed(step=step, reason=reason, remedy=remedy)
+        raise failed(" | ".join(lines[-6:])[:1500] or f"exit code {done.returncode}")
     return done.stdout.decode("utf-8", "replace")

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from hub.stack import ports
-from hub.stack.errors import PasswordRefused, StepFailed
+from hub.stack.errors import ClusterNotMade, PasswordRefused
 from hub.stack.layout import Layout
 from hub.stack.parts import Part, run_step
 from hub.stack.postgres_home import RunAs, data_root, find, reachable_home, run_as
@@ -20,6 +20,7 @@ from hub.stack.processes import Launch
 from hub.stack.vault import Vault
 
 SUPERUSER = "stack"
+LEAST = 14
 ROLES = ("hub", "airflow")  # each owns the database of its name and nothing else
 
 CONFIGURATION = """\
@@ -116,13 +117,17 @@ class Postgres(Part):
             self._create(data, who)
         # All processes of it are gone by now (the supervisor saw to it), so the id in there is stale and may be somebody else's by now.
         (data / "postmaster.pid").unlink(missing_ok=True)
-        self._own_file(data / "hub.conf", CONFIGURATION.format(host=ports.HOST, port=self.plan.ports["postgres"]), who)
-        self._own_file(data / "pg_hba.conf", ACCESS, who)
+        # Beside the data, not in it: root writes nothing into a folder that another user may change.
+        self._own_file(
+            self.root / "hub.conf", CONFIGURATION.format(host=ports.HOST, port=self.plan.ports["postgres"]), who
+        )
+        self._own_file(self.root / "access.conf", ACCESS, who)
 
     def launch(self) -> Launch:
         """The postmaster in the foreground."""
         who, data = self.who, self.root.resolve() / "data"
         argv = [str(self._programs(who) / "bin" / "postgres"), "-D", str(data)]
+        argv += ["-c", f"config_file={data.parent / 'hub.conf'}", "-c", f"hba_file={data.parent / 'access.conf'}"]
         return Launch(argv, self.plan.step_env(self.name), data, who.uid, who.gid)
 
     def ready(self) -> bool:
@@ -168,42 +173,32 @@ class Postgres(Part):
     def _create(self, data: Path, who: RunAs) -> None:
         """Makes the cluster beside its final place and moves it there, so that half a cluster is never started."""
         programs, env = self._programs(who) / "bin", self.plan.step_env(self.name)
-        remedy = (
-            f"make room and rights in {self.root}; run as a user that the machine knows by name; "
-            "or set HUB_POSTGRES_HOME or HUB_DATABASE_URL"
-        )
         new = data.with_name("data.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         who.own(new)
         password = data.with_name("password")
         self._own_file(password, self.plan.vault.get("postgres-stack"), who)
-        version = run_step(
-            "asking PostgreSQL its version",
-            [str(programs / "postgres"), "--version"],
-            env=env,
-            cwd=self.root,
-            remedy=remedy,
-        )
+        version = run_step([str(programs / "postgres"), "--version"], env=env, cwd=self.root, failed=self._not_made)
         argv = [str(programs / "initdb"), "-D", str(new), f"--username={SUPERUSER}", f"--pwfile={password}"]
         argv += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"]
         # The same order of text on every machine; from 17 on it also knows upper and lower case beyond ASCII.
-        argv += ["--locale-provider=builtin", "--locale=C.UTF-8"] if _major(version) >= 17 else ["--locale=C"]
+        builtin = self._major(version) >= 17
+        argv += ["--locale-provider=builtin", "--locale=C.UTF-8"] if builtin else ["--locale=C"]
         try:
-            run_step(
-                "creating the PostgreSQL cluster",
-                argv,
-                env=env,
-                cwd=self.root,
-                remedy=remedy,
-                user=who.uid,
-                group=who.gid,
-            )
+            run_step(argv, env=env, cwd=self.root, failed=self._not_made, user=who.uid, group=who.gid)
         finally:
             password.unlink(missing_ok=True)
-        with (new / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write("\ninclude 'hub.conf'\n")
         new.rename(data)
+
+    def _major(self, version: str) -> int:
+        found = re.search(r"\(PostgreSQL\) (\d+)", version)
+        if not found or int(found.group(1)) < LEAST:
+            raise self._not_made(f"{version.strip()[:100]} is no PostgreSQL of version {LEAST} or later")
+        return int(found.group(1))
+
+    def _not_made(self, reason: str) -> ClusterNotMade:
+        return ClusterNotMade(reason=reason, folder=self.root)
 
     @staticmethod
     def _own_file(path: Path, text: str, who: RunAs) -> None:
@@ -224,14 +219,6 @@ def _ensure_role(connection: psycopg.Connection, role: str, password: str) -> No
     if not connection.execute("select 1 from pg_database where datname = %s", (role,)).fetchone():
         connection.execute(sql.SQL("create database {} owner {}").format(name, name))
     connection.execute(sql.SQL("revoke all on database {} from public").format(name))
-
-
-def _major(version: str) -> int:
-    found = re.search(r"\(PostgreSQL\) (\d+)", version)
-    if not found:
-        remedy = "set HUB_POSTGRES_HOME to a PostgreSQL of version 14 or later"
-        raise StepFailed(step="asking PostgreSQL its version", reason=version[:200], remedy=remedy)
-    return int(found.group(1))
 
 
 def plain_url(url: str) -> str:

@@ -18,6 +18,8 @@ from pathlib import Path
 from hub.stack.errors import PostgresMissing, UserMissing
 
 SYSTEM = Path("/usr/lib/postgresql")
+LASTING = Path("/var/tmp")  # noqa: S108 - mkdtemp makes the names and the modes safe
+ELSEWHERE = "hub-postgres-"
 USERS = ("postgres", "nobody")
 
 
@@ -92,17 +94,38 @@ def data_root(folder: Path, who: RunAs) -> Path:
     folder for temporary files that outlive a reboot, to which `folder` is then a link."""
     if folder.is_symlink() and folder.exists():
         return folder.resolve()
+    _let_pass(folder.parent, who)
     if who.uid is None or can_reach(folder, who):
         folder.mkdir(exist_ok=True)
         # Root's folder, which that user may pass through but not change.
         folder.chmod(0o711 if who.uid is not None else 0o700)
         return folder
-    base = Path("/var/tmp")  # noqa: S108 - mkdtemp makes the name and the mode safe
-    made = Path(tempfile.mkdtemp(prefix="hub-postgres-", dir=base if base.is_dir() else None))
+    made = Path(tempfile.mkdtemp(prefix=ELSEWHERE, dir=LASTING if LASTING.is_dir() else None))
     made.chmod(0o711)
+    (made / "origin").write_text(str(folder), encoding="utf-8")
     folder.unlink(missing_ok=True)
     folder.symlink_to(made)
     return made
+
+
+def lost_clusters() -> list[Path]:
+    """Clusters of ours outside a run directory to which no link leads any more: it was removed, or is not mounted."""
+    lost: list[Path] = []
+    for made in LASTING.glob(f"{ELSEWHERE}*"):
+        note = made / "origin"
+        if made.stat().st_uid == os.geteuid() and note.is_file():
+            link = Path(note.read_text(encoding="utf-8"))
+            if not link.exists() or link.resolve() != made.resolve():
+                lost.append(made)
+    return lost
+
+
+def _let_pass(var: Path, who: RunAs) -> None:
+    """Lets that user's group, and nobody else, pass through a run directory that is closed to all but its owner."""
+    info = var.stat()
+    if who.uid is not None and who.gid is not None and info.st_uid == os.geteuid() and not _passes(info, who):
+        os.chown(var, -1, who.gid)
+        var.chmod(stat.S_IMODE(info.st_mode) | stat.S_IXGRP)
 
 
 def _wheel() -> list[Path]:

@@ -17,6 +17,7 @@ import pytest
 
 from hub import stack
 from hub.settings import ROOT, load_settings
+from hub.stack import postgres_home
 from hub.stack.layout import Layout
 from hub.stack.postgres import plain_url
 from hub.stack.postgres_home import RunAs, can_reach
@@ -92,14 +93,16 @@ def test_a_run_directory_that_postgres_cannot_enter(var: Path) -> None:
         stack.down(var)
         again = stack.up(var, ["postgres"])
         assert again.ready and link.resolve() == outside
+        stack.down(var)
+        assert outside not in postgres_home.lost_clusters()
+        link.unlink()
+        assert outside in postgres_home.lost_clusters()
     finally:
         stack.down(var)
         shutil.rmtree(outside, ignore_errors=True)
 
 
 def test_programs_that_postgres_cannot_reach_are_copied(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hub.stack import postgres_home
-
     hidden = var.parent / "hidden"
     home = postgres_home.find(None)
     package = hidden / home.parent.name / home.name
@@ -111,3 +114,10 @@ def test_programs_that_postgres_cannot_reach_are_copied(var: Path, monkeypatch: 
     monkeypatch.setenv("HUB_POSTGRES_HOME", str(package))
     state = stack.up(var, ["postgres"])
     assert Path(psutil.Process(state.pid("postgres")).exe()).is_relative_to(Layout.of(var).var / "postgres")
+
+
+def test_a_run_directory_closed_to_others_opens_to_postgres_alone(var: Path) -> None:
+    var.mkdir(mode=0o700)
+    stack.up(var, ["postgres"])
+    assert not (var / "postgres").is_symlink()
+    assert var.stat().st_mode & 0o777 == 0o710
