@@ -1,0 +1,229 @@
+"""Real runs in a real Airflow: a trial agency's feeds through a whole stack of the test's own."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dags.client import AirflowClient, Run
+from dags.errors import AirflowRefused, DagUnknown, RunNotSucceeded
+from hub.settings import ROOT, load_settings
+from hub.stack import down, up
+from tests.connectors.serving import Server, serving
+from tests.dags import trial
+
+pytestmark = [pytest.mark.stack, pytest.mark.airflow, pytest.mark.timeout(600)]
+
+GOOD, FLAKY, GONE, IDLE = "testing_good", "testing_flaky", "testing_gone", "testing_idle"
+BEIJING = timezone(timedelta(hours=8))
+
+
+@dataclass
+class Trial:
+    """The stack, its Airflow and the agency."""
+
+    airflow: AirflowClient
+    agency: Server
+    contracts: Path
+    var: Path
+    failing: set[str] = field(default_factory=set)
+
+    def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
+        url = load_settings(var=self.var).url().replace("postgresql+psycopg://", "postgresql://")
+        with psycopg.connect(url) as conn:
+            return conn.execute(query, params).fetchall()
+
+    def cursor(self, feed: str) -> list[tuple[Any, ...]]:
+        return self.rows("select source, value, batch_id, moved_at from hub.cursor where feed = %s", feed)
+
+    def live(self, feed: str) -> Run:
+        return self.airflow.succeed(self.airflow.ring([f"feed_{feed}"]))[0]
+
+
+@pytest.fixture(scope="module")
+def on_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    folder = tmp_path_factory.mktemp("airflow")
+    failing: set[str] = set()
+    with serving(lambda asked: trial.answer(asked, failing)) as agency, pytest.MonkeyPatch.context() as patch:
+        contracts = trial.contracts(folder / "contracts", [GOOD, FLAKY, GONE, IDLE])
+        broken = contracts / "feeds" / "testing" / "testing_broken.odcs.yaml"
+        broken.write_text(
+            trial.contract("testing_broken").replace("status: active", "stauts: active"), encoding="utf-8"
+        )
+        var = folder / "var"
+        for name, value in {
+            "HUB_CONTRACTS": contracts,
+            "HUB_PLACES": trial.places(folder / "places.toml", agency.url),
+            "HUB_VAR": var,
+        }.items():
+            patch.setenv(name, str(value))
+        up(var, timeout=300)
+        try:
+            with AirflowClient.of_stack(var) as airflow:
+                airflow.await_dags([f"feed_{feed}" for feed in (GOOD, FLAKY, GONE, IDLE)])
+                yield Trial(airflow, agency, contracts, var, failing)
+        finally:
+            down(var)
+
+
+def test_every_readable_contract_has_its_dag_and_no_file_fails(on_trial: Trial) -> None:
+    on_trial.airflow.await_dags(["broken_contracts", "relay", "upkeep"])
+    feeds = {f"feed_{feed}" for feed in (GOOD, FLAKY, GONE, IDLE)}
+    assert set(on_trial.airflow.dag_ids()) == feeds | {"broken_contracts", "relay", "upkeep"}
+    assert on_trial.airflow.import_errors() == []
+
+
+def test_a_run_takes_the_feed_the_whole_way_and_xcom_holds_ids_and_counts(on_trial: Trial) -> None:
+    run = on_trial.live(GOOD)
+    carried, published = (on_trial.airflow.figures(run, task) for task in ("carry", "published"))
+    assert (carried["rows_in"], carried["loaded"], carried["quarantined"]) == (10, 10, 0)
+    assert published["published"] == 10
+    assert [task.state for task in on_trial.airflow.tasks(run)] == ["success", "success"]
+    loaded = on_trial.rows(
+        "select batch_id, rows_loaded, kind from hub.batch where feed = %s and state = 'loaded'", GOOD
+    )
+    assert loaded == [(carried["batches"][0], 10, "pull")]
+    assert len(on_trial.cursor(GOOD)) == 1
+    only_ids_and_counts({"carry": carried, "published": published})
+
+
+def test_another_run_reads_from_the_cursor_and_publishes_nothing_twice(on_trial: Trial) -> None:
+    on_trial.live(GOOD)
+    events = on_trial.rows("select sum(records) from hub.outbox where topic = %s", f"hub.testing.{GOOD}.v1")
+    run = on_trial.live(GOOD)
+    carried = on_trial.airflow.figures(run, "carry")
+    assert carried["loaded"] == 0
+    assert "since" in [one.query for one in on_trial.agency.asked if one.path == f"/{GOOD}"][-1]
+    assert on_trial.rows("select sum(records) from hub.outbox where topic = %s", f"hub.testing.{GOOD}.v1") == events
+
+
+def test_a_backfill_reads_its_day_again_and_moves_no_cursor(on_trial: Trial) -> None:
+    on_trial.live(GOOD)
+    before = on_trial.cursor(GOOD)
+    day = datetime(2026, 3, 5, tzinfo=BEIJING)
+    with recorded(on_trial, GOOD) as asked:
+        runs = on_trial.airflow.succeed(
+            on_trial.airflow.backfill(f"feed_{GOOD}", day, day + timedelta(hours=23, minutes=59))
+        )
+    assert [run.run_type for run in runs] == ["backfill"]
+    # The schedule is at 02:00, so the interval that begins on that day runs from 02:00 to 02:00, Asia/Shanghai.
+    assert asked == [{"since": "2026-03-04T18:00:00Z", "until": "2026-03-05T18:00:00Z"}]
+    assert on_trial.airflow.figures(runs[0], "carry")["rows_in"] == 1
+    assert on_trial.cursor(GOOD) == before
+    kind = on_trial.rows(
+        "select kind, cursor_after from hub.batch where feed = %s order by batch_no desc limit 1", GOOD
+    )
+    assert kind == [("backfill", None)]
+
+
+def test_a_person_may_have_any_interval_read_again(on_trial: Trial) -> None:
+    on_trial.live(GOOD)
+    before = on_trial.cursor(GOOD)
+    start = datetime(2026, 3, 7, tzinfo=UTC)
+    with recorded(on_trial, GOOD) as asked:
+        run = on_trial.airflow.succeed([on_trial.airflow.again(f"feed_{GOOD}", start, start + timedelta(days=2))])[0]
+    assert asked == [{"since": "2026-03-07T00:00:00Z", "until": "2026-03-09T00:00:00Z"}]
+    assert on_trial.airflow.figures(run, "carry")["rows_in"] == 2
+    assert on_trial.cursor(GOOD) == before
+
+
+def test_a_transient_error_is_tried_again(on_trial: Trial) -> None:
+    on_trial.failing.add(f"/{FLAKY}")
+    run = on_trial.live(FLAKY)
+    tries = {task.task_id: task.tries for task in on_trial.airflow.tasks(run)}
+    assert tries == {"carry": 2, "published": 1}
+    assert on_trial.airflow.figures(run, "carry")["loaded"] == 10
+    first = on_trial.airflow.log(run, "carry", 1)
+    assert "[transient]" in first
+    assert trial.TOKEN not in first
+
+
+def test_an_agencys_error_fails_at_once_and_says_code_and_remedy(on_trial: Trial) -> None:
+    from connectors.errors import HttpRefused
+
+    run = on_trial.airflow.wait(on_trial.airflow.ring([f"feed_{GONE}"]))[0]
+    assert run.state == "failed"
+    states = {task.task_id: (task.state, task.tries) for task in on_trial.airflow.tasks(run)}
+    assert states["carry"] == ("failed", 1)
+    assert states["published"][0] == "upstream_failed"
+    log = on_trial.airflow.log(run, "carry")
+    assert HttpRefused.code in log
+    assert "[agency]" in log
+    assert "remedy: " in log
+    assert trial.TOKEN not in log
+    assert load_settings(var=on_trial.var).url() not in log
+    with pytest.raises(RunNotSucceeded) as raised:
+        on_trial.airflow.succeed([run])
+    assert "carry failed" in raised.value.sentence()
+
+
+def test_the_broken_contract_is_told_while_the_others_run(on_trial: Trial) -> None:
+    run = on_trial.airflow.wait([on_trial.airflow.trigger("broken_contracts")])[0]
+    assert run.state == "failed"
+    log = on_trial.airflow.log(run, "tell")
+    assert "HUB-DAG-001" in log
+    assert "testing_broken.odcs.yaml" in log
+    assert on_trial.live(IDLE).state == "success"
+
+
+@pytest.mark.parametrize(("dag_id", "task_id"), [("relay", "drain"), ("upkeep", "tidy")])
+def test_the_hubs_own_chores_run(on_trial: Trial, dag_id: str, task_id: str) -> None:
+    run = on_trial.airflow.succeed([on_trial.airflow.trigger(dag_id)])[0]
+    only_ids_and_counts(on_trial.airflow.figures(run, task_id))
+
+
+def test_tasks_start_warm(on_trial: Trial) -> None:
+    logs = (on_trial.var / "logs" / "airflow-scheduler.log").read_text(encoding="utf-8", errors="replace")
+    assert "workers start warm" in logs
+    assert "can't warm" not in logs
+
+
+def test_the_client_says_what_is_wrong(on_trial: Trial) -> None:
+    with pytest.raises(DagUnknown):
+        on_trial.airflow.await_dags(["feed_that_is_not"], seconds=1)
+    with pytest.raises(AirflowRefused) as raised:
+        on_trial.airflow.trigger("feed_that_is_not")
+    assert raised.value.facts["status"] == 404
+    address = str(on_trial.airflow._http.base_url)
+    with AirflowClient(address, "admin", "wrong") as stranger, pytest.raises(AirflowRefused) as refused:
+        stranger.dag_ids()
+    assert refused.value.facts["status"] == 401
+    assert "wrong" not in refused.value.sentence()
+
+
+@contextmanager
+def recorded(on_trial: Trial, feed: str) -> Iterator[list[dict[str, str]]]:
+    """The queries that the agency is asked in the block."""
+    seen = len(on_trial.agency.asked)
+    asked: list[dict[str, str]] = []
+    yield asked
+    asked += [one.query for one in on_trial.agency.asked[seen:] if one.path == f"/{feed}"]
+
+
+def only_ids_and_counts(value: Any) -> None:
+    """Fails for anything but numbers and batch ids, and for anything large."""
+    assert len(json.dumps(value)) < 2000
+    if isinstance(value, dict):
+        for item in value.values():
+            only_ids_and_counts(item)
+    elif isinstance(value, list):
+        for item in value:
+            uuid.UUID(item)
+    else:
+        assert isinstance(value, int | float), value
+
+
+def test_no_feed_is_named_in_the_wiring() -> None:
+    feeds = [path.name.removesuffix(".odcs.yaml") for path in (ROOT / "contracts" / "feeds").glob("*/*.odcs.yaml")]
+    for module in (ROOT / "dags").glob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        assert [feed for feed in feeds if feed in text] == []
