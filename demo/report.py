@@ -16,14 +16,17 @@ from hub.stack import StackState
 from hub.stack.layout import Layout, write_private
 
 if TYPE_CHECKING:
-    from demo.run import Request, Result
+    from demo.run import Demo
+    from demo.travel import Result
 
 SAMPLES = 3
 FIGURES = ("rows_in", "loaded", "unchanged", "quarantined", "refused", "published")
 
 
-def write(path: Path, result: Result, request: Request) -> Path:
-    """Writes the facts of a run, mode 0600: quarantined rows stand in it."""
+def write(demo: Demo) -> Path:
+    """Writes the facts of a run, mode 0600: quarantined rows stand in it. Returns where."""
+    request, result, path = demo.request, demo.result, demo.agencies.folder.report
+    assert result is not None, "a report comes after a run"
     document = {
         "rows": request.rows,
         "seed": request.seed,
@@ -38,8 +41,8 @@ def write(path: Path, result: Result, request: Request) -> Path:
             for row, words in result.examples
         ],
         "repaired": _repaired(result),
-        "where": dict(result.where),
-        "seconds": result.seconds,
+        "where": dict(demo.where),
+        "seconds": demo.seconds,
     }
     write_private(path, json.dumps(document, ensure_ascii=False, indent=1, default=str) + "\n")
     return path
@@ -76,8 +79,10 @@ def where(var: Path, stack: StackState | None) -> list[tuple[str, str]]:
     return places
 
 
-def show(console: Console, result: Result, *, kept: bool) -> None:
-    """Prints what the run found."""
+def show(console: Console, demo: Demo, *, kept: bool) -> None:
+    """Prints what the run found, as far as it came."""
+    result = demo.result
+    assert result is not None, "there is nothing to show before the feeds were carried"
     if result.lines:
         console.print(_feeds(result))
     for number, event in enumerate(samples(result), start=1):
@@ -99,12 +104,12 @@ def show(console: Console, result: Result, *, kept: bool) -> None:
     if result.claims:
         held = sum(claim.holds for claim in result.claims)
         style = "green" if held == len(result.claims) else "red"
-        console.print(f"[bold {style}]{held} of {len(result.claims)} claims hold[/]  " + escape(_line(result.seconds)))
-    if result.where:
+        console.print(f"[bold {style}]{held} of {len(result.claims)} claims hold[/]  " + escape(_line(demo.seconds)))
+    if demo.where:
         console.print(
             "[bold]where to look next[/]" + ("" if kept else "  (all is stopped; `make demo KEEP=1` leaves it running)")
         )
-        for name, place in result.where:
+        for name, place in demo.where:
             console.print(f"  {name:<20} {escape(place)}", soft_wrap=True)
         if kept:
             console.print("  stop everything      .venv/bin/hub stack down")
