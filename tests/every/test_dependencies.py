@@ -13,14 +13,14 @@ def direct() -> set[str]:
 
 def test_every_dependency_has_a_reason() -> None:
     text = (ROOT / "docs" / "decisions" / "0002-dependencies.md").read_text()
-    explained = set(re.findall(r"^\| ([\w.-]+) \| .{6,} \|$", text, re.M)) - {"package"}
+    explained = set(re.findall(r"^\| ([\w.-]+) \| .{6,} \|$", text, re.MULTILINE)) - {"package"}
     assert direct() == explained
 
 
 def test_every_pin_is_hashed() -> None:
     for name in ("hub", "uv", "judge"):
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
-        pins = re.findall(r"^[a-zA-Z0-9._-]+(?:\[[a-z,]+\])?==.*?(?=^[a-zA-Z0-9]|\Z)", text, re.M | re.S)
+        pins = re.findall(r"^[a-zA-Z0-9._-]+(?:\[[a-z,]+\])?==.*?(?=^[a-zA-Z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
         assert pins
         assert [pin.split("\n")[0] for pin in pins if "--hash=sha256:" not in pin] == []
 
