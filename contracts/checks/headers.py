@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from contracts.checks.errors import AmbiguousColumns, HeaderClaimedTwice, MissingColumns, UnexpectedColumns
 from contracts.model import FeedContract, SourceSpec
 
+RESERVED = frozenset({"_action", "_problems"})  # columns that connectors add: what is done to a record, what is odd
+
 _NOISE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]+")
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
@@ -57,14 +59,14 @@ class HeaderMap:
         """Field -> position of its column.
 
         `empty` are positions of columns without any value: one that has no header either is nothing and passed
-        over. Reserved columns (leading underscore) are left to the caller.
+        over. A connector's own columns (`RESERVED`) are left to the caller; any other underscore is a header like any.
         Raises UnexpectedColumns, MissingColumns, AmbiguousColumns.
         """
         found: dict[str, int] = {}
         strange: list[str] = []
         nothing = set(empty)
         for position, header in enumerate(headers):
-            if header.startswith("_") or (not header_form(header) and position in nothing):
+            if header in RESERVED or (not header_form(header) and position in nothing):
                 continue
             field = self.field_of(header)
             if field is not None and not self.ignored(header):

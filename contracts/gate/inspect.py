@@ -202,7 +202,7 @@ class Gate:
         for position, header in enumerate(work.headers):
             field = self._headers.field_of(header)
             searched = not rule.fields or field in rule.fields
-            if not searched or field in spared or header_form(header) in spared_forms or header.startswith("_"):
+            if not searched or field in spared or header_form(header) in spared_forms:
                 continue
             column = work.columns[position]
             view = text_bytes(column)

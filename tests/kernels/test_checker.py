@@ -42,6 +42,8 @@ def test_unexpected_columns_are_met_loudly_unless_listed() -> None:
     assert isinstance(caught.value, AgencyError)
     assert "新列" in caught.value.sentence("zh")
     assert "column 3 without a header" in caught.value.sentence()
+    with pytest.raises(UnexpectedColumns, match="_secret"):
+        check(made, {"id": ["1"], "_secret": ["2"]})
 
 
 def test_missing_and_ambiguous_columns() -> None:

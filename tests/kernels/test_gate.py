@@ -245,6 +245,11 @@ def test_rules_run_in_the_registrys_order_and_one_refusal_counts() -> None:
     assert gated.page.rows_in == 0
 
 
+def test_an_underscore_hides_nothing() -> None:
+    gated = inspect(gate_rule("personal_data", "mask"), {"id": ["1"], "_action": [NUMBER], "_x": [NUMBER]})
+    assert gated.page.table.to_pydict() == {"id": ["1"], "_action": [MASK], "_x": [MASK]}
+
+
 def test_a_fields_alias_at_the_source_is_understood() -> None:
     made = feed(gate_rule("secrecy", "refuse_row", ("mark",)), sources=(source(aliases={"mark": ("Secrecy",)}),))
     assert kept(gate(made).inspect(page({"id": ["1"], "secrecy": ["秘密"]}))) == []

@@ -1,0 +1,216 @@
+"""The judge on a real Great Expectations."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from lxml import html
+
+from contracts.model import BatchRule, FeedContract
+from contracts.page import BatchMetrics
+from contracts.suite import KINDS, facts, from_facts, judge
+from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
+from contracts.suite.judging import _Judge
+from contracts.suite.observations import OBSERVERS
+from contracts.suite.pages import cleaned
+from hub.errors import HubError
+from hub.ids import RuleId
+from tests.kernels.making import contract, rule, spec
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+FIELDS = [
+    spec("id"),
+    spec("amount", "decimal", precision=18, scale=2),
+    spec("on", "date"),
+    spec("at", "timestamp"),
+    spec("kind"),
+]
+
+
+def metrics(**more: Any) -> BatchMetrics:
+    own: dict[str, Any] = {
+        "rows_in": 100,
+        "rows_good": 80,
+        "rows_bad": 15,
+        "rows_refused": 5,
+        "broken": {RuleId("a.required"): 10},
+        "nulls": {"amount": 8},
+        "sums": {"amount": Decimal("720.00")},
+        "minima": {"on": date(2026, 1, 1), "amount": Decimal("-1.00")},
+        "maxima": {"on": date(2026, 11, 21), "at": datetime(2026, 11, 22, 10, tzinfo=UTC), "amount": Decimal("99.00")},
+        "counts": {"kind": {"a": 60, "b": 20}},
+        "duplicates_identical": 4,
+        "duplicates_conflicting": 2,
+    }
+    return BatchMetrics(**(own | more))
+
+
+BEFORE = metrics(rows_in=200, sums={"amount": Decimal(1440)}, counts={"kind": {"a": 40, "b": 40}})
+
+# kind -> arguments that this batch keeps, arguments that it breaks
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "row_count": ({"min": 100, "max": 100}, {"min": 101}),
+    "row_count_change": ({"max_drop": 0.5}, {"max_drop": 0.4}),
+    "bad_share": ({"max": 0.15}, {"max": 0.149}),
+    "refused_share": ({"max": 0.05}, {"max": 0}),
+    "rule_share": ({"rule": "a.required", "max": "0.1"}, {"rule": "a.required", "max": 0.09}),
+    "null_share": ({"field": "amount", "max": 0.1}, {"field": "amount", "max": 0.09}),
+    "total": ({"field": "amount", "min": "720", "max": 720}, {"field": "amount", "max": "719.99"}),
+    "total_change": ({"field": "amount", "max_drop": 0.5, "max_rise": 1}, {"field": "amount", "max_drop": 0.1}),
+    "average": ({"field": "amount", "min": 10, "max": 10}, {"field": "amount", "min": 10.01}),
+    "value_range": ({"field": "on", "min": "2026-01-01", "max": "2026-11-21"}, {"field": "on", "max": "2026-11-20"}),
+    "duplicates": ({"max_identical": 0.04, "max_conflicting": 0.02}, {"max_identical": 1, "max_conflicting": 0}),
+    "value_share": ({"field": "kind", "value": "a", "max": 0.75}, {"field": "kind", "value": "c", "min": 0.01}),
+    "values_present": ({"field": "kind", "values": ["a", "b"]}, {"field": "kind", "values": ["a", "c"]}),
+    "distribution_change": ({"field": "kind", "max": 0.25}, {"field": "kind", "max": 0.24}),
+    "freshness": ({"field": "at", "max_hours": 2}, {"field": "on", "max_hours": 24}),
+}
+
+
+def feed(*rules: BatchRule) -> FeedContract:
+    return contract(FIELDS, rules=[rule("a.required", "required", ["id"])], batch=rules)
+
+
+def batch_rule(kind: str, args: dict[str, Any], name: str = "the_rule", **more: Any) -> BatchRule:
+    return BatchRule(RuleId(name), kind, args, label_zh="规则", label_en="a rule", **more)
+
+
+def test_every_kind_has_an_observer_and_a_case() -> None:
+    assert set(KINDS) == set(OBSERVERS) == set(CASES)
+    known = {field.name: field for field in FIELDS}
+    for kind, cases in CASES.items():
+        for args in cases:
+            assert KINDS[kind].problems(args, [], known) == []
+
+
+def test_every_kind_is_kept_and_broken() -> None:
+    rules = [
+        batch_rule(kind, args, f"{kind}.{word}")
+        for kind, pair in CASES.items()
+        for word, args in zip(("keep", "break"), pair, strict=True)
+    ]
+    verdicts = judge(feed(*rules), metrics(), previous=BEFORE, docs_dir=None, batch_id="b", now=NOW)
+    assert [verdict.rule for verdict in verdicts] == [one.id for one in rules]
+    assert {verdict.rule: verdict.passed for verdict in verdicts} == {one.id: one.id.endswith(".keep") for one in rules}
+    told = {verdict.rule: (verdict.observed, verdict.expected) for verdict in verdicts}
+    assert told["row_count_change.keep"] == ("-0.5 (200 → 100)", "≥ -0.5")
+    assert told["values_present.break"] == ("missing: c", "none missing")
+
+
+def test_the_first_batch_has_nothing_to_be_compared_with() -> None:
+    rules = [
+        batch_rule(kind, CASES[kind][1], kind) for kind in ("row_count_change", "total_change", "distribution_change")
+    ]
+    verdicts = judge(feed(*rules), metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)
+    assert [verdict.passed for verdict in verdicts] == [True, True, True]
+    assert verdicts[0].observed == "no batch before to compare with"
+
+
+def test_an_empty_batch() -> None:
+    rules = [batch_rule(kind, pair[0], kind) for kind, pair in CASES.items()]
+    verdicts = judge(feed(*rules), BatchMetrics(), previous=BEFORE, docs_dir=None, batch_id="b", now=NOW)
+    broken = {verdict.rule for verdict in verdicts if not verdict.passed}
+    assert {"row_count", "row_count_change", "total", "values_present", "freshness"} <= broken
+
+
+def test_metrics_go_to_json_and_back() -> None:
+    import json
+
+    assert from_facts(json.loads(json.dumps(facts(metrics())))) == metrics()
+
+
+def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)> $x ${y} {{7*7}} \0"
+    rules = [
+        batch_rule("row_count", {"min": 1}, "rows", gate=True),
+        BatchRule(RuleId("bad"), "bad_share", {"max": 0}, label_zh=hostile, label_en="http://evil.example"),
+    ]
+    figures = metrics(samples={RuleId("a.required"): [hostile]})
+    made = feed(*rules)
+    for number in range(2):
+        judge(made, figures, previous=None, docs_dir=tmp_path, batch_id=f"batch-{number}", now=NOW)
+    pages = sorted(tmp_path.rglob("*.html"))
+    names = [str(page.relative_to(tmp_path)) for page in pages]
+    assert names == ["index.html", *(f"{made.id}/{name}.html" for name in ("batch-0", "batch-1", "index"))]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        tree = html.document_fromstring(text)
+        for element in tree.iter():
+            if not isinstance(element.tag, str):
+                continue
+            assert element.tag not in {"script", "img", "iframe", "svg", "form", "object"}
+            for name, value in element.attrib.items():
+                assert not name.startswith("on")
+                assert "//" not in value
+            for name in ("href", "src"):
+                target = element.get(name)
+                assert target is None or (page.parent / target).is_file(), target
+        assert not re.search(r"@import|url\(", text)
+    told = html.document_fromstring((tmp_path / made.id / "batch-1.html").read_text(encoding="utf-8")).text_content()
+    assert "<script>alert(1)</script>" in told  # shown, not run
+    assert "a.required" in told
+    assert "0.15" in told
+    assert "batch-1" in (tmp_path / made.id / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"url\(|@import|//[a-z]", (tmp_path / "docs.css").read_text(encoding="utf-8"))
+
+
+def test_cleaning_keeps_text_and_drops_the_rest() -> None:
+    page = '<html><body onload="x()"><!-- c --><p style="x" onclick="y()">a<script>b</script>c</p><a href="https://x">d</a></body></html>'
+    assert cleaned(page) == "<p>ac</p>d"
+
+
+def test_failed_is_not_error() -> None:
+    with pytest.raises(BatchRuleNotRunnable):
+        judge(feed(batch_rule("sorcery", {})), metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)
+    rules = feed(batch_rule("row_count", {"min": 1}))
+    with (
+        mock.patch.object(_Judge, "_checkpoint", side_effect=RuntimeError("no context")),
+        pytest.raises(JudgeFailed) as caught,
+    ):
+        judge(rules, metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)
+    assert isinstance(caught.value, HubError)
+    assert "no context" in caught.value.sentence()
+    # A rule that raised inside Great Expectations was not judged either.
+    with mock.patch.object(_Judge, "_expectation", _on_a_missing_column), pytest.raises(JudgeFailed):
+        judge(rules, metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)
+    assert judge(rules, metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)[0].passed
+
+
+def _on_a_missing_column(self: _Judge, one: BatchRule, _: Any) -> Any:
+    return self.gx.expectations.ExpectColumnValuesToBeBetween(column="absent", min_value=0, meta={"rule": one.id})
+
+
+def test_nothing_is_loaded_or_sent_where_no_rule_asks() -> None:
+    assert judge(contract(FIELDS), metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW) == []
+
+
+def test_nothing_is_sent(tmp_path: Path) -> None:
+    """Not on import, not on judging, not on rendering: in a process of its own, where any connection is an error."""
+    code = """
+import socket, sys
+from pathlib import Path
+def refuse(*args, **kwargs):
+    raise AssertionError("a connection was tried")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+from contracts.suite import judge
+from tests.kernels.test_suite import NOW, batch_rule, feed, metrics
+made = feed(batch_rule("row_count", {"min": 1}))
+verdicts = judge(made, metrics(), previous=None, docs_dir=Path(sys.argv[1]), batch_id="b", now=NOW)
+print(verdicts[0].passed, any(name.startswith("posthog") for name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "False"], done.stderr[-2000:]
+
+
+def test_importing_the_package_costs_nothing_heavy() -> None:
+    code = "import sys, contracts.suite, contracts.rules, contracts.gate, contracts.normalise; print([m for m in ('great_expectations', 'pandas', 'pyarrow', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
