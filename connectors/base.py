@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.errors import FileNotTaken
+from connectors.options import Options, problems
 from connectors.places import Place
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import RawPage
@@ -58,6 +59,8 @@ class Delivery(ABC):
 class Connector(ABC):
     """A kind of source. Built for one source of one contract."""
 
+    Options: ClassVar[type[Options]] = Options  # what a contract may say: `hub.options` and the server's own keys
+
     def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
         self.contract = contract
         self.source = source
@@ -65,9 +68,9 @@ class Connector(ABC):
         self.page_rows = page_rows
 
     @classmethod
-    @abstractmethod
     def option_problems(cls, options: Mapping[str, Any]) -> list[str]:
         """What is wrong with a contract's options for this connector, for lint; empty when nothing is."""
+        return problems(cls.Options, options)
 
     @abstractmethod
     def check(self) -> str:
@@ -79,7 +82,17 @@ class Connector(ABC):
 
     @classmethod
     def file_delivery(
-        cls, contract: FeedContract, source: SourceSpec, place: Place, name: str, page_rows: int
+        cls,
+        contract: FeedContract,
+        source: SourceSpec,
+        place: Place,
+        name: str,
+        *,
+        page_rows: int,
+        home: Place | None = None,
     ) -> Delivery:
-        """A file given by hand (`place.root` is its folder) as a delivery. Raises FileNotTaken where none is read."""
+        """A file given by hand (`place.root` is its folder) as a delivery; `home` is the source's own place, if listed.
+
+        Raises FileNotTaken where the connector reads no files.
+        """
         raise FileNotTaken(connector=source.connector, source=source.id, reason="it reads no files")

@@ -8,9 +8,9 @@ caller is not given again. The cursor remembers size, time and SHA-256 of files 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -81,17 +81,13 @@ class FileOptions(options.Options):
 class Connector(base.Connector):
     """Files dropped under a root."""
 
-    Options: type[FileOptions] = FileOptions
+    Options: ClassVar[type[FileOptions]] = FileOptions
+    home: Place | None = None  # the source's own place, where a file was given by hand
 
     def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
         super().__init__(contract, source, place, page_rows=page_rows)
         self.options = options.read(self.Options, source)
         self.root = Root(place, source.connector)
-
-    @classmethod
-    def option_problems(cls, options_: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a contract's options, for lint."""
-        return options.problems(cls.Options, options_)
 
     def check(self) -> str:
         """Lists the root. Raises PlaceIncomplete, OptionsInvalid."""
@@ -147,10 +143,18 @@ class Connector(base.Connector):
 
     @classmethod
     def file_delivery(
-        cls, contract: FeedContract, source: SourceSpec, place: Place, name: str, page_rows: int
+        cls,
+        contract: FeedContract,
+        source: SourceSpec,
+        place: Place,
+        name: str,
+        *,
+        page_rows: int,
+        home: Place | None = None,
     ) -> Delivery:
         """A file given by hand: it needs to match no glob and to rest for no time. Raises FileNotTaken."""
         connector = cls(contract, source, place, page_rows=page_rows)
+        connector.home = home
         try:
             return connector.delivery(connector.root.look(name))
         except FileNotFoundError:

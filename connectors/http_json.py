@@ -63,17 +63,14 @@ class HttpOptions(options.Options):
 class Connector(base.Connector):
     """An HTTP API."""
 
+    Options = HttpOptions
+
     def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
         super().__init__(contract, source, place, page_rows=page_rows)
         self.options = options.read(HttpOptions, source)
         self.url = address_of(place, source.connector, self.options.path)
         self.overlap = overlap_of(source.id, contract.cursor_overlap)
         self.shape = Shape(expected(contract, source), (*contract.ignored, *source.ignored))
-
-    @classmethod
-    def option_problems(cls, options_: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a contract's options, for lint."""
-        return options.problems(HttpOptions, options_)
 
     def check(self) -> str:
         """Asks for the first page. Raises what a pull would raise."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.base import Connector, Delivery
 from connectors.errors import ConnectorBroken, ConnectorUnknown, PlaceUnknown
-from connectors.places import Place
+from connectors.places import Place, listed_places
 from contracts.model import FeedContract, SourceSpec
 from hub.ids import PlaceId
 
@@ -61,7 +61,9 @@ def open_file(contract: FeedContract, source: SourceSpec, path: Path, page_rows:
     """
     path = path.absolute()
     place = Place(id=source.place, root=path.parent)
-    return connector_class(source.connector, source.id).file_delivery(contract, source, place, path.name, page_rows)
+    home = listed_places().get(source.place)
+    connector = connector_class(source.connector, source.id)
+    return connector.file_delivery(contract, source, place, path.name, page_rows=page_rows, home=home)
 
 
 def _defines(path: Path) -> bool:

@@ -17,7 +17,7 @@ from connectors import file_drop
 from connectors.base import Delivery
 from connectors.errors import FileReplaced, OptionsInvalid
 from connectors.files.delivery import FileDelivery
-from connectors.files.root import Found, pattern_problem
+from connectors.files.root import Found, Root, pattern_problem
 from connectors.names import expected
 from connectors.places import Place
 from connectors.readers.csv_pages import CsvForm
@@ -65,14 +65,18 @@ class Connector(file_drop.Connector):
 
     @cached_property
     def structure(self) -> tuple[Structure, str] | None:
-        """The structure and the SHA-256 of its file; None where the contract names none. Raises StructureUnreadable."""
+        """The structure and the SHA-256 of its file; None where the contract names none. Raises StructureUnreadable.
+
+        For a message given by hand it is still that of the source's own place, where the operator listed one.
+        """
         name = self._structure_file
         if name is None:
             return None
+        root = Root(self.home, self.source.connector) if self.home and self.home.root else self.root
         try:
-            content = self.root.read(name, MAX_BYTES)
+            content = root.read(name, MAX_BYTES)
         except FileNotFoundError:
-            reason = f"it is not under the root of {self.place.id}"
+            reason = f"it is not under the root of {root.place.id}"
             raise StructureUnreadable(file=name, reason=reason) from None
         return read_structure(name, content, self._dsd), hashlib.sha256(content).hexdigest()
 

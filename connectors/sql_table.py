@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -65,6 +65,8 @@ class _Plan:
 class Connector(base.Connector):
     """A table of a database."""
 
+    Options = SqlOptions
+
     def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
         super().__init__(contract, source, place, page_rows=page_rows)
         self.options = options.read(SqlOptions, source)
@@ -73,11 +75,6 @@ class Connector(base.Connector):
             raise OptionsInvalid(source=source.id, connector=source.connector, problems=problem)
         self.overlap = overlap_of(source.id, contract.cursor_overlap)
         self.engine = open_engine(place, source.connector, self.options.timeout_seconds)
-
-    @classmethod
-    def option_problems(cls, options_: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a contract's options, for lint."""
-        return options.problems(SqlOptions, options_)
 
     def check(self) -> str:
         """Connects and looks at the table. Raises what a pull would raise before its first row."""

@@ -9,7 +9,7 @@ import typer
 
 from connectors.errors import SourceUnknown
 from connectors.places import listed_places
-from connectors.registry import open_connector
+from connectors.registry import connector_class, connectors_on_disk, open_connector
 from contracts import catalogue
 from contracts.model import FeedContract, SourceSpec
 from hub.errors import HubException
@@ -20,6 +20,8 @@ from hub.settings import settings
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 Feed = Annotated[str | None, typer.Argument(metavar="ID", help="Feed, or feed/source; none: all.")]
+
+Kind = Annotated[str | None, typer.Argument(metavar="CONNECTOR", help="A connector; none: all.")]
 
 
 @app.command("list")
@@ -60,6 +62,19 @@ def check_sources(feed: Feed = None, as_json: AsJson = False) -> None:
     emit_rows(rows, [(key, key) for key in ("feed", "source", "ok", "found", "remedy")], as_json=as_json)
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
+
+
+@app.command("options")
+def source_options(connector: Kind = None, as_json: AsJson = False) -> None:
+    """What a contract's server may say to each connector (`hub.options`)."""
+    rows = [row for name in ([connector] if connector else connectors_on_disk()) for row in _options(name)]
+    emit_rows(rows, [(key, key) for key in ("connector", "option", "default", "meaning")], as_json=as_json)
+
+
+def _options(name: str) -> Iterator[dict[str, Any]]:
+    for option, spec in connector_class(name).Options.model_fields.items():
+        default = "required" if spec.is_required() else str(spec.get_default(call_default_factory=True))
+        yield {"connector": name, "option": spec.alias or option, "default": default, "meaning": spec.description or ""}
 
 
 def _sources(wanted: str | None) -> Iterator[tuple[FeedContract, SourceSpec]]:

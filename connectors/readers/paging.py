@@ -84,7 +84,8 @@ class Pager:
 
     def _fit(self, table: pa.Table, start: int) -> int:
         """How many rows from `start` stay within both bounds; at least one."""
-        count: int = min(self._page_rows, table.num_rows - start)
+        left = table.num_rows - start
+        count: int = -(-left // -(-left // self._page_rows))  # even pages, not a full one and a scrap
         while count > 1 and table.slice(start, count).nbytes > MAX_PAGE_BYTES:
             count //= 2
         return count

@@ -1,7 +1,7 @@
 """Workbooks into pages of text columns, by fastexcel (calamine).
 
-A cell's text is what it holds: whole numbers without `.0`, other numbers with at most 15 significant digits (what a
-spreadsheet shows) and no exponent, dates and times as ISO 8601, formulas' stored values, errors such as `#N/A`.
+A cell's text is what it holds: whole numbers without `.0`, other numbers exactly where nine decimals suffice, else with
+the 15 significant digits that a spreadsheet shows, never with an exponent; dates and times as ISO 8601, formulas' stored values, errors such as `#N/A`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ class _Sheet:
 def _numbers(text: pa.Array, values: pa.DoubleArray) -> pa.Array:
     """The text with every cell that is a number written exactly; text that merely looks like one stays."""
     shortest = values.cast(pa.string())
-    differ = np.flatnonzero(np.asarray(pc.not_equal(text, shortest).fill_null(False)))
+    doubtful = pc.or_(pc.not_equal(text, shortest), pc.equal(text, "-0"))
+    differ = np.flatnonzero(np.asarray(doubtful.fill_null(False)))
     out: list[str | None] | None = None
     for index in differ:
         value, written = values[int(index)].as_py(), text[int(index)].as_py()

@@ -164,8 +164,8 @@ class Message:
         if actions is not None:
             broken["ACTION"] = pc.invert(_filled(pc.is_in(actions, pa.array(list(ACTIONS)))))
         if structure is not None:
-            own = columns["DATAFLOW" if self._start.version == "1.0" else "STRUCTURE_ID"]
-            broken["STRUCTURE_ID"] = pc.invert(_filled(pc.is_in(own, pa.array(sorted(structure.ids)))))
+            own = "DATAFLOW" if self._start.version == "1.0" else "STRUCTURE_ID"
+            broken[own] = pc.invert(_filled(pc.is_in(columns[own], pa.array(sorted(structure.ids)))))
             if self._start.version == "2.0":
                 kind = pc.is_in(pc.utf8_lower(columns["STRUCTURE"]), _KINDS)
                 broken["STRUCTURE"] = pc.invert(_filled(kind))

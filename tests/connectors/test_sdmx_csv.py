@@ -10,9 +10,10 @@ import pytest
 
 from connectors.base import Window
 from connectors.errors import HeaderUnusable, OptionsInvalid
+from connectors.registry import open_file
 from connectors.sdmx.errors import ActionsConflict, SdmxInvalid, StructureMismatch, StructureUnreadable
 from connectors.sdmx.structure import read_structure
-from hub.settings import load_settings
+from hub.settings import load_settings, settings
 from tests.connectors.making import contract, folder, opened, read
 from tests.connectors.structures import structure
 
@@ -58,7 +59,7 @@ def test_version_1(tmp_path: Path) -> None:
         "_row": 1, "_line": 2, "_unit": "m.csv", "FREQ": "A", "AREA": "CN", "TIME_PERIOD": "2024",
         "OBS_VALUE": "1.50", "STATUS": "A", "_problems": None,
     }  # fmt: skip
-    assert rows[1]["_problems"] == "STRUCTURE_ID"
+    assert rows[1]["_problems"] == "DATAFLOW"
     assert delivery.facts["sdmx"]["version"] == "1.0"
     assert delivery.facts["sdmx"]["structures"] == ["AG:DF(1.0)", "AG:DF(9.0)"]
 
@@ -212,6 +213,21 @@ def test_the_structure_lies_under_the_root(tmp_path: Path) -> None:
         message(tmp_path, "DATAFLOW,FREQ\nx,A\n", options={"structure": "absent.xml"})
     with pytest.raises(OptionsInvalid):
         message(tmp_path, "DATAFLOW,FREQ\nx,A\n", options={"structure": "../s.xml"})
+
+
+def test_a_message_given_by_hand_is_held_against_the_source_s_own_structure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "s.xml").write_bytes(STRUCTURE)
+    (tmp_path / "hand.csv").write_text("DATAFLOW,FREQ,AREA,TIME_PERIOD,OBS_VALUE\nAG:DF(1.0),Q,CN,2024,1\n")
+    spec = contract(KEY, connector="sdmx_csv", options={"glob": "*.csv"}, structure="s.xml")
+    with pytest.raises(StructureUnreadable):
+        read(open_file(spec, spec.sources[0], tmp_path / "hand.csv", 1000))
+    (tmp_path / "places.toml").write_text('[places.somewhere]\nroot = "home"\n')
+    monkeypatch.setattr(settings(), "places", tmp_path / "places.toml")
+    (row,), _, _ = read(open_file(spec, spec.sources[0], tmp_path / "hand.csv", 1000))
+    assert row["_problems"] == "FREQ"
 
 
 def published(*parts: str) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.commands.source import app
+from connectors.registry import connectors_on_disk
 from contracts import catalogue
 from hub.settings import settings
 
@@ -59,3 +60,10 @@ def test_what_is_not_there_is_named(listed: str) -> None:
     error = CliRunner().invoke(app, ["check", f"{feed}/nothing"]).exception
     assert getattr(error, "code", None) == "HUB-SRC-008"
     assert CliRunner().invoke(app, ["check", "no_such_feed"]).exception is not None
+
+
+def test_options_are_described_for_every_connector() -> None:
+    rows = json.loads(CliRunner().invoke(app, ["options", "--json"]).stdout)
+    assert {row["connector"] for row in rows} == set(connectors_on_disk())
+    assert all(row["meaning"] for row in rows), [row["option"] for row in rows if not row["meaning"]]
+    assert {row["option"] for row in rows if row["connector"] == "sql_table"} >= {"table", "schema"}
