@@ -87,7 +87,7 @@ class View:
         return [
             (path, self._field(path, entry))
             for path, entry in self.properties
-            if isinstance(entry.get("name"), str) and entry.get("logicalType") in FIELD_TYPES
+            if isinstance(entry.get("name"), str) and str(entry.get("logicalType")) in FIELD_TYPES
         ]
 
     @cached_property

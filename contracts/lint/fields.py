@@ -54,7 +54,7 @@ def check(view: View, around: Around) -> None:
 
 
 def _type(view: View, path: Path_, entry: Any) -> None:
-    name, logical = entry.get("name"), entry.get("logicalType")
+    name, logical = entry.get("name"), str(entry.get("logicalType") or "")
     if logical not in FIELD_TYPES:
         view.document.problem(
             errors.TypeWrong,

@@ -106,7 +106,7 @@ def _schedule(view: View, path: Path_, entry: Mapping[str, Any]) -> None:
 
 def _level_problem(word: str, element: str, entry: Mapping[str, Any]) -> str:
     """Why a service level can't be kept, or empty."""
-    value, unit = entry.get("value"), entry.get("unit", "d")
+    value, unit = entry.get("value"), str(entry.get("unit", "d"))
     number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
     if word in ("freshness", "latency"):
         return "" if number and unit in HOURS else f"a number above 0 with a unit of {', '.join(HOURS)}"
@@ -119,7 +119,7 @@ def _level_problem(word: str, element: str, entry: Mapping[str, Any]) -> str:
 def _people(view: View) -> None:
     accesses = []
     for path, entry in view.mappings(("roles",)):
-        accesses.append(entry.get("access"))
+        accesses.append(str(entry.get("access")))
         if entry.get("access") not in ("push", "read"):
             view.document.problem(
                 errors.PropertyWrong, (*path, "access"), name="access", reason="a role may push or read"

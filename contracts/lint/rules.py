@@ -31,7 +31,7 @@ def check(view: View, around: Around) -> None:
     for path, entry, standing in view.rules():
         label = _label(view, path, entry, seen)
         kind_of = entry.get("type", "library")
-        engine = entry.get("engine")
+        engine = str(entry.get("engine"))
         if kind_of == "sql" or "query" in entry:
             view.document.problem(errors.SqlInContract, path, where=label)
         elif kind_of != "custom":

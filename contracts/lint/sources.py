@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts import errors
 from contracts.lint.around import Around
-from contracts.lint.names import SNAKE
+from contracts.lint.names import MAX_NAME, SNAKE
 from contracts.normalise.registry import form_problems
 from contracts.view import View, map_of_texts, text_map
 
@@ -23,7 +23,7 @@ def check(view: View, around: Around) -> None:
         view.document.problem(errors.Missing, (), where="the contract", what="servers", why="where the feed comes from")
     for path, entry in entries:
         name = entry.get("server")
-        if not isinstance(name, str) or not SNAKE.fullmatch(name) or name in seen:
+        if not isinstance(name, str) or not SNAKE.fullmatch(name) or len(name) > MAX_NAME or name in seen:
             view.document.problem(
                 errors.NameWrong,
                 (*path, "server"),
