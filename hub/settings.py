@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         """Root of the store of landed deliveries and change sets."""
         return self.var / "store"
 
+    @property
+    def data_docs_dir(self) -> Path:
+        """Folder of the Data Docs: a page for each judged batch, <feed>/<batch>.html."""
+        return self.var / "data_docs"
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:

@@ -158,6 +158,12 @@ def get(conn: sa.Connection, batch_id: BatchId) -> Batch:
     return _batch(row)
 
 
+def state_of(conn: sa.Connection, batch_id: BatchId) -> BatchState | None:
+    """The state of a batch, None where there is no such batch."""
+    state: BatchState | None = conn.scalar(sa.select(batch.c.state).where(batch.c.batch_id == batch_id))
+    return state
+
+
 def unfinished(conn: sa.Connection, feed: FeedId) -> list[Batch]:
     """Batches of a feed that a process left on the way, oldest first."""
     query = sa.select(batch).where(batch.c.feed == feed, batch.c.state.in_(UNFINISHED)).order_by(batch.c.batch_no)

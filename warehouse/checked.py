@@ -58,6 +58,12 @@ def folder(feed: FeedId, batch_id: BatchId) -> str:
     return f"checked/{feed}/{batch_id}"
 
 
+def batches_with_pages(store: Store, feed: FeedId) -> list[BatchId]:
+    """Batches of a feed that have checked pages on disk."""
+    place = store.path(f"checked/{feed}")
+    return [BatchId(one.name) for one in sorted(place.iterdir())] if place.is_dir() else []
+
+
 class CheckedPages:
     """The checked pages of one batch."""
 

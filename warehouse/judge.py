@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
+from contracts import suite
 from contracts.checks.duplicates import CONFLICT, DuplicateFinder, UniqueFinder
 from contracts.model import FeedContract
 from contracts.page import BatchMetrics, BatchVerdict, CheckedPage
 from hub import clock, crash
+from hub.settings import settings
 from warehouse import batches, metrics, quarantine_rows
 from warehouse.batches import Batch
 from warehouse.checked import CheckedFile, CheckedPages, Duplicates, Rows
@@ -73,7 +75,7 @@ class Judge:
         facts = {
             **batch.facts,
             "pages": self._pages,
-            "metrics": metrics.as_json(self._figures),
+            "metrics": suite.facts(self._figures),
             "verdicts": [metrics.verdict_json(verdict) for verdict in verdicts],
         }
         with conn.begin():
@@ -109,11 +111,18 @@ class Judge:
         partial = batch.kind == "replay" and not batch.facts.get("whole")
         if partial or not self._contract.batch_rules:
             return ()
-        from contracts.suite import judge  # noqa: PLC0415 - Great Expectations takes seconds to import
-
         with conn.begin():
-            before = metrics.of_batch_before(conn, self._contract, batch)
-        return tuple(judge(self._contract, self._figures, before))
+            before = metrics.of_batch_before(conn, batch)
+        return tuple(
+            suite.judge(
+                self._contract,
+                self._figures,
+                previous=before,
+                docs_dir=settings().data_docs_dir,
+                batch_id=batch.batch_id,
+                now=batch.landed_at or clock.now(),
+            )
+        )
 
     def _quarantine(self, conn: sa.Connection, pages: CheckedPages, batch: Batch, duplicates: Duplicates) -> None:
         """Writes the rows of a held batch that break a rule of their own, so that a person sees them."""

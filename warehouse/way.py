@@ -25,15 +25,16 @@ from contracts.model import FeedContract, SourceSpec
 from hub import log
 from hub.ids import BatchId, FeedId
 from hub.settings import settings
-from warehouse import batches, intake, known, metrics, receipt, registry, traces
+from warehouse import batches, checked, intake, known, metrics, receipt, registry, traces
 from warehouse.batches import Batch, BatchOutcome, BatchState
 from warehouse.checking import checker_for
 from warehouse.contracts_of import contract_of
 from warehouse.engine import connection, holding, translated
 from warehouse.errors import BatchStateWrong, SourceUnknown
 from warehouse.intake import Intake, Origin, Taken
-from warehouse.load import Loader
+from warehouse.load import Loader, clean
 from warehouse.recheck import recheck
+from warehouse.store import store
 from warehouse.timing import Timing
 
 Progress = Callable[[str, int], None]
@@ -168,6 +169,7 @@ def _prepare(conn: sa.Connection, contract: FeedContract) -> None:
 
 def _unfinished(conn: sa.Connection, contract: FeedContract) -> list[Batch]:
     """What other processes left on the way; batches that never landed are abandoned and their files removed."""
+    _clean_up(conn, contract)
     with conn.begin():
         left = batches.unfinished(conn, contract.id)
     for batch in left:
@@ -177,6 +179,18 @@ def _unfinished(conn: sa.Connection, contract: FeedContract) -> list[Batch]:
                 batches.move(conn, batch, "abandoned", state_reason="the process ended before the delivery had landed")
             log.get("way").warning("a delivery that never landed is taken anew", batch=batch.batch_id, feed=batch.feed)
     return [batch for batch in left if batch.state != "opened"]
+
+
+def _clean_up(conn: sa.Connection, contract: FeedContract) -> None:
+    """Removes the checked pages of batches whose process ended between its last commit and its own cleaning."""
+    place = store()
+    for batch_id in checked.batches_with_pages(place, contract.id):
+        with conn.begin():
+            state = batches.state_of(conn, batch_id)
+        if state is None:
+            checked.CheckedPages(place, contract.id, batch_id).delete()
+        elif state not in batches.UNFINISHED:
+            clean(conn, place, _see(conn, batch_id))
 
 
 def _onward(conn: sa.Connection, batch: Batch, progress: Progress) -> BatchOutcome:

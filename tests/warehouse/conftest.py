@@ -40,7 +40,8 @@ class Hub:
         """Every event handed to the outbox, in lane order."""
         found = []
         for path, topic in self.all(
-            "select path, topic from hub.outbox where topic like :topic order by lane, seq", topic=f"hub.sample.{feed}.%"
+            "select path, topic from hub.outbox where topic like :topic order by lane, seq",
+            topic=f"hub.sample.{feed}.%",
         ):
             with ChangeSet(store(), path) as changes:
                 assert changes.facts.topic == topic

@@ -85,15 +85,15 @@ def contract(feed: str = "sample_vouchers", **more: Any) -> FeedContract:
 HELD = BatchRule(RuleId("batch.rows"), "row_count", {"min": "5"}, gate=True)
 
 
-def row(number: int, **more: Any) -> list[str]:
+def row(at: int, **more: Any) -> list[str]:
     values = {
-        "number": f"V{number:06d}",
-        "payee": f"P{number % 7}",
-        "amount": f"{number}.50",
+        "number": f"V{at:06d}",
+        "payee": f"P{at % 7}",
+        "amount": f"{at}.50",
         "paid_on": "2026-01-31",
         "version": "1",
         "status": "",
-        "note": f"note {number}",
+        "note": f"note {at}",
         **more,
     }
     return [str(values[name]) for name in HEADERS]

@@ -38,13 +38,23 @@ class Server:
     def _run(self, program: str, *args: str) -> None:
         subprocess.run(
             [str(self.bin / "bin" / program), *args],
-            check=True, capture_output=True, user=self.who.uid, group=self.who.gid, cwd="/",
+            check=True,
+            capture_output=True,
+            user=self.who.uid,
+            group=self.who.gid,
+            cwd="/",
         )
 
     def start(self) -> None:
         options = {
-            "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "jit": "off",
-            "max_connections": 60, "shared_buffers": "128MB", "max_wal_size": "2GB", "fsync": "off",
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "jit": "off",
+            "max_connections": 60,
+            "shared_buffers": "128MB",
+            "max_wal_size": "2GB",
+            "fsync": "off",
         }
         args = [str(self.bin / "bin" / "postgres"), "-D", str(self.data)]
         for name, value in options.items():

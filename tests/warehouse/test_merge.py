@@ -1,0 +1,168 @@
+"""What rows mean beside what is there: revisions, corrections, moves, withdrawals, versions, duplicates, snapshots."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from contracts.model import RowRule
+from hub.ids import RuleId
+from tests.warehouse.conftest import Hub
+from tests.warehouse.feeds import contract, drop, row, rows, source
+from warehouse import way
+from warehouse.batches import BatchOutcome
+
+pytestmark = pytest.mark.stack
+
+
+def told(hub: Hub) -> list[tuple[str, str, int, str]]:
+    return [(e["record_key"], e["key"], e["revision"], e["change"]) for e in hub.events()]
+
+
+def run(**more: object) -> BatchOutcome:
+    done = way.run_feed(contract(**more))
+    assert len(done) == 1
+    return done[0]
+
+
+def test_there_and_back_again_is_three_revisions(hub: Hub) -> None:
+    for number, (amount, version) in enumerate([("1.00", 1), ("2.00", 2), ("1.00", 3)]):
+        drop(hub.drop, f"{number}.csv", [row(1, amount=amount, version=version), row(2)])
+        done = run()
+        assert (done.loaded, done.unchanged) == ((2, 0) if number == 0 else (1, 1))
+    assert told(hub) == [
+        ("V000001", "P1", 1, "recorded"),
+        ("V000002", "P2", 1, "recorded"),
+        ("V000001", "P1", 2, "corrected"),
+        ("V000001", "P1", 3, "corrected"),
+    ]
+    assert hub.all("select hub_revision, amount::text from history.sample_vouchers order by 1") == [
+        (1, "1.00"),
+        (2, "2.00"),
+    ]
+    assert hub.one("select hub_revision, amount::text from core.sample_vouchers where hub_key='V000001'") == (3, "1.00")
+    replaced = (
+        "select b.delivery from history.sample_vouchers h join hub.batch b on b.batch_no = h.hub_replaced_by_batch"
+    )
+    assert sorted(hub.all(replaced)) == [("1.csv",), ("2.csv",)]
+
+
+def test_unchanged_rows_are_neither_rewritten_nor_republished(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(50))
+    run()
+    before = hub.all("select hub_key, hub_batch_no, xmin::text from core.sample_vouchers order by 1")
+    drop(hub.drop, "b.csv", [*rows(50), row(51)])
+    done = run()
+    assert (done.loaded, done.unchanged, done.events) == (1, 50, 1)
+    after = hub.all("select hub_key, hub_batch_no, xmin::text from core.sample_vouchers order by 1")
+    assert after[:50] == before
+
+
+def test_an_older_source_version_never_overwrites_a_newer(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", [row(1, version=9, amount="9.00")])
+    run()
+    drop(hub.drop, "b.csv", [row(1, version=10, amount="10.00")])
+    assert run().loaded == 1
+    drop(hub.drop, "c.csv", [row(1, version=2, amount="2.00")])
+    done = run()
+    assert (done.loaded, done.unchanged) == (0, 1)
+    assert hub.value("select rows_stale from hub.batch where delivery = 'c.csv'") == 1
+    assert hub.value("select amount::text from core.sample_vouchers") == "10.00"
+
+
+def test_a_moved_record_is_withdrawn_under_the_old_key_and_recorded_under_the_new(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", [row(1, payee="OLD"), row(2)])
+    run()
+    drop(hub.drop, "b.csv", [row(2, amount="5", version=2), row(1, payee="NEW", version=2), row(3)])
+    done = run()
+    assert (done.loaded, done.events) == (3, 4)
+    assert told(hub)[2:] == [
+        ("V000002", "P2", 2, "corrected"),
+        ("V000001", "OLD", 2, "withdrawn"),
+        ("V000001", "NEW", 3, "recorded"),
+        ("V000003", "P3", 1, "recorded"),
+    ]
+    left, came = (json.loads(event["data"]) for event in hub.events()[3:5])
+    assert left["moved_to"] == "NEW" and "record" not in left
+    assert came["moved_from"] == "OLD" and came["record"]["payee"] == "NEW"
+    assert hub.value("select hub_revision from core.sample_vouchers where hub_key = 'V000001'") == 3
+
+
+def test_withdrawals(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", [row(1), row(2), row(8, status="void")])
+    done = run()
+    assert (done.loaded, done.unchanged) == (2, 1), "nothing is known to withdraw"
+    drop(hub.drop, "b.csv", [row(1, status="void", version=2)])
+    assert run().loaded == 1
+    drop(hub.drop, "c.csv", [row(1, status="void", version=3)])
+    assert run().unchanged == 1, "it is withdrawn already"
+    drop(hub.drop, "d.csv", [row(1, version=4)])
+    assert run().loaded == 1
+    assert told(hub)[2:] == [("V000001", "P1", 2, "withdrawn"), ("V000001", "P1", 3, "recorded")]
+    assert "record" not in json.loads(hub.events()[2]["data"])
+
+
+def test_duplicates_within_a_batch(hub: Hub) -> None:
+    lines = rows(3000)
+    lines[10] = row(2500)  # the same record on another page
+    lines[20] = row(2400, amount="7")  # contradicts row 2400
+    drop(hub.drop, "a.csv", lines)
+    done = run()
+    assert (done.rows_in, done.loaded, done.unchanged, done.quarantined) == (3000, 2997, 1, 2)
+    assert done.quarantined_by_rule == {"_key.conflict": 2}
+    assert hub.all("select row_no, source_row, record_key, raw->>'amount' from hub.quarantine order by 1") == [
+        (21, 22, "V002400", "7"),
+        (2400, 2401, "V002400", "2400.50"),
+    ]
+
+
+def test_a_field_that_must_be_unique(hub: Hub) -> None:
+    made = contract()
+    made = replace(made, row_rules=(*made.row_rules, RowRule(RuleId("note.unique"), "unique", ("note",))))
+    drop(hub.drop, "a.csv", [row(1, note="same"), row(2, note="same"), row(3)])
+    done = way.run_feed(made)[0]
+    assert (done.loaded, done.quarantined_by_rule) == (1, {"note.unique": 2})
+
+
+def test_a_snapshot_withdraws_what_no_longer_comes(small_parts: Hub) -> None:
+    hub = small_parts
+    drop(hub.drop, "a.csv", rows(2000))
+    assert run(completeness="snapshot").loaded == 2000
+    drop(hub.drop, "b.csv", [*rows(400), row(401, amount="bad")])
+    done = run(completeness="snapshot")
+    assert (done.loaded, done.unchanged, done.quarantined, done.events) == (0, 400, 1, 1599)
+    assert hub.value("select count(*) from core.sample_vouchers where hub_withdrawn") == 1599
+    assert hub.value("select hub_withdrawn from core.sample_vouchers where hub_key = 'V000401'") is False
+    assert hub.one("select parts, parts_loaded, withdrawn_missing from hub.batch where delivery='b.csv'") == (
+        4,
+        4,
+        1599,
+    )
+    gone = [event for event in hub.events() if event["change"] == "withdrawn"]
+    assert [event["record_key"] for event in gone] == [f"V{n:06d}" for n in range(402, 2001)]
+    assert json.loads(gone[0]["data"])["row"] is None
+    drop(hub.drop, "c.csv", rows(2001))
+    done = run(completeness="snapshot")
+    assert (done.loaded, done.unchanged) == (1600, 401)
+    assert {event["revision"] for event in hub.events()[-1600:-1]} == {3}
+
+
+def test_two_publishers_of_one_snapshot_feed_leave_each_other_alone(hub: Hub) -> None:
+    two = (source("drop", constants={"status": "a"}), source("other", constants={"status": "b"}))
+    headers = ("number", "payee", "amount", "paid_on", "version", "note")
+    lines = [[value for at, value in enumerate(line) if at != 5] for line in rows(20)]
+    made = contract(completeness="snapshot", sources=two)
+    way.run_feed(made, "drop", file=drop(hub.drop, "a.csv", lines[:10], headers))
+    done = way.run_feed(made, "other", file=drop(hub.drop, "b.csv", lines[10:], headers))
+    assert done[0].loaded == 10
+    assert hub.value("select count(*) from core.sample_vouchers where not hub_withdrawn") == 20
+
+
+def test_a_row_whose_key_is_unreadable_stops_snapshot_withdrawals(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(10))
+    run(completeness="snapshot")
+    drop(hub.drop, "b.csv", [*rows(5), row(6, number="")])
+    assert run(completeness="snapshot").events == 0
+    assert hub.value("select count(*) from core.sample_vouchers where hub_withdrawn") == 0
