@@ -23,6 +23,7 @@ class FeedLine:
     feed: str
     batch: str | None
     delivery: str
+    kind: str  # pull, replay … ; empty where there was nothing new
     state: str
     rows_in: int = 0
     loaded: int = 0
@@ -74,7 +75,7 @@ def line(one: Batch) -> FeedLine:
         published = int(conn.scalar(query) or 0)
     end = one.loaded_at or one.checked_at or one.landed_at or one.opened_at
     return FeedLine(
-        one.feed, one.batch_id, one.delivery, one.state, one.rows_in, one.rows_loaded, one.rows_unchanged,
+        one.feed, one.batch_id, one.delivery, one.kind, one.state, one.rows_in, one.rows_loaded, one.rows_unchanged,
         one.rows_quarantined, one.rows_refused, published, round((end - one.opened_at).total_seconds(), 2), by_rule,
         one.state_reason,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,13 @@ from hub.stack import StackState
 from hub.stack.layout import Layout, write_private
 
 if TYPE_CHECKING:
+    from demo.outcome import FeedLine
     from demo.run import Demo
     from demo.travel import Result
 
 SAMPLES = 3
+RULES_SHOWN = 4
+HEADINGS = ("rows in", "loaded", "unchanged", "quarantined", "refused", "published")
 FIGURES = ("rows_in", "loaded", "unchanged", "quarantined", "refused", "published")
 
 
@@ -112,36 +116,32 @@ def show(console: Console, demo: Demo, *, kept: bool) -> None:
         for name, place in demo.where:
             console.print(f"  {name:<20} {escape(place)}", soft_wrap=True)
         if kept:
+            console.print(f"  for the commands     export HUB_PLACES={_short(demo.agencies.folder.places)}")
             console.print("  stop everything      .venv/bin/hub stack down")
 
 
 def _feeds(result: Result) -> Table:
+    """One line a feed; what an engineer replayed stands apart."""
     table = Table(title="feeds", header_style="bold")
-    for heading in (
-        "feed",
-        "delivery",
-        "state",
-        "rows in",
-        "loaded",
-        "unchanged",
-        "quarantined",
-        "refused",
-        "published",
-        "s",
-        "quarantined by rule",
-    ):
-        right = heading in ("rows in", "loaded", "unchanged", "quarantined", "refused", "published", "s")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for heading in ("feed", "deliveries", *HEADINGS, "s", "quarantined by rule"):
+        right = heading not in ("feed", "quarantined by rule")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=heading == "feed")
+    groups: dict[tuple[str, str], list[FeedLine]] = {}
     for line in result.lines:
-        figures = [f"{getattr(line, name):,}" for name in FIGURES]
-        rules = ", ".join(f"{rule} {count:,}" for rule, count in sorted(line.quarantined_by_rule.items(), key=_most))
+        groups.setdefault((line.feed, "replay" if line.kind == "replay" else ""), []).append(line)
+    for (feed, kind), lines in sorted(groups.items()):
+        rules: Counter[str] = Counter()
+        for line in lines:
+            rules.update(line.quarantined_by_rule)
+        shown = [f"{rule} {count:,}" for rule, count in rules.most_common(RULES_SHOWN)]
+        more = [f"and {len(rules) - RULES_SHOWN} more rules"] if len(rules) > RULES_SHOWN else []
+        deliveries = sum(line.batch is not None for line in lines)
         table.add_row(
-            escape(line.feed),
-            escape(Path(line.delivery).name),
-            line.state,
-            *figures,
-            f"{line.seconds:.1f}",
-            escape(rules),
+            escape(f"{feed} ({kind})" if kind else feed),
+            f"{deliveries}" if deliveries else "nothing new",
+            *(f"{sum(getattr(line, name) for line in lines):,}" for name in FIGURES),
+            f"{sum(line.seconds for line in lines):.1f}",
+            escape(", ".join([*shown, *more])),
         )
     return table
 
@@ -165,10 +165,6 @@ def _repaired(result: Result) -> dict[str, Any] | None:
         "feed": one.feed, "batch": one.batch, "row": one.row, "key": one.key, "field": one.field, "before": one.before,
         "after": one.after, "replay_batch": one.replayed_as, "loaded": one.loaded,
     }  # fmt: skip
-
-
-def _most(entry: tuple[str, int]) -> int:
-    return -entry[1]
 
 
 def _line(value: Mapping[str, Any] | Iterable[Any]) -> str:

@@ -165,7 +165,7 @@ class Travel:
         self.result.batches = outcome.since(before)
         self.result.lines = [outcome.line(one) for one in self.result.batches]
         quiet = {feed.id for feed in feeds} - {one.feed for one in self.result.batches}
-        self.result.lines += [FeedLine(name, None, "", "nothing new") for name in sorted(quiet)]
+        self.result.lines += [FeedLine(name, None, "", "", "nothing new") for name in sorted(quiet)]
         claims = [claim for one in self.result.batches for claim in proof.of_batch(one, planted)]
         claims += proof.of_topics(self.result.readings, outcome.published_by_topic())
         waiting = outcome.waiting(one.batch_id for one in self.result.batches)
