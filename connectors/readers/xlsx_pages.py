@@ -105,16 +105,15 @@ class _Sheet:
         cells = self._exact(cells.select(range(last)), header + 1)
         keep = np.array(pc.invert(empty_rows(cells)))
         malformed = []
-        for index in [index for index, name in enumerate(names) if not name]:
-            for row in np.flatnonzero(np.asarray(cells.column(index).is_valid()) & keep):
-                text = "\t".join(value or "" for value in cells.slice(int(row), 1).to_pylist()[0].values())
-                reason = f"a value in column {index + 1}, which has no name"
-                malformed.append((int(row), header + 2 + int(row), text, reason))
+        for row, reason in sorted(_bad_rows(cells, names).items()):
+            if keep[row]:
+                text = "\t".join(value or "" for value in cells.slice(row, 1).to_pylist()[0].values())
+                malformed.append((row, header + 2 + row, text.replace("\x00", "\u2400"), reason))
                 keep[row] = False
         named = [index for index, name in enumerate(names) if name]
         table = cells.select(named).rename_columns([names[index] for index in named]).filter(pa.array(keep))
         order = np.flatnonzero(keep)
-        yield from pager.add(table, order=order, source_rows=order + header + 2, malformed=sorted(malformed))
+        yield from pager.add(table, order=order, source_rows=order + header + 2, malformed=malformed)
         yield from pager.finish()
 
     def _exact(self, cells: pa.Table, skipped: int) -> pa.Table:
@@ -135,6 +134,19 @@ class _Sheet:
             if _any(pc.match_substring_regex(column, _DATE)):
                 cells = cells.set_column(index, cells.schema.field(index), _dates(column))
         return cells
+
+
+def _bad_rows(cells: pa.Table, names: list[str]) -> dict[int, str]:
+    """Rows that can't be taken as they are, and why."""
+    bad: dict[int, str] = {}
+    for index, (column, name) in enumerate(zip(cells.columns, names, strict=True)):
+        nul = pc.match_substring(column, "\x00")  # a workbook writes it as _x0000_
+        for row in np.flatnonzero(np.asarray(nul.fill_null(False))).tolist():
+            bad.setdefault(row, "a NUL character")
+        if not name:
+            for row in np.flatnonzero(np.asarray(column.is_valid())).tolist():
+                bad.setdefault(row, f"a value in column {index + 1}, which has no name")
+    return bad
 
 
 def _numbers(text: pa.Array, values: pa.DoubleArray) -> pa.Array:

@@ -125,6 +125,15 @@ def test_a_value_in_a_column_without_a_name_is_malformed() -> None:
     assert [(bad.row, bad.source_row, bad.text) for page in pages for bad in page.malformed] == [(2, 3, "3\tstray\t4")]
 
 
+def test_control_characters_arrive_and_a_nul_costs_its_row() -> None:
+    content = book({"S": [("id", "amount"), (1, "SHA _x001A_ Towers"), (2, "x_x0000_y"), (3, "_x")]})
+    pages = pages_of(content)
+    assert column(pages, "amount") == ["SHA \x1a Towers", "_x"]
+    assert [(bad.row, bad.text, bad.reason) for page in pages for bad in page.malformed] == [
+        (2, "2\tx␀y", "a NUL character")
+    ]
+
+
 def test_what_is_missing_is_named() -> None:
     content = book({"S": [("x", "y"), (1, 2)]})
     with pytest.raises(SheetMissing, match=r"no sheet T.*has S"):
