@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from contracts.model import FieldSpec, FieldType
 from contracts.yaml_strict import Document, Path_
@@ -166,7 +166,7 @@ def implementation(entry: Mapping[str, Any]) -> tuple[str, tuple[str, ...] | Non
         return "", None, {}
     rest = {name: value for name, value in body.items() if name not in ("kind", "fields")}
     kind = body.get("kind")
-    named = cast("tuple[str, ...] | None", texts(body["fields"]) if "fields" in body else None)
+    named = texts(body["fields"]) if "fields" in body else None
     return (kind if isinstance(kind, str) else ""), named, rest
 
 
