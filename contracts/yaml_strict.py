@@ -183,7 +183,7 @@ class _Builder:
             if event.tags or event.version:
                 self.note(errors.YamlForbidden, event, feature="a % directive")
         elif isinstance(event, yaml.AliasEvent):
-            self.stop(errors.YamlForbidden, event, feature=f"an alias (*{event.anchor[:40]})")
+            self.stop(errors.YamlForbidden, event, feature=f"an alias (*{str(event.anchor)[:40]})")
         elif isinstance(event, yaml.NodeEvent):
             self.node(event)
         elif isinstance(event, yaml.CollectionEndEvent):
