@@ -20,6 +20,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,9 @@ from contracts.normalise.column import FieldColumn
 from contracts.normalise.texts import canonical_text
 
 Rows = npt.NDArray[np.intp]
+_Piece = Any  # a BinaryArray of all rows, or a _Few
 _SLICE = 8_192  # records that are joined and hashed at a time
-_PAIRS = 65_536  # pairs of distinct values that a table is made for
+_PAIRS = 2_000_000  # pairs of distinct values that a table is made for
 _FEW = 8_192  # pairs met up to which a joined column is worth having
 
 
@@ -96,71 +98,97 @@ def record_bytes(columns: Sequence[FieldColumn], keep: Rows | None = None) -> li
     return found
 
 
-def _joined(head: pa.Array | pa.Scalar, pieces: Sequence[pa.Array], start: int, count: int) -> pa.BinaryArray:
+def _joined(head: pa.Array | pa.Scalar, pieces: Sequence[_Piece], start: int, count: int) -> pa.BinaryArray:
     first = head if isinstance(head, pa.Scalar) else head.slice(start, count)
-    parts = [piece.slice(start, count) for piece in pieces]
+    parts = [piece.rows(start, count) if isinstance(piece, _Few) else piece.slice(start, count) for piece in pieces]
     return pc.binary_join_element_wise(first, *parts, b"\n", null_handling="skip")
 
 
-def _head_and_pieces(columns: Sequence[FieldColumn], keep: Rows | None) -> tuple[pa.Array | pa.Scalar, list[pa.Array]]:
-    """The head's digest, and arrays of texts in the order of the fields' names.
+def _head_and_pieces(columns: Sequence[FieldColumn], keep: Rows | None) -> tuple[pa.Array | pa.Scalar, list[_Piece]]:
+    """The head's digest, and the texts in the order of the fields' names.
 
     The join costs by pieces, so neighbouring columns with few distinct values are made one column of few pairs.
     """
     ordered = sorted(columns, key=lambda column: column.spec.name)
-    pieces: list[pa.Array] = []
-    few: _Few | None = None
+    pieces: list[_Piece] = []
     for column in ordered:
-        texts = _escaped(column.texts, "\n", "\\n")
+        texts = _escaped(column.texts, "\n", "\\n").cast(pa.binary())
         if column.text.codes is None:
-            if few is not None:
-                pieces.append(few.rows())
-                few = None
-            pieces.append((texts if keep is None else texts.take(pa.array(keep))).cast(pa.binary()))
+            pieces.append(texts if keep is None else texts.take(pa.array(keep)))
             continue
         codes = column.text.codes if keep is None else column.text.codes[keep]
-        one = _Few.of(texts.cast(pa.binary()), codes)
-        both = few.with_(one) if few is not None else one
-        if both is None and few is not None:
-            pieces.append(few.rows())
-        few = both or one
-    if few is not None:
-        pieces.append(few.rows())
+        one = _Few.of(texts, codes)
+        last = pieces[-1] if pieces else None
+        both = last.with_(one) if isinstance(last, _Few) else None
+        if both is None:
+            pieces.append(one)
+        else:
+            pieces[-1] = both
     return _heads(ordered, keep), pieces
 
 
 @dataclass(frozen=True, slots=True)
 class _Few:
-    """Texts of few distinct values: `codes` point into `values`, whose last is null."""
+    """Texts of few distinct values: `codes` point into `values`, which may hold null; None: all rows have the first."""
 
     values: pa.BinaryArray
-    codes: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.int32] | None
+    size: int
 
     @classmethod
     def of(cls, values: pa.BinaryArray, codes: npt.NDArray[np.int32]) -> _Few:
+        if len(values) <= 1:
+            absent = codes < 0
+            if absent.all():
+                return cls(pa.nulls(1, pa.binary()), None, codes.size)
+            if not absent.any():
+                return cls(values, None, codes.size)
+        elif not (codes < 0).any():
+            return cls(values, codes, codes.size)
         ended = pa.concat_arrays([values, pa.nulls(1, pa.binary())])
-        return cls(ended, np.where(codes < 0, np.int32(len(values)), codes))
+        return cls(ended, np.where(codes < 0, np.int32(len(values)), codes), codes.size)
 
-    def rows(self) -> pa.BinaryArray:
-        return self.values.take(pa.array(self.codes))
+    def rows(self, start: int, count: int) -> pa.BinaryArray:
+        """The texts of some rows."""
+        if self.codes is None:
+            count = min(count, self.size - start)
+            return self.values.take(pa.array(np.zeros(count, dtype=np.int32)))
+        return self.values.take(pa.array(self.codes[start : start + count]))
 
     def with_(self, other: _Few) -> _Few | None:
         """Both columns joined by a line feed, or None where that makes too many values."""
+        if other.codes is None:
+            return _Few(_pair(self.values, _repeated(other.values, len(self.values))), self.codes, self.size)
+        if self.codes is None:
+            return _Few(_pair(_repeated(self.values, len(other.values)), other.values), other.codes, self.size)
         width = len(other.values)
-        if len(self.values) * width > _PAIRS:
+        count = len(self.values) * width
+        if count > _PAIRS:
             return None
         pairs = self.codes * np.int32(width) + other.codes
-        seen = np.zeros(len(self.values) * width, dtype=np.int32)
-        seen[pairs] = 1
+        seen = np.zeros(count, dtype=np.bool_)
+        seen[pairs] = True
         met = np.flatnonzero(seen)
         if met.size > _FEW:
             return None
+        number = np.empty(count, dtype=np.int32)
+        number[met] = np.arange(met.size, dtype=np.int32)
         one, two = self.values.take(pa.array(met // width)), other.values.take(pa.array(met % width))
-        absent = pc.and_(pc.is_null(one), pc.is_null(two))
-        # Arrow 26 leaves out a row whose parts are all null, instead of joining nothing.
-        text = pc.binary_join_element_wise(pc.if_else(absent, b"", one), two, b"\n", null_handling="skip")
-        seen[met] = np.arange(met.size)
-        return _Few(pc.if_else(absent, pa.scalar(None, pa.binary()), text), seen[pairs])
+        return _Few(_pair(one, two), number[pairs], self.size)
+
+
+def _repeated(value: pa.BinaryArray, count: int) -> pa.BinaryArray:
+    return value.take(pa.array(np.zeros(count, dtype=np.int32)))
+
+
+def _pair(one: pa.BinaryArray, two: pa.BinaryArray) -> pa.BinaryArray:
+    """Two texts with a line feed between; one alone where the other is null; null where both are."""
+    if one.null_count == 0 or two.null_count == 0:
+        return pc.binary_join_element_wise(one, two, b"\n", null_handling="skip")
+    # Arrow's join leaves a row out altogether where every argument is null, and the array comes out shorter.
+    absent = pc.and_(pc.is_null(one), pc.is_null(two))
+    text = pc.binary_join_element_wise(pc.if_else(absent, b"", one), two, b"\n", null_handling="skip")
+    return pc.if_else(absent, pa.scalar(None, pa.binary()), text)
 
 
 def head_digest(names: Sequence[str]) -> bytes:

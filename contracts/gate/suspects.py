@@ -24,7 +24,7 @@ _STRICT = (
     rf"|[0-9]{{2}}{_DAY}[0-9]{{3}})(?:[^0-9]|$)"
 )
 _LOOSE = rf"{_D}(?:{_GAP}{_D}){{14}}"
-_WEIGHTS = np.array([pow(2, 17 - at, 11) for at in range(17)], dtype=np.int32)
+_WEIGHTS = np.array([pow(2, 17 - at, 11) for at in range(17)], dtype=np.float32)
 _CHECKS = np.frombuffer(b"10X98765432", dtype=np.uint8)
 
 
@@ -73,8 +73,8 @@ def _among(values: pa.StringArray, view: TextBytes) -> Rows:
         hits = to_mask(pc.match_substring_regex(some, _STRICT))
         where, number = fixed_rows(some, 18)
         if where.size:
-            digits = number[:, :17].astype(np.int32) - 48
-            check = _CHECKS[(digits @ _WEIGHTS) % 11]
+            digits = number[:, :17] - np.uint8(48)
+            check = _CHECKS[(digits.astype(np.float32) @ _WEIGHTS).astype(np.int32) % 11]
             last = np.where(number[:, 17] == ord("x"), ord("X"), number[:, 17])
             hits[where] &= (check == last) | (digits > 9).any(axis=1)
         return rows[hits]

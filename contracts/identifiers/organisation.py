@@ -12,7 +12,6 @@ CHECKS = "0123456789X"  # index = check value; 10 is X, 11 counts as 0
 _VALUE = np.full(256, 255, dtype=np.uint8)
 _VALUE[np.frombuffer(ALPHABET.encode(), dtype=np.uint8)] = np.arange(36, dtype=np.uint8)
 _CHECK_BYTES = np.frombuffer(CHECKS.encode(), dtype=np.uint8)
-_WEIGHTS = np.array(WEIGHTS, dtype=np.int32)
 
 
 def check_character(body: str) -> str:
@@ -29,8 +28,10 @@ def is_valid(code: str) -> bool:
 
 def valid_matrix(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """For rows of nine bytes each, shape (n, 9): which are valid codes."""
-    values = _VALUE[codes[:, :8]]
-    known = (values != 255).all(axis=1)
-    total = values.astype(np.int32) @ _WEIGHTS
+    values = _VALUE[np.ascontiguousarray(codes[:, :8].T)]
+    known = values.max(axis=0) < len(ALPHABET)
+    total = np.zeros(len(codes), dtype=np.uint16)
+    for value, weight in zip(values, WEIGHTS, strict=True):
+        total += value.astype(np.uint16) * np.uint16(weight)
     checks: npt.NDArray[np.bool_] = known & (_CHECK_BYTES[(11 - total % 11) % 11] == codes[:, 8])
     return checks

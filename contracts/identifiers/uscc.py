@@ -43,7 +43,6 @@ ORGANISATION: Final = 8  # positions 9-17 satisfy GB 11714
 _VALUE = np.full(256, 255, dtype=np.uint8)
 _VALUE[np.frombuffer(ALPHABET.encode(), dtype=np.uint8)] = np.arange(31, dtype=np.uint8)
 _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
-_WEIGHTS = np.array(WEIGHTS, dtype=np.int32)
 
 
 def _pairs(table: dict[str, str]) -> npt.NDArray[np.bool_]:
@@ -89,9 +88,12 @@ def findings_of(values: pa.StringArray) -> npt.NDArray[np.uint8]:
     where, rows = fixed_rows(values, 18)
     if where.size == 0:
         return bits
-    digits = _VALUE[rows]
-    known = (digits != 255).all(axis=1)
-    total = digits[:, :17].astype(np.int32) @ _WEIGHTS
+    # One vector for each of the 18 positions: short rows are slow to reduce.
+    digits = _VALUE[np.ascontiguousarray(rows.T)]
+    known = digits.max(axis=0) < len(ALPHABET)
+    total = np.zeros(where.size, dtype=np.uint16)
+    for digit, weight in zip(digits[:17], WEIGHTS, strict=True):
+        total += digit.astype(np.uint16) * np.uint16(weight)
     right = known & (_LETTERS[(31 - total % 31) % 31] == rows[:, 17])
     found = np.zeros(where.size, dtype=np.uint8)
     found[right] = CHECKSUM

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.model import FieldSpec
-from contracts.normalise.buffers import Mask
+from contracts.normalise.buffers import Mask, text_bytes
 from contracts.normalise.texts import canonical_text
 
 _SAMPLE = 1_024
@@ -59,8 +59,11 @@ class TextColumn:
 def text_column(rows: pa.StringArray, *, distinct: bool | None = None) -> TextColumn:
     """The column, by distinct values where that pays (`distinct` decides; None: a sample does)."""
     size = len(rows)
-    if distinct is None:
-        distinct = size > _SAMPLE and len(rows.slice(0, _SAMPLE).dictionary_encode().dictionary) <= _FEW
+    if distinct is None or (distinct and size > _SAMPLE):
+        found = len(rows.slice(0, _SAMPLE).dictionary_encode().dictionary) if size > _SAMPLE else _SAMPLE
+        if found == 1 and _one_value(rows):
+            return TextColumn(rows.slice(0, 1), np.zeros(size, dtype=np.int32), size)
+        distinct = distinct or found <= _FEW
     if not distinct:
         return TextColumn(rows, None, size)
     encoded = rows.dictionary_encode()
@@ -68,6 +71,17 @@ def text_column(rows: pa.StringArray, *, distinct: bool | None = None) -> TextCo
     if codes.null_count:
         codes = pc.fill_null(codes, -1)
     return TextColumn(encoded.dictionary, codes.to_numpy(), size)
+
+
+def _one_value(rows: pa.StringArray) -> bool:
+    """Whether all rows have one and the same value."""
+    if rows.null_count:
+        return False
+    view = text_bytes(rows)
+    width = int(view.offsets[1])
+    if width * len(rows) != view.data.size or not (np.diff(view.offsets) == width).all():
+        return False
+    return width == 0 or bool((view.data.reshape(-1, width) == view.data[:width]).all())
 
 
 def constant_column(text: str, size: int) -> TextColumn:
