@@ -34,16 +34,21 @@ WARM: tuple[str, ...] = (
     "pyarrow.compute",
     "pyarrow.csv",
     "pyarrow.parquet",
+    "pyarrow.pandas_compat",
+    "lxml.html",
+    "jinja2.ext",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "httpx",
     "great_expectations",
+    "contracts.catalogue",
     "dags.factory",
     "hub.settings",
     "warehouse.way",
     "exchange.publication",
 )
-"""Modules that are safe to inherit: none starts a thread that a fork would lose (polars does, so it is not here)."""
+"""Modules that are safe to inherit. polars, which the warehouse imports, starts a thread that a fork does not get: it clears
+spilled files of the out-of-core engine, which nothing here uses."""
 
 
 class WarmLocalExecutor(LocalExecutor):
@@ -63,7 +68,7 @@ def warm(log: Any) -> list[str]:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    missing = [name for name in WARM if not _import(name, log)]
+    missing = [name for name in (*WARM, *_connectors()) if not _import(name, log)]
     log.info("workers start warm after %.1f s (%.1f s CPU)", time.monotonic() - began, time.process_time() - cpu)
     return missing
 
@@ -79,6 +84,13 @@ def knock(url: str) -> None:
         connection.request("GET", f"{where.path.rstrip('/')}/health")
         connection.getresponse()
     connection.close()
+
+
+def _connectors() -> list[str]:
+    """The connectors on disk, as modules."""
+    from connectors.registry import connectors_on_disk
+
+    return [f"connectors.{name}" for name in connectors_on_disk()]
 
 
 def _import(name: str, log: Any) -> bool:

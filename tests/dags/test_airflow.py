@@ -93,6 +93,12 @@ def test_a_run_takes_the_feed_the_whole_way_and_xcom_holds_ids_and_counts(on_tri
     )
     assert loaded == [(carried["batches"][0], 10, "pull")]
     assert len(on_trial.cursor(GOOD)) == 1
+    asset = on_trial.airflow._ask(
+        "GET", "/assets/events", params={"source_dag_id": run.dag_id, "source_run_id": run.run_id}
+    )
+    assert [(event["source_task_id"], event["uri"]) for event in asset["asset_events"]] == [
+        ("published", f"kafka://hub/hub.testing.{GOOD}.v1")
+    ]
     only_ids_and_counts({"carry": carried, "published": published})
 
 

@@ -53,14 +53,7 @@ customProperties:
     en: A row with a secrecy mark is refused
 
 servers:
-- server: trial_api
-  type: custom
-  description: The trial agency
-  customProperties:
-  - {{property: hub.connector, value: http_json}}
-  - {{property: hub.place, value: trial_api}}
-  - {{property: hub.options, value: {{path: /{feed}, cursor_param: since, until_param: until, attempts: 1}}}}
-
+{servers}
 schema:
 - name: record
   businessName: 试验记录
@@ -159,6 +152,26 @@ support:
   description: Duty desk
 """
 
+_API = """\
+- server: {name}
+  type: custom
+  description: The trial agency
+  customProperties:
+  - {{property: hub.connector, value: http_json}}
+  - {{property: hub.place, value: trial_api}}
+  - {{property: hub.options, value: {{path: /{path}, cursor_param: since, until_param: until, attempts: 1}}}}
+"""
+_DROP = """\
+- server: {name}
+  type: custom
+  description: The trial agency's folder
+  format: csv
+  customProperties:
+  - {{property: hub.connector, value: file_drop}}
+  - {{property: hub.place, value: trial_drop}}
+  - {{property: hub.options, value: {{glob: "*.csv", stable_seconds: 0}}}}
+"""
+
 
 def contracts(folder: Path, feeds: list[str]) -> Path:
     """A contracts folder with these feeds; returns it."""
@@ -170,9 +183,11 @@ def contracts(folder: Path, feeds: list[str]) -> Path:
     return folder
 
 
-def contract(feed: str) -> str:
-    """The document of one."""
-    return _CONTRACT.format(feed=feed, topic=feed)
+def contract(feed: str, *more: str) -> str:
+    """The document of one whose API is at its own path; `more` adds a source: a further path of the API, or "drop"."""
+    servers = [_API.format(name="trial_api", path=feed)]
+    servers += [(_DROP if name == "drop" else _API).format(name=f"trial_{name}", path=name) for name in more]
+    return _CONTRACT.format(feed=feed, topic=feed, servers="".join(servers))
 
 
 def places(path: Path, url: str) -> Path:
@@ -181,7 +196,12 @@ def places(path: Path, url: str) -> Path:
     secret.touch(mode=0o600)
     secret.write_text(TOKEN, encoding="utf-8")
     secret.chmod(0o600)
-    path.write_text(f'[places.trial_api]\nbase_url = "{url}"\ntoken_file = "{secret}"\n', encoding="utf-8")
+    drop = path.with_suffix(".drop")
+    drop.mkdir()
+    path.write_text(
+        f'[places.trial_api]\nbase_url = "{url}"\ntoken_file = "{secret}"\n[places.trial_drop]\nroot = "{drop}"\n',
+        encoding="utf-8",
+    )
     return path
 
 

@@ -1,0 +1,92 @@
+"""What `carry` does with several sources, on a real database and real sources: one in trouble keeps no other waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import HttpRefused, HttpUnavailable
+from contracts import catalogue
+from contracts.model import FeedContract
+from dags.carry import carried, summary, worst
+from dags.errors import DeliveriesUnreadable
+from hub.ids import FeedId
+from hub.settings import Settings, settings
+from tests.connectors.serving import serving
+from tests.dags import trial
+from warehouse import engine
+from warehouse.migrate import migrate
+
+pytestmark = pytest.mark.stack
+FEED = "testing_several"
+
+
+@dataclass
+class Several:
+    contract: FeedContract
+    drop: Path
+    failing: set[str]
+
+
+@pytest.fixture
+def several(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Several]:
+    """A feed of three sources: the API's own path, one that is not there, and a folder."""
+    failing: set[str] = set()
+    with serving(lambda asked: trial.answer(asked, failing)) as agency:
+        root = trial.contracts(tmp_path / "contracts", [])
+        document = trial.contract(FEED, "testing_gone", "drop")
+        (root / "feeds" / "testing" / f"{FEED}.odcs.yaml").write_text(document, encoding="utf-8")
+        places = trial.places(tmp_path / "places.toml", agency.url)
+        monkeypatch.setenv("HUB_CONTRACTS", str(root))
+        monkeypatch.setenv("HUB_PLACES", str(places))
+        settings.cache_clear()
+        migrate()
+        yield Several(catalogue.load_one(FeedId(FEED)), places.with_suffix(".drop"), failing)
+        engine.dispose()
+        settings.cache_clear()
+
+
+def test_a_source_that_fails_keeps_no_other_waiting(several: Several) -> None:
+    (several.drop / "more.csv").write_text(
+        "recordNo,amount,changedAt\nR-0099,1.00,2026-03-20T08:00:00Z\n", encoding="utf-8"
+    )
+    sources = ["trial_testing_gone", *(source.id for source in several.contract.sources if "gone" not in source.id)]
+    outcomes, failures = carried(several.contract, sources, None)
+    assert [type(error) for error in failures] == [HttpRefused]
+    figures = summary(outcomes)
+    assert (figures["rows_in"], figures["loaded"], len(figures["batches"])) == (11, 11, 2)
+
+
+def test_a_delivery_that_nobody_can_read_is_told_and_the_others_load(several: Several) -> None:
+    (several.drop / "a_bad.csv").write_bytes(b"nothing,of,this\n1,2,3\n")
+    (several.drop / "b_good.csv").write_text(
+        "recordNo,amount,changedAt\nR-0099,1.00,2026-03-20T08:00:00Z\n", encoding="utf-8"
+    )
+    outcomes, failures = carried(several.contract, ["trial_drop"], None)
+    assert [type(error) for error in failures] == [DeliveriesUnreadable]
+    assert failures[0].facts["count"] == 1
+    assert "a_bad.csv" in failures[0].sentence()
+    assert "HUB-" in failures[0].sentence()
+    assert summary(outcomes)["loaded"] == 1
+    again, failures = carried(several.contract, ["trial_drop"], None)
+    assert failures == [], "it was told once; the delivery is refused and known"
+    assert summary(again)["loaded"] == 0
+
+
+def test_doing_it_twice_counts_nothing_twice(several: Several) -> None:
+    first, _ = carried(several.contract, ["trial_api"], None)
+    second, _ = carried(several.contract, ["trial_api"], None)
+    assert summary(first)["loaded"] == 10
+    assert summary(second)["loaded"] == 0
+    assert not set(summary(first)["batches"]) & set(summary(second)["batches"])
+
+
+def test_a_passing_trouble_decides_for_another_try(several: Several) -> None:
+    several.failing.add(f"/{FEED}")
+    outcomes, failures = carried(several.contract, ["trial_testing_gone", "trial_api"], None)
+    assert outcomes == []
+    assert {type(error) for error in failures} == {HttpRefused, HttpUnavailable}
+    assert isinstance(worst(failures), HttpUnavailable)
