@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -124,7 +125,8 @@ def _import_the_rest() -> None:
 def main() -> int:
     """Runs the demonstration; the exit code is 0 only when every claim holds."""
     log.configure("error")
-    signal.signal(signal.SIGTERM, _interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     try:
         request = Request.of_environment()
@@ -150,9 +152,7 @@ def main() -> int:
         finally:
             # A part that runs on after a failure or an interruption would be nobody's.
             if stop:
-                show.say("stopping everything")
-                demo.agencies.stop()
-                down(var)
+                _stop(demo)
     if demo.result is not None:
         from demo import report  # noqa: PLC0415
 
@@ -161,6 +161,16 @@ def main() -> int:
         emit_error(failure, as_json=False)
         return failure.exit_code
     return 0
+
+
+def _stop(demo: Demo) -> None:
+    """Stops everything; a second Ctrl-C or a closed terminal doesn't stop the stopping."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(OSError):
+        demo.show.say("stopping everything")
+    demo.agencies.stop()
+    down(demo.var)
 
 
 def _interrupted(_: int, __: FrameType | None) -> None:

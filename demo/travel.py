@@ -30,7 +30,6 @@ from hub.settings import settings
 from warehouse.batches import Batch
 from warehouse.quarantine import QuarantinedRow
 
-ARRIVAL_SECONDS = 600.0
 POLL_SECONDS = 0.5
 SUBSCRIBER = "demo_subscriber"
 DAG_PREFIX = "feed_"
@@ -92,7 +91,9 @@ class Travel:
         self._clock("feeds carried")
 
     def _follow(self, airflow: AirflowClient, runs: list[Run], by_dag: Mapping[str, FeedId], before: int) -> None:
-        end = time.monotonic() + ARRIVAL_SECONDS
+        # Ten minutes, and more for many rows: a slow machine carries 2,000 a second.
+        patience = 600.0 + sum(one.rows for one in proof.ledgers(self.agencies.folder.ledgers)) / 2_000
+        end = time.monotonic() + patience
         while any(not run.ended for run in runs):
             time.sleep(POLL_SECONDS)
             runs = [run if run.ended else airflow.run(run) for run in runs]
@@ -103,7 +104,7 @@ class Travel:
                     raise FeedStopped(feed=by_dag[run.dag_id], reason=states, logs=self.var / "logs" / "airflow")
             if time.monotonic() > end:
                 late = next(run for run in runs if not run.ended)
-                reason = f"its run is still {late.state} after {ARRIVAL_SECONDS:.0f} s"
+                reason = f"its run is still {late.state} after {patience:.0f} s"
                 raise FeedStopped(feed=by_dag[late.dag_id], reason=reason, logs=self.var / "logs" / "airflow")
 
     def _show_progress(self, runs: Sequence[Run], by_dag: Mapping[str, FeedId], before: int) -> None:
@@ -155,7 +156,8 @@ class Travel:
             connection["ssl.ca.location"] = str(now.kafka_ssl_cafile)
         try:
             # A feed that never had an event has no topic yet.
-            self.result.readings = read(list(held), connection, group=f"{SUBSCRIBER}.")
+            seconds = 60 + sum(outcome.published_by_topic().values()) / 10_000
+            self.result.readings = read(list(held), connection, group=f"{SUBSCRIBER}.", seconds=seconds)
         except (KafkaException, TimeoutError) as error:
             raise SubscriberFailed(reason=str(error)) from error
         self._clock("read back")
