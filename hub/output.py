@@ -50,7 +50,8 @@ def emit_rows(
         return
     table = Table(title=title, header_style="bold")
     for _, heading in columns:
-        table.add_column(heading)
+        # Folded, not cut: an id that lost its end can't be copied.
+        table.add_column(heading, overflow="fold")
     for row in rows:
         # Values come from outside: they are data, never console markup.
         table.add_row(*(escape(_cell(row.get(key))) for key, _ in columns))

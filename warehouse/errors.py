@@ -18,7 +18,7 @@ from hub.errors import HubError, TransientError
 class DatabaseUnavailable(TransientError):
     """The database can't be reached, or the connection to it was lost."""
 
-    code = "HUB-DB-001"
+    code = "HUB-DBS-001"
     en = "the database can't be reached: {reason}"
     zh = "无法连接数据库:{reason}"
     remedy_en = "nothing is lost: run again; if it lasts, `hub stack status` and the database's log say why"
@@ -28,7 +28,7 @@ class DatabaseUnavailable(TransientError):
 class FeedBusy(TransientError):
     """Another process is working on the feed."""
 
-    code = "HUB-DB-002"
+    code = "HUB-DBS-002"
     en = "another process is working on the feed {feed}"
     zh = "另一进程正在处理数据源 {feed}"
     remedy_en = "wait for it to end and run again"
@@ -38,7 +38,7 @@ class FeedBusy(TransientError):
 class BatchTakenOver(TransientError):
     """Another process went on with the batch while this one was away."""
 
-    code = "HUB-DB-003"
+    code = "HUB-DBS-003"
     en = "the batch {batch} was taken over by another process: expected {expected}"
     zh = "批次 {batch} 已由另一进程接管:应为 {expected}"
     remedy_en = "run again: the state in the database is the truth"

@@ -24,7 +24,7 @@ BatchArg = Annotated[str, typer.Argument(help="Batch id.")]
 Operator = Annotated[str, typer.Option(help="Name of the person who decides; stands in the receipt.")]
 Reason = Annotated[str, typer.Option(help="Why; stands in the receipt.")]
 
-_COLUMNS = ("batch_id", "feed", "kind", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused")
+_COLUMNS = ("batch_id", "feed", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused")
 
 
 @app.command("list")
