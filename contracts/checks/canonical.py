@@ -75,7 +75,7 @@ def version_texts(column: FieldColumn) -> pa.StringArray:
 
 
 def record_hashes(columns: Sequence[FieldColumn], keep: Rows | None) -> pa.FixedSizeBinaryArray:
-    """The SHA-256 of the canonical bytes of each row, or of the rows `keep`.
+    """The SHA-256 of the canonical bytes of each row, or of the rows `keep` (sorted positions).
 
     In slices that stay in the processor's cache. hashlib over a list took 33 ms for 65 k records of 270 bytes here;
     for records of 770 bytes hashlib took 58 ms, DuckDB's sha256 181, the interpreter's own 190.
@@ -98,6 +98,13 @@ def record_bytes(columns: Sequence[FieldColumn], keep: Rows | None = None) -> li
     return found
 
 
+def chosen_rows(keep: Rows, size: int) -> pa.BooleanArray:
+    """Sorted row positions as a filter: where most rows stay, filtering is several times as fast as taking."""
+    chosen = np.zeros(size, dtype=np.bool_)
+    chosen[keep] = True
+    return pa.array(chosen)
+
+
 def _joined(head: pa.Array | pa.Scalar, pieces: Sequence[_Piece], start: int, count: int) -> pa.BinaryArray:
     first = head if isinstance(head, pa.Scalar) else head.slice(start, count)
     parts = [piece.rows(start, count) if isinstance(piece, _Few) else piece.slice(start, count) for piece in pieces]
@@ -110,11 +117,12 @@ def _head_and_pieces(columns: Sequence[FieldColumn], keep: Rows | None) -> tuple
     The join costs by pieces, so neighbouring columns with few distinct values are made one column of few pairs.
     """
     ordered = sorted(columns, key=lambda column: column.spec.name)
+    chosen = None if keep is None else chosen_rows(keep, columns[0].text.size)
     pieces: list[_Piece] = []
     for column in ordered:
         texts = _escaped(column.texts, "\n", "\\n").cast(pa.binary())
         if column.text.codes is None:
-            pieces.append(texts if keep is None else texts.take(pa.array(keep)))
+            pieces.append(texts if chosen is None else texts.filter(chosen))
             continue
         codes = column.text.codes if keep is None else column.text.codes[keep]
         one = _Few.of(texts, codes)

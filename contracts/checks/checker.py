@@ -195,7 +195,7 @@ class Checker:
             else pa.nulls(subject.text.size, pa.string())
         )
         if keep is not None:
-            at = pa.array(keep)
-            arrays = {name: array.take(at) for name, array in arrays.items()}
+            chosen = canonical.chosen_rows(keep, subject.text.size)
+            arrays = {name: array.filter(chosen) for name, array in arrays.items()}
         arrays["_hash"] = canonical.record_hashes(list(columns.values()), keep)
         return pa.Table.from_arrays([arrays[field.name] for field in self._schema], schema=self._schema)
