@@ -61,7 +61,7 @@ class Run:
     def prepare(self) -> None:
         os.environ["HUB_PRODUCER"] = self.options.producer
         (self.var / "drop").mkdir()
-        (self.var / "places.toml").write_text(f'[finance_bureau_drop]\nroot = "{self.var / "drop"}"\n')
+        (self.var / "places.toml").write_text(f'[places.finance_bureau_drop]\nroot = "{self.var / "drop"}"\n')
         (self.var / "places.toml").chmod(0o600)
         up(self.var, {"postgres", "kafka", "warehouse", "relay"})
         self.settings = load_settings(var=self.var)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -30,9 +31,9 @@ class HubTask(BaseOperator):
     template_fields = ()
     ui_color = "#eef4fb"
 
+    @abstractmethod
     def work(self, context: Any) -> dict[str, Any]:
         """Does it; returns ids and counts only."""
-        raise NotImplementedError
 
     def execute(self, context: Any) -> dict[str, Any]:
         """What Airflow calls. Raises AirflowException (tried again) or AirflowFailException (not)."""

@@ -6,7 +6,7 @@ from typing import NewType
 
 import uuid6
 
-FeedId = NewType("FeedId", str)  # contract id = file stem = DAG suffix = table name, e.g. finance_payments
+FeedId = NewType("FeedId", str)  # contract id = file stem = DAG suffix = table name
 BatchId = NewType("BatchId", str)  # time-ordered UUIDv7 text; sorts by creation
 RuleId = NewType("RuleId", str)  # "<field>.<kind>" or the id given in the contract
 RecordKey = NewType("RecordKey", str)  # canonical text of the key fields, joined by "|"

@@ -15,7 +15,11 @@ from hub.cli import PACKAGES
 from hub.errors import AgencyError, HubError, HubException, TransientError
 from hub.settings import ROOT, Settings
 
-_SIDES = {"agency": "the sender / 报送方", "hub": "the hub / 枢纽方", "transient": "nobody yet: it is retried / 自动重试"}
+_SIDES = {
+    "agency": "the sender / 报送方",
+    "hub": "the hub / 枢纽方",
+    "transient": "nobody yet: it is retried / 自动重试",
+}
 
 
 def every_error() -> list[type[HubException]]:

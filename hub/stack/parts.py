@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,7 @@ class Plan:
         }
 
 
-class Part:
+class Part(ABC):
     """One part. Subclasses say how; the supervisor says when."""
 
     name: ClassVar[str] = ""
@@ -109,9 +110,9 @@ class Part:
     def prepare(self) -> None:
         """What must be done before each start, repeatable. Raises HubException."""
 
+    @abstractmethod
     def launch(self) -> Launch:
         """What to start."""
-        raise NotImplementedError
 
     def ready(self) -> bool:
         """Whether it does what it should. Raises HubException when it never will."""
