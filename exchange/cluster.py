@@ -6,6 +6,7 @@ One kafka-python admin client, opened when first needed and thrown away after an
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,16 @@ from hub.errors import HubException
 from hub.settings import Settings, settings
 
 _AWAY = (errors.KafkaTimeoutError, errors.KafkaConnectionError, errors.SaslAuthenticationFailedError)
+
+ASKED_SECONDS = 20.0
+"""How long one question may take."""
+
+_NO_COORDINATOR = (
+    errors.CoordinatorNotAvailableError,
+    errors.NotCoordinatorError,
+    errors.CoordinatorLoadInProgressError,
+)
+_COORDINATOR_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,10 @@ class Cluster:
         with self._lock:
             try:
                 if self._admin is None:
+                    kafka_settings.knock(self.settings)
                     self._admin = KafkaAdminClient(**kafka_settings.kafka_python(self.settings))
-                yield self._admin
+                with _limited(self._admin):
+                    yield self._admin
             except (errors.KafkaError, OSError) as error:
                 self.close()
                 raise self._meaning(error, action) from error
@@ -124,8 +137,7 @@ class Cluster:
         wanted = {group: [partition] for group in groups}
         if not wanted:
             return {}
-        with self.asked("tell the relay's position") as admin:
-            found = admin.list_group_offsets(wanted)
+        found = self._offsets(wanted)
         made: dict[str, tuple[int, str] | None] = {}
         for group in wanted:
             offset = found.get(group, {}).get(partition)
@@ -133,6 +145,18 @@ class Cluster:
             known = offset is not None and offset.offset >= 0
             made[group] = (offset.offset, (offset.metadata or "").rstrip("\0")) if known and offset else None
         return made
+
+    def _offsets(self, wanted: Mapping[str, list[Any]]) -> Any:
+        # On a fresh cluster the first question makes the topic behind the groups, which takes a moment.
+        until = time.monotonic() + _COORDINATOR_SECONDS
+        while True:
+            with self.asked("tell the relay's position") as admin:
+                try:
+                    return admin.list_group_offsets(dict(wanted))
+                except _NO_COORDINATOR:
+                    if time.monotonic() > until:
+                        raise
+            time.sleep(0.1)
 
     def ends(self, topic: str, partitions: int) -> dict[int, int]:
         """The offset after the last record of each partition."""
@@ -159,6 +183,21 @@ class Cluster:
         if getattr(error, "retriable", False):
             return BrokerFailed(action=action, reason=text)
         return KafkaRequestRefused(action=action, reason=text)
+
+
+@contextmanager
+def _limited(admin: Any) -> Iterator[None]:
+    """Closes the client when the block takes too long: it waits for its own thread without a limit, and can miss it.
+
+    Closing makes the waiting call raise KafkaConnectionError.
+    """
+    watch = threading.Timer(ASKED_SECONDS, admin.close)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _entries(found: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Reader:
 
     def __init__(self, now: Settings, group: str) -> None:
         self._now = now
+        kafka_settings.knock(now)
         self._client = Consumer(
             kafka_settings.confluent(now)
             | {

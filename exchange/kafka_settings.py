@@ -68,14 +68,15 @@ def kafka_python(now: Settings | None = None, **more: Any) -> dict[str, Any]:
     return made | more
 
 
-def why(now: Settings | None = None, reason: str = "no answer") -> HubException:
-    """Why a client could not get in: asks the brokers by hand, since both libraries call a wrong password a timeout.
+def knock(now: Settings | None = None) -> None:
+    """Asks the brokers by hand whether they take our password, in milliseconds, before a library tries for half a minute.
 
-    Returns KafkaLoginRefused, or BrokerUnreachable with `reason`.
+    Both libraries call a wrong password a timeout. Raises KafkaLoginRefused, BrokerUnreachable.
     """
     now = now or settings()
     where = bootstrap(now)
     sasl = now.kafka_security_protocol.startswith("SASL")
+    reason = "no address is given"
     for address in where.split(","):
         login = kafka_wire.Login(
             address=address.strip(),
@@ -90,10 +91,22 @@ def why(now: Settings | None = None, reason: str = "no answer") -> HubException:
         try:
             kafka_wire.brokers(login)
         except kafka_wire.WireRefused as error:
-            return KafkaLoginRefused(bootstrap=where, username=now.kafka_username, reason=str(error))
+            raise KafkaLoginRefused(bootstrap=where, username=now.kafka_username, reason=str(error)) from None
         except kafka_wire.WireError as error:
             reason = str(error)
-    return BrokerUnreachable(bootstrap=where, reason=reason)
+        else:
+            return
+    raise BrokerUnreachable(bootstrap=where, reason=reason)
+
+
+def why(now: Settings | None = None, reason: str = "no answer") -> HubException:
+    """Why a client could not get in: KafkaLoginRefused, or BrokerUnreachable with `reason` where the brokers answer."""
+    now = now or settings()
+    try:
+        knock(now)
+    except (KafkaLoginRefused, BrokerUnreachable) as error:
+        return error
+    return BrokerUnreachable(bootstrap=bootstrap(now), reason=reason)
 
 
 def _password(now: Settings) -> str:

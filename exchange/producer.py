@@ -4,7 +4,8 @@
     producer.begin(); producer.send(topic, keys, values, headers); producer.send_position(...); producer.commit()
 
 Errors, the same from both:
-  RecordsRefused   a record as such is refused; `index` of the last `send` when the client already knows which
+  RecordsRefused   a record as such is refused; where the client knows which, `index` says it: within the records of
+                   the `send` that raises it, within the whole transaction when `commit` does
   ProducerFenced   another producer has the id
   TopicGone        the topic is not there just now
   KafkaForbidden, KafkaLoginRefused   an operator must act
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from exchange import kafka_settings
 from exchange.envelope import Headers
 from hub.settings import Settings, settings
 
@@ -61,6 +63,7 @@ class Producer(Protocol):
 def open_producer(transactional_id: str, now: Settings | None = None) -> Producer:
     """A producer that has taken the transactional id over: leftovers of former ones are settled on return."""
     now = now or settings()
+    kafka_settings.knock(now)
     # Each client library is loaded only by whoever chose it.
     if now.producer == "kafka-python":
         from exchange.producer_kafka_python import KafkaPythonProducer  # noqa: PLC0415

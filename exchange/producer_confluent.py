@@ -7,6 +7,7 @@ fails the commit, and the relay then finds it by halves. (`produce_batch` would 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -71,7 +72,7 @@ class ConfluentProducer:
         # The group's metadata comes from a consumer; this one has no broker to speak to and joins nothing.
         self._groups: dict[str, object] = {}
         try:
-            self._client.init_transactions(30.0)
+            self._client.init_transactions(TRANSACTION_TIMEOUT_MS / 1000)
         except KafkaException as error:
             raise self._closed_by(error, "open a transactional producer") from error
 
@@ -120,7 +121,9 @@ class ConfluentProducer:
         """Purges the queue and stops librdkafka's threads."""
         with contextlib.suppress(Exception):
             self._client.purge()
-        with contextlib.suppress(Exception):
+        # It warns that the open transaction could not be aborted; whoever takes the id over settles that.
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
             self._client.close()
 
     def _group(self, group: str) -> object:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from kafka import KafkaProducer, errors
@@ -23,6 +26,8 @@ _REFUSED = (
     errors.InvalidTimestampError,
     errors.CorruptRecordError,
 )
+GRACE_SECONDS = 5.0
+
 _FENCED = (errors.ProducerFencedError, errors.InvalidProducerEpochError)
 _FORBIDDEN = (errors.AuthorizationError,)
 _AWAY = (errors.KafkaTimeoutError, errors.KafkaConnectionError, errors.SaslAuthenticationFailedError)
@@ -38,6 +43,8 @@ class KafkaPythonProducer:
         self._id = transactional_id
         self._now = now
         self._client: Any = None
+        self._sent: list[Any] = []  # the futures of this transaction's records
+        self._failed: dict[int, BaseException] = {}
         try:
             self._client = KafkaProducer(
                 **kafka_settings.kafka_python(
@@ -63,6 +70,7 @@ class KafkaPythonProducer:
 
     def begin(self) -> None:
         """Opens a transaction."""
+        self._sent, self._failed = [], {}
         try:
             self._client.begin_transaction()
         except errors.KafkaError as error:
@@ -72,13 +80,13 @@ class KafkaPythonProducer:
         self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes | None], headers: Sequence[Headers]
     ) -> None:
         """Appends records to the batches in order; the sender thread does the rest."""
-        send = self._client.send
+        send, failed = self._client.send, self._failed
         index = 0
         try:
             for index, (key, value, header) in enumerate(zip(keys, values, headers, strict=True)):  # noqa: B007
                 future = send(topic, value, key, header)
-                if future.is_done and future.failed():
-                    raise future.exception
+                future.add_errback(partial(failed.setdefault, len(self._sent)))
+                self._sent.append(future)
         except errors.KafkaError as error:
             raised = self._meaning(error, "take records")
             if isinstance(raised, RecordsRefused):
@@ -88,23 +96,58 @@ class KafkaPythonProducer:
     def send_position(self, group: str, position: int, metadata: str) -> None:
         """Adds the group's offset to the transaction."""
         offsets = {TopicPartition(POSITIONS_TOPIC, 0): OffsetAndMetadata(position, metadata, -1)}
-        try:
-            self._client.send_offsets_to_transaction(offsets, group)
-        except errors.KafkaError as error:
-            raise self._meaning(error, "take the position") from error
+        self._bounded("take the position", lambda: self._client.send_offsets_to_transaction(offsets, group))
 
     def commit(self) -> None:
         """Flushes and commits."""
-        try:
-            self._client.commit_transaction()
-        except errors.KafkaError as error:
-            raise self._meaning(error, "commit a transaction") from error
+
+        # First the records: one that is refused while a commit waits for it leaves that commit waiting for ever, and
+        # `flush` takes a batch that is being split for one that failed.
+        until = time.monotonic() + TRANSACTION_TIMEOUT_MS / 1000
+        for future in self._sent:
+            while not future.is_done and not self._failed:
+                if time.monotonic() > until:
+                    raise BrokerFailed(action="take records", reason="no answer within the transaction's time")
+                with contextlib.suppress(errors.KafkaError):
+                    future.get(timeout=0.1)
+        if self._failed:
+            self._raise_failed()
+        self._bounded("commit a transaction", self._client.commit_transaction)
+
+    def _raise_failed(self) -> None:
+        """Raises what failed: the refused record where there is one, since the others only failed with it."""
+        for index, error in sorted(self._failed.items()):
+            if isinstance(error, _REFUSED):
+                raise RecordsRefused(reason=type(error).__name__, index=index) from error
+        error = min(self._failed.items())[1]
+        raise self._meaning(error, "take records") from error
 
     def close(self) -> None:
         """Stops the sender thread; what waits is dropped."""
         with contextlib.suppress(Exception):
             if self._client is not None:
                 self._client.close(timeout=0)
+
+    def _bounded(self, action: str, call: Callable[[], object]) -> None:
+        """Calls with a limit that the library lacks: it waits for its own thread without one."""
+        outcome: list[BaseException | None] = []
+
+        def work() -> None:
+            try:
+                call()
+                outcome.append(None)
+            except BaseException as error:  # noqa: BLE001  # handed to the caller's thread
+                outcome.append(error)
+
+        thread = threading.Thread(target=work, name=f"{self._id} {action}", daemon=True)
+        thread.start()
+        thread.join(TRANSACTION_TIMEOUT_MS / 1000 + GRACE_SECONDS)
+        if not outcome:
+            raise BrokerFailed(action=action, reason="no answer within the transaction's time")
+        if isinstance(outcome[0], errors.KafkaError):
+            raise self._meaning(outcome[0], action) from outcome[0]
+        if outcome[0] is not None:
+            raise outcome[0]
 
     def _meaning(self, error: BaseException, action: str) -> HubException:
         """The hub's error for kafka-python's."""

@@ -54,9 +54,8 @@ SLOW_SECONDS = 8.0
 @lru_cache(maxsize=4)
 def _engine(url: str) -> sa.Engine:
     # No pool: the lock is held by the connection, so a session's connection must end with it.
-    return sa.create_engine(
-        url, poolclass=sa.NullPool, connect_args={"options": "-c timezone=UTC", "keepalives_idle": 10}
-    )
+    about = {"options": "-c timezone=UTC", "keepalives_idle": 10, "application_name": application()}
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=about)
 
 
 def application() -> str:
