@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from contracts.model import FeedContract
@@ -25,7 +26,7 @@ from warehouse import batches, merge, outbox, quarantine_rows
 from warehouse.batches import Batch
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
 from warehouse.checked import CheckedPages, Duplicates, is_row_of
-from warehouse.columns import flat
+from warehouse.columns import flat, has_nul
 from warehouse.copying import copy_in
 from warehouse.encode import COPIED, Encoded, encode, fit
 from warehouse.event_data import EventEncoder
@@ -141,11 +142,12 @@ class Loader:
     def _rows(self, plan: Plan, part: Part, changes: ChangeSetWriter, tally: _Tally, pool: ThreadPoolExecutor) -> None:
         """Classifies, encodes and copies a part's chunks; a chunk is encoded while the one before it is copied."""
         waiting: deque[Future[Encoded]] = deque()
+        state = None if plan.empty_table else merge.held(self._conn, self._contract, self._keys(part))
         for piece in part:
             if piece.first:
                 self._quarantine_page(piece.page, tally)
             for chunk in self._chunks(piece, tally):
-                merged = self._merged(plan, chunk)
+                merged = self._merged(state, chunk)
                 tally.unchanged += merged.unchanged
                 tally.stale += merged.stale
                 waiting.append(
@@ -175,11 +177,18 @@ class Loader:
             if chunk.num_rows:
                 yield chunk.combine_chunks()
 
-    def _merged(self, plan: Plan, chunk: pa.Table) -> merge.Merged:
-        if plan.empty_table:
+    def _keys(self, part: Part) -> list[pa.StringArray]:
+        """The keys of a part; those that no text column can hold are sorted out later, chunk by chunk."""
+        found = [
+            flat(self._pages.column(piece.page, "_key")).slice(piece.start, piece.rows) for piece in part if piece.rows
+        ]
+        return [keys.filter(pc.invert(pc.match_substring(keys, "\0"))) if has_nul(keys) else keys for keys in found]
+
+    def _merged(self, state: pa.Table | None, chunk: pa.Table) -> merge.Merged:
+        if state is None:
             return merge.all_new(chunk)
         order_no = self._batch.order_no if self._batch.kind == "replay" else None
-        return merge.against_table(self._conn, self._contract, chunk, order_no=order_no)
+        return merge.against(state, self._contract, chunk, order_no=order_no)
 
     def _write(self, made: Encoded, changes: ChangeSetWriter, tally: _Tally) -> None:
         merge.retire(self._conn, self._contract, made.replaced, self._batch.batch_no)

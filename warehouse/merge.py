@@ -1,11 +1,13 @@
 """What a page's rows mean beside what the table holds: new, changed, moved, withdrawn, or nothing new.
 
-Set-wise: the page's keys go into a temporary table, one join brings back the state of those that exist, and every
-class is a column comparison. No row is looked at one by one.
+Set-wise: the keys of a part go into a temporary table, one join brings back the state of those that exist, and every
+class is a column comparison. No row is looked at one by one. Asked once for a part: within a batch a key comes once,
+so what the part itself writes can't change the answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +31,7 @@ EXTRA = ("_revision", "_change", "_old_subject", "_existed", "_moved", "_hex")
 
 _STATE = pa.schema(
     [
-        ("ordinal", pa.int64()),
+        ("key", pa.string()),
         ("revision", pa.int32()),
         ("hash", pa.string()),
         ("subject", pa.string()),
@@ -49,11 +51,13 @@ class Merged:
     stale: int  # part of unchanged
 
 
+SMALL_TABLE = 50_000
+"""Rows up to which a table's whole state is fetched instead of asking for keys."""
+
+
 def prepare(conn: sa.Connection) -> None:
-    """Makes the temporary table of a page's keys for this transaction."""
-    conn.exec_driver_sql(
-        'create temporary table if not exists page_keys (ordinal bigint, key text collate "C") on commit delete rows'
-    )
+    """Makes the temporary table of keys for this transaction."""
+    conn.exec_driver_sql('create temporary table if not exists page_keys (key text collate "C") on commit delete rows')
 
 
 def all_new(page: pa.Table) -> Merged:
@@ -74,28 +78,48 @@ def all_new(page: pa.Table) -> Merged:
     return Merged(load=_with(kept, extra), unchanged=unchanged, stale=0)
 
 
-def against_table(conn: sa.Connection, contract: FeedContract, page: pa.Table, *, order_no: int | None) -> Merged:
-    """The classes of a page beside the table. `prepare` came before, in the same transaction.
+def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringArray]) -> pa.Table:
+    """What the table holds of these keys, columns of _STATE. `prepare` came before, in the same transaction."""
+    core = sql.Identifier(CORE, contract.id)
+    few = sql.SQL("select count(*) from (select from {} limit {}) t").format(core, sql.Literal(SMALL_TABLE + 1))
+    with driver(conn).cursor() as cursor:
+        row = cursor.execute(few).fetchone()
+    if row is not None and row[0] <= SMALL_TABLE:
+        wanted = sql.SQL("")
+    else:
+        fill_keys(conn, keys)
+        wanted = sql.SQL("join page_keys k on c.hub_key = k.key")
+    query = sql.SQL(
+        "select c.hub_key, c.hub_revision, encode(c.hub_hash, 'hex'), c.hub_subject, c.hub_version, c.hub_withdrawn,"
+        " coalesce(b.order_no, c.hub_batch_no) from {core} c {wanted} left join hub.batch b on b.batch_no = c.hub_batch_no"
+    ).format(core=core, wanted=wanted)
+    return copy_out(conn, query, _STATE)
+
+
+def against(state: pa.Table, contract: FeedContract, page: pa.Table, *, order_no: int | None) -> Merged:
+    """The classes of a page beside what the table holds (`held` of at least the page's keys).
 
     `order_no` (replays only): rows that a later batch loaded are newer than this one, whatever they say.
     """
+    if not state.num_rows:
+        return all_new(page)
     count = page.num_rows
-    state = _lookup(conn, contract, flat(page.column("_key")))
-    at = flat(state.column("ordinal")).to_numpy()
-    found: Mask = np.zeros(count, np.bool_)
-    found[at] = True
-    revision = _spread(state, "revision", at, count).fill_null(0)
-    old_subject = _spread(state, "subject", at, count)
-    old_withdrawn = _mask(_spread(state, "withdrawn", at, count))
+    places = pc.index_in(flat(page.column("_key")), value_set=flat(state.column("key")))
+    if places.null_count == count:
+        return all_new(page)
+    found: Mask = places.is_valid().to_numpy(zero_copy_only=False)
+    revision = _spread(state, "revision", places).fill_null(0)
+    old_subject = _spread(state, "subject", places)
+    old_withdrawn = _mask(_spread(state, "withdrawn", places))
     hexes = hexed(flat(page.column("_hash")))
     withdraws = _mask(flat(page.column("_withdrawn")))
     same_subject = _mask(pc.equal(flat(page.column("_subject")), old_subject)) | (
         _mask(flat(page.column("_subject")).is_null()) & _mask(old_subject.is_null())
     )
-    same_hash = _mask(pc.equal(hexes, _spread(state, "hash", at, count)))
-    older = found & _mask(pc.less(flat(page.column("_version")), _spread(state, "version", at, count)))
+    same_hash = _mask(pc.equal(hexes, _spread(state, "hash", places)))
+    older = found & _mask(pc.less(flat(page.column("_version")), _spread(state, "version", places)))
     if order_no is not None and contract.source_version is None:
-        older |= found & _mask(pc.greater(_spread(state, "order_no", at, count), order_no))
+        older |= found & _mask(pc.greater(_spread(state, "order_no", places), order_no))
     same = found & ~old_withdrawn & ~withdraws & same_hash & same_subject
     stale = older & ~same
     unchanged = same | stale | (withdraws & (~found | old_withdrawn))
@@ -123,7 +147,7 @@ def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, ba
     """Moves the rows of these keys from the table to its history, as replaced by the batch."""
     if not len(keys):
         return
-    fill_keys(conn, keys)
+    fill_keys(conn, [keys])
     names = [*(spec.name for spec in contract.fields), *HUB_COLUMNS]
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
     gone = sql.SQL(", ").join(sql.SQL("gone.{}").format(sql.Identifier(name)) for name in names)
@@ -141,23 +165,11 @@ def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, ba
     _execute(conn, statement)
 
 
-def _lookup(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray) -> pa.Table:
-    fill_keys(conn, keys)
-    query = sql.SQL(
-        "select k.ordinal, c.hub_revision, encode(c.hub_hash, 'hex'), c.hub_subject, c.hub_version, c.hub_withdrawn,"
-        " coalesce(b.order_no, c.hub_batch_no) from page_keys k join {core} c on c.hub_key = k.key"
-        " left join hub.batch b on b.batch_no = c.hub_batch_no"
-    ).format(core=sql.Identifier(CORE, contract.id))
-    return copy_out(conn, query, _STATE)
-
-
-def fill_keys(conn: sa.Connection, keys: pa.StringArray) -> None:
+def fill_keys(conn: sa.Connection, keys: Sequence[pa.StringArray]) -> None:
     """Puts keys into the temporary table that `prepare` made, in place of those before."""
     _execute(conn, sql.SQL("truncate page_keys"))
-    ordinals = pa.array(np.arange(len(keys))).cast(pa.string())
-    copy_in(conn, "page_keys", ("ordinal", "key"), csv_of({"ordinal": ordinals, "key": keys}))
-    # Without figures the planner takes a fresh temporary table for a small one and loops.
-    _execute(conn, sql.SQL("analyze page_keys"))
+    for some in keys:
+        copy_in(conn, "page_keys", ("key",), csv_of({"key": some}))
 
 
 def _execute(conn: sa.Connection, statement: sql.SQL | sql.Composed) -> None:
@@ -165,11 +177,9 @@ def _execute(conn: sa.Connection, statement: sql.SQL | sql.Composed) -> None:
         cursor.execute(statement)
 
 
-def _spread(state: pa.Table, name: str, at: np.ndarray[tuple[int], np.dtype[np.int64]], count: int) -> pa.Array:
+def _spread(state: pa.Table, name: str, places: pa.Int32Array) -> pa.Array:
     """A column of the rows found, laid out beside the page's rows; null where there is none."""
-    positions = np.full(count, -1, np.int64)
-    positions[at] = np.arange(len(at))
-    return flat(state.column(name)).take(pa.array(positions, mask=positions < 0))
+    return flat(state.column(name)).take(places)
 
 
 def _mask(column: pa.Array) -> Mask:

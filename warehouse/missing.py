@@ -86,7 +86,7 @@ class MissingKeys:
     def _mark(self, keys: pa.StringArray) -> None:
         if not len(keys):
             return
-        merge.fill_keys(self._conn, keys)
+        merge.fill_keys(self._conn, [keys])
         names = [*(spec.name for spec in self._contract.fields), *HUB_COLUMNS]
         columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
         parts = {

@@ -11,10 +11,17 @@ from contracts.model import RowRule
 from hub.ids import RuleId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, drop, row, rows, source
-from warehouse import way
+from warehouse import merge, way
 from warehouse.batches import BatchOutcome
 
 pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(autouse=True, params=["small table", "large table"])
+def size_of_table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of asking what the table holds: all of it, or by keys."""
+    if request.param == "large table":
+        monkeypatch.setattr(merge, "SMALL_TABLE", 0)
 
 
 def told(hub: Hub) -> list[tuple[str, str, int, str]]:
