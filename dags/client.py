@@ -188,11 +188,18 @@ class AirflowClient:
         """The run as it is now."""
         return _run(self._ask("GET", f"/dags/{_part(run.dag_id)}/dagRuns/{_part(run.run_id)}"))
 
+    def look(self, runs: Iterable[Run]) -> list[Run]:
+        """These runs as they are now, in one request: asking for each costs the server a fifth of a core."""
+        listed = list(runs)
+        page = self._ask("GET", "/dags/~/dagRuns", params={"limit": 100, "order_by": "-run_after"})
+        now = {(item["dag_id"], item["dag_run_id"]): _run(item) for item in page["dag_runs"]}
+        return [now.get((run.dag_id, run.run_id)) or self.run(run) for run in listed]
+
     def wait(self, runs: Iterable[Run], seconds: float = 300, watch: Watcher | None = None) -> list[Run]:
         """Returns the runs when all have ended, whatever their states. Raises RunNotEnded."""
         listed, end = list(runs), time.monotonic() + seconds
         while True:
-            listed = [run if run.ended else self.run(run) for run in listed]
+            listed = self.look(listed)
             if watch:
                 watch(listed)
             open_ = [run for run in listed if not run.ended]

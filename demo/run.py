@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from demo.travel import Result
 
 LEAST_ROWS = 1_000
+LOOK_SECONDS = 0.3
+"""Between two looks at the agencies: looking costs time that the booting parts need."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Demo:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._watched = 0.0
         self.agencies = Agencies(self.var, self.request.rows, self.request.seed)
 
     def go(self) -> None:
@@ -93,6 +96,7 @@ class Demo:
         while not self.agencies.ready():
             self._watch_agencies()
             time.sleep(0.1)
+        self._watched = 0.0
         self._watch_agencies()
         self._clock("parts up")
         if not (settings().shared_data / "real").is_dir():
@@ -108,6 +112,9 @@ class Demo:
         self._watch_agencies()
 
     def _watch_agencies(self) -> None:
+        if time.monotonic() - self._watched < LOOK_SECONDS:
+            return
+        self._watched = time.monotonic()
         self.agencies.ready()
         for name, where in self.agencies.state().get("ready", {}).items():
             self.show.part(name, "ready", where)

@@ -63,7 +63,7 @@ class Travel:
         self._put_right()
         self._read_back(feeds)
         self._prove(feeds, before)
-        self.result.examples = examples(self.result.batches or outcome.since(0))
+        self.result.examples = examples(self.result.batches) or examples(outcome.since(0))
         return self.result
 
     def _feeds(self) -> list[FeedContract]:
@@ -96,7 +96,7 @@ class Travel:
         end = time.monotonic() + patience
         while any(not run.ended for run in runs):
             time.sleep(POLL_SECONDS)
-            runs = [run if run.ended else airflow.run(run) for run in runs]
+            runs = airflow.look(runs)
             self._show_progress(runs, by_dag, before)
             for run in runs:
                 if run.state == "failed":
