@@ -1,0 +1,1 @@
+"""From the source to a consumer, on real parts."""
