@@ -140,7 +140,7 @@ class CheckedPages:
         self.store.delete_folder(self._folder)
 
     def _write(self, name: str, table: pa.Table) -> None:
-        with self.store.writer(f"{self._folder}/{name}.arrow", sync=False) as file:
+        with self.store.writer(f"{self._folder}/{name}.arrow", lasting=False) as file:
             options = ipc_options()
             with pa.ipc.new_file(file, table.schema, options=options) as ipc:
                 # One chunk first: record batches end where chunks do, and row i must stand in batch i // CHUNK_ROWS.

@@ -145,9 +145,9 @@ class Intake:
                         if not page.rows_in:
                             continue
                         batch = batch or self._open(delivery, origin)
-                        waiting.append(pool.submit(self._through, page, batch))
-                        if len(waiting) > settings().threads:
+                        if len(waiting) >= settings().threads:
                             self._add(total, judge, waiting.popleft().result())
+                        waiting.append(pool.submit(self._through, page, batch))
                     while waiting:
                         self._add(total, judge, waiting.popleft().result())
                 finally:

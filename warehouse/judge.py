@@ -130,7 +130,7 @@ class Judge:
             bad = pages.bad(page["page"])
             if bad is not None:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, bad)
-            table = rejected_of(conn, pages, batch, page["page"], duplicates)
+            table = rejected_of(pages, batch, page["page"], duplicates)
             if table is not None:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, table)
 

@@ -8,7 +8,7 @@ before its commit, under a name of its own, so a leftover of a killed process is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,7 +51,12 @@ class _Tally:
     quarantined: int = 0
     events: int = 0
     withdrawn_missing: int = 0
-    unfit: list[Unfit] = field(default_factory=list)
+    unfit: dict[int, list[Unfit]] = field(default_factory=dict)  # page -> rows
+
+    def keep(self, page: int, unfit: Sequence[Unfit]) -> None:
+        """Keeps rows of a page for the quarantine."""
+        if unfit:
+            self.unfit.setdefault(page, []).extend(unfit)
 
 
 class Loader:
@@ -75,6 +80,7 @@ class Loader:
         Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes.
         """
         plan = self._planned()
+        pa.default_memory_pool().release_unused()  # what the checks of large pages left behind
         self._duplicates = self._pages.duplicates()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
             while self._batch.state == "loading":
@@ -142,6 +148,7 @@ class Loader:
     def _rows(self, plan: Plan, part: Part, changes: ChangeSetWriter, tally: _Tally, pool: ThreadPoolExecutor) -> None:
         """Classifies, encodes and copies a part's chunks; a chunk is encoded while the one before it is copied."""
         waiting: deque[Future[Encoded]] = deque()
+        pages: deque[int] = deque()  # of the chunks in `waiting`
         state = None if plan.empty_table else merge.held(self._conn, self._contract, self._keys(part))
         for piece in part:
             if piece.first:
@@ -153,12 +160,13 @@ class Loader:
                 waiting.append(
                     pool.submit(encode, self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
                 )
+                pages.append(piece.page)
                 if len(waiting) > 1:
-                    self._write(waiting.popleft().result(), changes, tally)
+                    self._write(waiting.popleft().result(), pages.popleft(), changes, tally)
         while waiting:
-            self._write(waiting.popleft().result(), changes, tally)
-        if tally.unfit:
-            rows = unfit_rows(self._conn, self._store, self._batch.batch_id, tally.unfit)
+            self._write(waiting.popleft().result(), pages.popleft(), changes, tally)
+        for page, unfit in tally.unfit.items():
+            rows = unfit_rows(self._store, self._batch, page, unfit)
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, rows)
 
     def _chunks(self, piece: Slice, tally: _Tally) -> Iterator[pa.Table]:
@@ -173,7 +181,7 @@ class Loader:
                         chunk = chunk.filter(pa.array(~hit)).combine_chunks()
                         rows = flat(chunk.column("_row"))
             chunk, unfit = fit(self._contract, chunk)
-            tally.unfit += unfit
+            tally.keep(piece.page, unfit)
             if chunk.num_rows:
                 yield chunk.combine_chunks()
 
@@ -190,21 +198,21 @@ class Loader:
         order_no = self._batch.order_no if self._batch.kind == "replay" else None
         return merge.against(state, self._contract, chunk, order_no=order_no)
 
-    def _write(self, made: Encoded, changes: ChangeSetWriter, tally: _Tally) -> None:
+    def _write(self, made: Encoded, page: int, changes: ChangeSetWriter, tally: _Tally) -> None:
         merge.retire(self._conn, self._contract, made.replaced, self._batch.batch_no)
         if made.rows:
             copy_in(self._conn, self._table, (*(spec.name for spec in self._contract.fields), *COPIED), made.csv)
             changes.write(made.events)
         tally.loaded += made.rows
         tally.events += made.events.num_rows
-        tally.unfit += made.unfit
+        tally.keep(page, made.unfit)
         self._progress("load", made.rows)
 
     def _quarantine_page(self, page: int, tally: _Tally) -> None:
         bad = self._pages.bad(page)
         if bad is not None:
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, bad)
-        table = rejected_of(self._conn, self._pages, self._batch, page, self._duplicates)
+        table = rejected_of(self._pages, self._batch, page, self._duplicates)
         if table is not None:
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, table)
 

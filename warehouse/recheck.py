@@ -45,9 +45,9 @@ def recheck(
         with ThreadPoolExecutor(settings().threads, thread_name_prefix="check") as pool:
             waiting: deque[Future[PageChecked]] = deque()
             for path, rows in landed:
-                waiting.append(pool.submit(one, path))
-                if len(waiting) > settings().threads:
+                if len(waiting) >= settings().threads:
                     judge.add(waiting.popleft().result())
+                waiting.append(pool.submit(one, path))
                 progress("check", rows)
             while waiting:
                 judge.add(waiting.popleft().result())

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hub.ids import BatchId
 from warehouse import landing
 from warehouse.batches import Batch
-from warehouse.checked import CheckedPages, Duplicates, Rows, is_row_of
+from warehouse.checked import CheckedPages, Duplicates, is_row_of
 from warehouse.columns import flat
 from warehouse.quarantine_rows import COLUMNS
 from warehouse.store import Store
@@ -20,9 +20,7 @@ from warehouse.tables import landed_object
 from warehouse.unfit import Unfit
 
 
-def rejected_of(
-    conn: sa.Connection, pages: CheckedPages, batch: Batch, page: int, duplicates: Duplicates
-) -> pa.Table | None:
+def rejected_of(pages: CheckedPages, batch: Batch, page: int, duplicates: Duplicates) -> pa.Table | None:
     """A page's rows that another row of the batch makes unbelievable, with their rules; None where there is none."""
     if not len(duplicates.rejected):
         return None
@@ -33,18 +31,18 @@ def rejected_of(
         return None
     keys = flat(pages.column(page, "_key")).filter(hit)
     rules = duplicates.rules.take(pa.array(np.searchsorted(duplicates.rejected, rows.to_numpy())))
-    return _with_raw(conn, pages.store, batch.batch_id, pa.table({"_row": rows, "_key": keys, "_rules": rules}))
+    return _with_raw(pages.store, batch, page, pa.table({"_row": rows, "_key": keys, "_rules": rules}))
 
 
-def unfit_rows(conn: sa.Connection, store: Store, batch_id: BatchId, unfit: Sequence[Unfit]) -> pa.Table:
-    """Rows that can't be stored or sent, each with the rule that says why."""
+def unfit_rows(store: Store, batch: Batch, page: int, unfit: Sequence[Unfit]) -> pa.Table:
+    """Rows of a page that can't be stored or sent, each with the rule that says why."""
     ordered = sorted(unfit, key=lambda one: one.row)
     table = {
         "_row": pa.array([one.row for one in ordered], pa.int64()),
         "_key": pa.array([one.key for one in ordered], pa.string()),
         "_rules": pa.array([[one.rule] for one in ordered], pa.list_(pa.string())),
     }
-    return _with_raw(conn, store, batch_id, pa.table(table))
+    return _with_raw(store, batch, page, pa.table(table))
 
 
 def landed_pages(conn: sa.Connection, batch_id: BatchId) -> list[tuple[str, int]]:
@@ -57,22 +55,10 @@ def landed_pages(conn: sa.Connection, batch_id: BatchId) -> list[tuple[str, int]
     return [(str(path), int(count)) for path, count in conn.execute(query)]
 
 
-def raw_of(conn: sa.Connection, store: Store, batch_id: BatchId, rows: Rows) -> pa.Table:
-    """_row · _source_row · _unit · _raw of some rows of a batch, from its landed pages, in row order."""
-    found = []
-    left = len(rows)
-    for path, _ in landed_pages(conn, batch_id):
-        if not left:
-            break
-        table = landing.read_rows(store, path, rows)
-        left -= table.num_rows
-        if table.num_rows:
-            found.append(table)
-    return pa.concat_tables(found).sort_by("_row").combine_chunks()
-
-
-def _with_raw(conn: sa.Connection, store: Store, batch_id: BatchId, rows: pa.Table) -> pa.Table:
-    raw = raw_of(conn, store, batch_id, flat(rows.column("_row")).to_numpy())
+def _with_raw(store: Store, batch: Batch, page: int, rows: pa.Table) -> pa.Table:
+    raw = landing.read_rows(
+        store, landing.page_path(batch.feed, batch.batch_id, page), flat(rows.column("_row")).to_numpy()
+    )
     rows = rows.take(pc.index_in(flat(raw.column("_row")), flat(rows.column("_row"))))
     return (
         raw.append_column("_key", rows.column("_key"))

@@ -28,10 +28,10 @@ _BLOCK = 1 << 20
 class HashingFile(io.RawIOBase):
     """A file being written: counts and hashes its bytes. `sha256` and `size` hold once it is closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, hashed: bool = True) -> None:
         super().__init__()
         self._file = path.open("wb", buffering=0)
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.sha256() if hashed else None
         self.size = 0
 
     def writable(self) -> bool:
@@ -41,7 +41,8 @@ class HashingFile(io.RawIOBase):
     def write(self, data: object) -> int:
         """Writes all of `data` (any buffer) and returns its length in bytes."""
         view = memoryview(data).cast("B")  # type: ignore[arg-type]
-        self._hash.update(view)
+        if self._hash is not None:
+            self._hash.update(view)
         done = 0
         while done < len(view):
             done += self._file.write(view[done:])
@@ -50,8 +51,8 @@ class HashingFile(io.RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """Hex SHA-256 of what was written so far."""
-        return self._hash.hexdigest()
+        """Hex SHA-256 of what was written so far; "" for a file that is written without."""
+        return self._hash.hexdigest() if self._hash is not None else ""
 
     def finish(self, *, sync: bool) -> None:
         """Closes the file; with `sync` its bytes are on the disk first."""
@@ -81,17 +82,20 @@ class Store:
         return place
 
     @contextmanager
-    def writer(self, path: str, *, sync: bool = True) -> Iterator[HashingFile]:
-        """A file to write; it appears under its path, whole, when the block ends well, else not at all."""
+    def writer(self, path: str, *, lasting: bool = True) -> Iterator[HashingFile]:
+        """A file to write; it appears under its path, whole, when the block ends well, else not at all.
+
+        A lasting file is hashed and on the disk when the block ends; another one may be lost in a power cut.
+        """
         place = self.path(path)
         _make_folder(place.parent)
         beside = place.with_name(f".{place.name}.{uuid.uuid4().hex}.part")
-        file = HashingFile(beside)
+        file = HashingFile(beside, hashed=lasting)
         try:
             yield file
-            file.finish(sync=sync)
+            file.finish(sync=lasting)
             beside.replace(place)
-            if sync:
+            if lasting:
                 _sync_folder(place.parent)
         except BaseException:
             file.finish(sync=False)
