@@ -13,6 +13,7 @@ from hub.stack import kafka_wire
 log = logging.getLogger("exchange.librdkafka")
 log.addHandler(logging.NullHandler())
 log.propagate = False  # librdkafka tells of every lost connection; what matters comes back as an error
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # so does kafka-python
 
 
 def bootstrap(now: Settings) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -137,6 +137,16 @@ def open_after(position: Position) -> sa.ColumnElement[bool]:
     """Which outbox entries have records after the position."""
     begun = sa.and_(outbox.c.seq == position.seq, outbox.c.records > position.record)
     return sa.or_(outbox.c.seq > position.seq, begun)
+
+
+def lag(conn: sa.Connection, lane_id: str, position: Position) -> tuple[int, int, datetime | None]:
+    """What waits after the position: entries, events, and when the oldest of them was committed."""
+    sent = sa.case((outbox.c.seq == position.seq, position.record), else_=0)
+    query = sa.select(
+        sa.func.count(), sa.func.coalesce(sa.func.sum(outbox.c.records - sent), 0), sa.func.min(outbox.c.created_at)
+    ).where(outbox.c.lane == lane_id, open_after(position))
+    entries, events, oldest = conn.execute(query).one()
+    return int(entries), int(events), oldest
 
 
 def _sent_before(conn: sa.Connection, cluster: Cluster, lane_id: str) -> bool:

@@ -77,14 +77,10 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
                 raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason="nothing is wrong with it")
             to = "oldest" if isinstance(why, DatabaseRestored) else "noted"
         target = _target(conn, cluster, lane_id, to)
-        waiting = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(outbox.c.records), 0)).where(
-            outbox.c.lane == lane_id, positions.open_after(target)
-        )
-        entries, events = conn.execute(waiting).one()
+        entries, events, _ = positions.lag(conn, lane_id, target)
         note = positions.read_note(conn, lane_id)
         before = positions.START if note is None else note.position
-        events = int(events) - (target.record if entries and target.record else 0)
-        return Rebase(lane_id, why, before, target, int(entries), events, cluster_id, changed)
+        return Rebase(lane_id, why, before, target, entries, events, cluster_id, changed)
 
 
 def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> list[dict[str, Any]]:

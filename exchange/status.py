@@ -18,7 +18,7 @@ from exchange.relay import holders
 from hub import clock
 from hub.errors import HubError, HubException
 from warehouse.engine import connection, lock_key
-from warehouse.tables import dead_letter, lane, outbox
+from warehouse.tables import dead_letter, lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,10 @@ def lanes(cluster: Cluster) -> list[LaneStatus]:
             brokers: _Brokers | HubException = _ask(cluster, [row.lane for row in rows])
         except HubException as error:
             brokers = error
-        open_letters = sa.select(dead_letter.c.lane, sa.func.count()).where(dead_letter.c.state == "open")
-        dead: dict[str, int] = dict(conn.execute(open_letters.group_by(dead_letter.c.lane)).tuples().all())
+        open_letters = sa.select(dead_letter.c.lane, sa.func.count().label("letters")).where(
+            dead_letter.c.state == "open"
+        )
+        dead = {found.lane: int(found.letters) for found in conn.execute(open_letters.group_by(dead_letter.c.lane))}
         database = _Database(holders(conn), dead)
         return [_status(conn, brokers, row, notes[row.lane], database) for row in rows]
 
@@ -111,7 +113,7 @@ def _status(
             position = _look(conn, brokers, row.lane, noted, note)
         except HubException as found:
             error = found
-    entries, events, oldest = _lag(conn, row.lane, position)
+    entries, events, oldest = positions.lag(conn, row.lane, position)
     holder = database.held.get(lock_key("relay", row.lane))
     if isinstance(brokers, HubException):
         state = "unknown"
@@ -144,12 +146,3 @@ def _look(
             topics.check(topic, brokers.topics.get(topic.name))
     committed = positions.from_kafka(brokers.positions.get(positions.group_of(lane_id)))
     return positions.judge(conn, brokers.cluster, lane_id, brokers.cluster_id, note=note, committed=committed)[0]
-
-
-def _lag(conn: sa.Connection, lane_id: str, position: Position) -> tuple[int, int, datetime | None]:
-    sent = sa.case((outbox.c.seq == position.seq, position.record), else_=0)
-    query = sa.select(
-        sa.func.count(), sa.func.coalesce(sa.func.sum(outbox.c.records - sent), 0), sa.func.min(outbox.c.created_at)
-    ).where(outbox.c.lane == lane_id, positions.open_after(position))
-    entries, events, oldest = conn.execute(query).one()
-    return int(entries), int(events), oldest
