@@ -16,6 +16,9 @@ from rich.text import Text
 STEPS = ("waiting", "triggered", "opened", "landed", "checked", "loading", "loaded", "published")
 """The steps of a feed in their order, as they are shown."""
 
+QUIET_SECONDS = 5.0
+"""Between two plain lines on a feed that is still at the same step."""
+
 
 @dataclass
 class Line:
@@ -24,6 +27,7 @@ class Line:
     step: str = "waiting"
     detail: str = ""
     rows: int | None = None
+    said: float = 0.0  # when a line was last printed of it
 
 
 @dataclass
@@ -70,9 +74,12 @@ class Show:
     def feed(self, name: str, step: str, *, rows: int | None = None, detail: str = "") -> None:
         """A feed reached a step; `rows` of it are through."""
         line = self.feeds.setdefault(name, Line())
-        changed = (line.step, line.detail) != (step, detail)
+        moved = (line.step, line.detail) != (step, detail)
+        # Within a long step, a line now and then: a log is no screen.
+        grown = line.rows != rows and self.seconds - line.said > QUIET_SECONDS
         line.step, line.rows, line.detail = step, rows, detail
-        if changed and not self._live:
+        if (moved or grown) and not self._live:
+            line.said = self.seconds
             self._line(f"{name}: {step}" + (f", {rows:,} rows" if rows is not None else "") + _dash(detail))
 
     def _line(self, text: str) -> None:

@@ -116,7 +116,8 @@ class Travel:
                 nothing = "" if one else "nothing new"
                 self.show.feed(name, "published", rows=one.rows_in if one else 0, detail=nothing)
             elif one is not None:
-                self.show.feed(name, one.state, rows=one.rows_loaded or one.rows_in, detail=one.delivery)
+                rows = one.rows_loaded if one.state == "loading" else one.rows_in
+                self.show.feed(name, one.state, rows=rows, detail=one.delivery)
             else:
                 self.show.feed(name, "triggered")
 
