@@ -12,21 +12,12 @@ from exchange import rebase as rebasing
 from exchange import status as statuses
 from exchange.cluster import Cluster
 from exchange.serve import Drained, Server, drain
+from exchange.status import LaneStatus
 from hub.output import AsJson, console, emit_json, emit_rows
 
 app = typer.Typer(no_args_is_help=True, help="The relay: serve, run, status, rebase.")
 
-_COLUMNS = (
-    "lane",
-    "state",
-    "last_seq",
-    "position",
-    "lag_entries",
-    "lag_events",
-    "lag_seconds",
-    "dead_letters",
-    "holder",
-)
+_COLUMNS = ("lane", "state", "position", "lag", "dead_letters")
 
 
 @app.command()
@@ -72,8 +63,10 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         emit_json([one.as_dict() for one in found])
         return
-    emit_rows([one.as_dict() for one in found], [(name, name) for name in _COLUMNS], as_json=False)
+    emit_rows([_short(one) for one in found], [(name, name) for name in _COLUMNS], as_json=False)
     for one in found:
+        if one.holder is not None:
+            console().print(f"[dim]{escape(one.lane)} is held by {escape(one.holder)}[/]")
         if one.error is not None:
             _say_error(one.lane, one.error)
 
@@ -117,6 +110,12 @@ def _explain(plan: rebasing.Rebase) -> None:
     out.print(
         f"  · {plan.entries:,} entries with {plan.events:,} events are sent (again); the same event has the same ce_id"
     )
+
+
+def _short(lane: LaneStatus) -> dict[str, Any]:
+    """A row that fits a narrow terminal; `--json` has everything."""
+    lag = f"{lane.lag_events:,} events, {lane.lag_seconds:,.0f} s" if lane.lag_entries else "none"
+    return {**lane.as_dict(), "position": f"{lane.position} of {lane.last_seq}", "lag": lag}
 
 
 def _line(done: Drained) -> dict[str, Any]:

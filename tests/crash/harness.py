@@ -41,6 +41,7 @@ from hub import crash
 from hub import log as hub_log
 from hub.settings import load_settings, settings
 from hub.stack import admin_conninfo, down, kill, start_part, up
+from hub.stack.errors import PartFailed, StackSlow
 from tests.crash.loader import load_for_ever
 from tests.crash.verifier import Verdict, Verifier
 from warehouse.engine import transaction
@@ -161,7 +162,7 @@ def _kill(plan: Plan, chance: random.Random) -> Counter[str]:
                 _say(f"{done} of {plan.kills} kills, now {part}")
                 kill(plan.var, part)
                 time.sleep(chance.uniform(0, 0.5))
-                start_part(plan.var, part)
+                _start_service(plan.var, part)
                 killed[part] += 1
                 done += 1
                 # The others get a moment to come back, so that the service's death itself is tested.
@@ -213,6 +214,19 @@ def _start(victim: Victim, chance: random.Random) -> None:
     victim.pid = _fork(lambda: victim.run(seed), crash_at=name)
     victim.born = time.monotonic()
     victim.doomed_at = victim.born + patience
+
+
+def _start_service(var: Path, part: str) -> None:
+    """Starts it again; on a machine with much else to do it may take more than one attempt."""
+    for patience in range(3):
+        try:
+            start_part(var, part)
+        except (PartFailed, StackSlow) as error:
+            if patience == 2:
+                raise
+            _say(f"{part}: {error}"[:200])
+        else:
+            return
 
 
 def _service_schedule(plan: Plan, chance: random.Random) -> list[tuple[int, str]]:
