@@ -22,7 +22,7 @@ from contracts.model import FeedContract
 from hub import clock, crash
 from hub.ids import TopicName, new_entry_id
 from hub.settings import settings
-from warehouse import batches, merge, outbox, quarantine_rows
+from warehouse import batches, memory, merge, outbox, quarantine_rows
 from warehouse.batches import Batch
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
 from warehouse.checked import CheckedPages, Duplicates, is_row_of
@@ -80,11 +80,12 @@ class Loader:
         Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes.
         """
         plan = self._planned()
-        pa.default_memory_pool().release_unused()  # what the checks of large pages left behind
+        memory.give_back()  # what the checks of large pages left behind
         self._duplicates = self._pages.duplicates()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
             while self._batch.state == "loading":
                 self._load_part(plan, self._batch.parts_loaded, pool)
+                memory.give_back()
                 crash.point("load.part_committed")
         crash.point("load.loaded")
         self._clean()

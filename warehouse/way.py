@@ -25,7 +25,7 @@ from contracts.model import FeedContract, SourceSpec
 from hub import log
 from hub.ids import BatchId, FeedId
 from hub.settings import settings
-from warehouse import batches, checked, intake, known, metrics, receipt, registry, traces
+from warehouse import batches, checked, intake, known, memory, metrics, receipt, registry, traces
 from warehouse.batches import Batch, BatchOutcome, BatchState
 from warehouse.checking import checker_for
 from warehouse.contracts_of import contract_of
@@ -163,6 +163,7 @@ def outcome(conn: sa.Connection, batch: Batch, timing: Timing | None = None, *, 
 
 
 def _prepare(conn: sa.Connection, contract: FeedContract) -> None:
+    memory.bound()
     with conn.begin():
         registry.ensure(conn, contract)
 
