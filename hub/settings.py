@@ -100,7 +100,9 @@ class Settings(BaseSettings):
 
     page_rows: int = Field(65_536, ge=1_000, le=1_000_000, description="Rows of a page: what bounds memory.")
     part_rows: int = Field(
-        250_000, ge=1, description="Rows loaded in one transaction; a larger batch is loaded in parts."
+        250_000,
+        ge=1,
+        description="Rows loaded in one transaction; a larger batch is loaded in parts, each of a page or less.",
     )
     threads: int = Field(2, ge=1, le=64, description="Threads that check pages side by side.")
     max_event_bytes: int = Field(

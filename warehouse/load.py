@@ -99,7 +99,7 @@ class Loader:
             partial = self._batch.kind == "replay" and not self._batch.facts.get("whole")
             plan = Plan.made(
                 self._batch.facts["pages"],
-                part_rows=settings().part_rows,
+                part_rows=_part_rows(self._batch.facts["pages"]),
                 empty_table=empty,
                 missing=self._contract.completeness == "snapshot" and not partial,
             )
@@ -277,3 +277,10 @@ def clean(conn: sa.Connection, place: Store, batch: Batch) -> None:
     for path in place.list(change_folder(batch)):
         if path not in kept:
             place.delete(path)
+
+
+def _part_rows(pages: Sequence[Mapping[str, int]]) -> int:
+    """Rows of a part: a batch that fits goes in one transaction; a larger one in parts of a page, so that the relay sends the
+    part before while PostgreSQL loads this one."""
+    most = settings().part_rows
+    return most if sum(page["good"] for page in pages) <= most else min(most, settings().page_rows)
