@@ -40,7 +40,7 @@ from exchange.topics import ensure_own, noted, settle
 from hub import crash
 from hub import log as hub_log
 from hub.settings import load_settings, settings
-from hub.stack import admin_conninfo, down, kill, start_part, up
+from hub.stack import admin_conninfo, down, kill, start_part, status, up
 from hub.stack.errors import PartFailed, StackSlow
 from tests.crash.loader import load_for_ever
 from tests.crash.verifier import Verdict, Verifier
@@ -188,16 +188,16 @@ def _kill(plan: Plan, chance: random.Random) -> Counter[str]:
 
 def _fate(victim: Victim) -> str | None:
     """Kills a victim whose time has come; says how it died, or None while it lives."""
-    pid, status = os.waitpid(victim.pid, os.WNOHANG)
+    pid, ended = os.waitpid(victim.pid, os.WNOHANG)
     if pid == 0:
         if time.monotonic() < victim.doomed_at:
             return None
         os.kill(victim.pid, signal.SIGKILL)
         os.waitpid(victim.pid, 0)
         return f"{victim.kind} at random"
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+    if os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGKILL:
         return str(victim.point)
-    raise RuntimeError(f"a {victim.kind} ended by itself ({status}); the lines above say why")
+    raise RuntimeError(f"a {victim.kind} ended by itself ({ended}); the lines above say why")
 
 
 def _start(victim: Victim, chance: random.Random) -> None:
@@ -217,16 +217,18 @@ def _start(victim: Victim, chance: random.Random) -> None:
 
 
 def _start_service(var: Path, part: str) -> None:
-    """Starts it again; on a machine with much else to do it may take more than one attempt."""
-    for patience in range(3):
+    """Starts it again and sees that it runs; on a machine with much else to do it may take more than one attempt."""
+    for patience in range(5, -1, -1):
         try:
             start_part(var, part)
         except (PartFailed, StackSlow) as error:
-            if patience == 2:
+            if not patience:
                 raise
             _say(f"{part}: {error}"[:200])
-        else:
+        # The supervisor may not have noticed the death yet when it was asked.
+        if status(var).parts[part].state == "ready":
             return
+        time.sleep(0.5)
 
 
 def _service_schedule(plan: Plan, chance: random.Random) -> list[tuple[int, str]]:
