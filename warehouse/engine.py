@@ -7,6 +7,7 @@ transaction. Both are held by the connection that does the work, so whoever lose
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -37,11 +38,14 @@ def engine() -> sa.Engine:
 
 
 def dispose() -> None:
-    """Closes idle connections and forgets engines; for tests and forks."""
+    """Closes idle connections and forgets the engine."""
     if _engine.cache_info().currsize:
-        for url in {settings().url()}:
-            _engine(url).dispose()
+        engine().dispose()
         _engine.cache_clear()
+
+
+# The parent's connections are the parent's: a child makes its own. (psycopg closes none that another process opened.)
+os.register_at_fork(after_in_child=_engine.cache_clear)
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, mode=0o700)  # what landed is for the hub's own user
     # A folder whose entry is lost in a power cut takes its files with it.
     _sync_folder(folder.parent)
 

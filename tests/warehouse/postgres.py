@@ -16,8 +16,6 @@ import psycopg
 
 from hub.stack.postgres_home import find, reachable_home, run_as
 
-PORT_TRIES = 5
-
 
 class Server:
     """A running cluster. `kill` and `start` let a test pull it down hard and bring it back."""
@@ -46,6 +44,19 @@ class Server:
         )
 
     def start(self) -> None:
+        """Starts, or starts again after a kill: children of a killed postmaster may still hold its memory for a moment."""
+        until = time.monotonic() + 60
+        while True:
+            self._start()
+            try:
+                self._wait(until)
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+
+    def _start(self) -> None:
         options = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
@@ -63,7 +74,9 @@ class Server:
             self.process = subprocess.Popen(
                 args, stdout=log, stderr=log, user=self.who.uid, group=self.who.gid, cwd="/"
             )
-        until = time.monotonic() + 60
+
+    def _wait(self, until: float) -> None:
+        assert self.process
         while True:
             try:
                 with psycopg.connect(self.conninfo("postgres"), connect_timeout=2):

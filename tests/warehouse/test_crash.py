@@ -16,13 +16,18 @@ from pathlib import Path
 import pytest
 
 from hub import crash
+from hub.settings import Settings, settings
 from tests.warehouse.conftest import Hub, environment
 from tests.warehouse.feeds import contract, drop, row, rows
-from warehouse import fixing, replay
+from tests.warehouse.postgres import server
+from warehouse import engine, fixing, replay
+from warehouse.errors import DatabaseUnavailable
+from warehouse.migrate import migrate
 from warehouse.store import store
 
 pytestmark = [pytest.mark.stack, pytest.mark.crash]
 
+DATABASE_KILLS = int(os.environ.get("HUB_TEST_DATABASE_KILLS", "3"))
 KILLS = int(os.environ.get("HUB_TEST_LOADER_KILLS", "12"))
 
 
@@ -185,3 +190,37 @@ def test_a_killed_hold_is_held_once(hub: Hub, zygote: Zygote, point: str) -> Non
     assert hub.all("select state, rows_quarantined from hub.batch") == [("held", 2)]
     assert hub.value("select count(*) from core.sample_vouchers") == 0
     assert hub.value("select count(*) from hub.receipt") == 1
+
+
+def test_killed_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zygote: Zygote, hub_settings: Settings
+) -> None:
+    """The database dies under the loader: the loader says it may be tried again, and nothing is lost or doubled."""
+    with server() as own:
+        folder = tmp_path / "drop"
+        folder.mkdir()
+        (tmp_path / "places.toml").write_text(f'[places.drop]\nroot = "{folder}"\n')
+        values = {"HUB_DATABASE_URL": own.create("hub"), "HUB_PLACES": str(tmp_path / "places.toml")}
+        for name, value in {**values, "HUB_PAGE_ROWS": "1000", "HUB_PART_ROWS": "700"}.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        migrate()
+        hub = Hub(folder)
+        chance = random.Random(1)
+        ended: list[int] = []
+        for number in range(DATABASE_KILLS):
+            drop(folder, f"{number}.csv", rows(2500, first=10_000 * number + 1))
+            runner = threading.Thread(target=lambda: ended.append(zygote.run()))
+            runner.start()
+            time.sleep(chance.uniform(0.05, 1.5))
+            own.kill()
+            own.start()
+            runner.join()
+        assert set(ended) <= {0, DatabaseUnavailable.exit_code}
+        engine.dispose()
+        assert zygote.run() == 0
+        assert hub.value("select count(*) from core.sample_vouchers") == 2500 * DATABASE_KILLS
+        events = hub.events()
+        assert len(events) == len({event["event_id"] for event in events}) == 2500 * DATABASE_KILLS
+        assert hub.value("select sum(rows_loaded) from hub.batch where state = 'loaded'") == 2500 * DATABASE_KILLS
+        engine.dispose()
