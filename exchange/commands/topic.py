@@ -34,7 +34,7 @@ def list_topics(as_json: AsJson = False) -> None:
             for name in topics.OWN
             if name in found
         ]
-    columns = ("topic", "feed", "lane", "partitions", "offsets", "state")
+    columns = ("topic", "partitions", "offsets", "state")  # feed and lane mostly repeat the name; --json has them
     emit_rows(rows, [(name, name) for name in columns], as_json=as_json)
 
 

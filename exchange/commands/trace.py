@@ -86,24 +86,28 @@ def _wanted(event: dict[str, Any]) -> Wanted | None:
 def _show(told: dict[str, Any]) -> None:
     out = console()
     out.print(f"[bold]{escape(told['feed'])}[/] {escape(told['key'])}")
-    for row in told["rows"]:
-        where = f"batch {row['batch']} row {row['row']} ({row['unit']}, source row {row['source_row']})"
-        out.print(f"  [cyan]delivered[/] {escape(where)}")
-        for change in row["changes"] or ():
-            out.print(f"    changed {escape(str(change))}")
-        for rule in row["rules"] or ():
-            out.print(f"    [yellow]rule[/] {escape(str(rule))}")
     for batch_id, batch in told["batches"].items():
-        out.print(f"  [cyan]batch[/] {escape(batch_id)} {escape(str(batch))}")
+        out.print(f"[cyan]batch[/] {escape(batch_id)} {escape(_facts(batch))}")
+    for row in told["rows"]:
+        out.print(f"[cyan]row[/] {row['row']} of batch {escape(row['batch'])}: {escape(_facts(row, 'raw'))}")
     for record in [told["current"], *told["history"]]:
         if record:
-            out.print(f"  [cyan]record[/] {escape(str(record))}")
+            out.print(f"[cyan]revision[/] {record['revision']}: {escape(_facts(record, 'record'))}")
+            out.print(f"  {escape(_facts(record['record'] or {}))}")
     for row in told["quarantined"]:
-        out.print(f"  [yellow]quarantined[/] {escape(str(row))}")
+        out.print(f"[yellow]quarantined[/] {escape(_facts(row))}")
     for event in told["events"]:
-        place = "not published yet"
-        if event["published_at"]:
-            place = f"{event['topic']}[{event['partition']}]@{event['offset']}"
-        out.print(f"  [green]event[/] {escape(event['event_id'])} {event['change']} {escape(place)}")
+        place = (
+            f"{event['topic']}[{event['partition']}]@{event['offset']}"
+            if event["published_at"]
+            else "not published yet"
+        )
+        out.print(f"[green]event[/] {escape(event['event_id'])} {event['change']}, {escape(place)}")
     if "kafka" in told:
-        out.print(f"  [red]{escape(str(told['kafka']['error']))}[/]")
+        out.print(f"[red]{escape(str(told['kafka']['error']))}[/]")
+
+
+def _facts(of: dict[str, Any], *but: str) -> str:
+    """What a mapping says, in a line; what it does not say is left out."""
+    said = {name: value for name, value in of.items() if name not in but and value not in (None, [], {}, "")}
+    return ", ".join(f"{name} {value}" for name, value in said.items())
