@@ -30,7 +30,7 @@ demo: $(STAMP) ## the whole way on real parts: feeds -> contracts -> PostgreSQL 
 	@ROWS=$(ROWS) $(BIN)/python -m demo.run
 
 test: $(STAMP) $(JUDGE)/.ready lint ## lint, then every test on real parts (TESTS=path for some)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter, contracts
 	@$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from hub.errors import HubError
 class AgenciesFailed(HubError):
     """An agency system did not come up. Facts: `agency`, `reason`, `log`."""
 
-    code = "HUB-DEMO-001"
+    code = "HUB-DMO-001"
     en = "{agency} did not come up: {reason}"
     zh = "{agency} 未能启动:{reason}"
     remedy_en = "read {log}, then run `make demo` again; it goes on with what is there"
@@ -25,7 +25,7 @@ class AgenciesFailed(HubError):
 class FeedStopped(HubError):
     """A feed's run did not end well. Facts: `feed`, `reason`, `logs`."""
 
-    code = "HUB-DEMO-002"
+    code = "HUB-DMO-002"
     en = "the feed {feed} did not arrive: {reason}"
     zh = "数据源 {feed} 未能送达:{reason}"
     remedy_en = "read the task's log under {logs}; `make demo` again goes on with what is there"
@@ -35,7 +35,7 @@ class FeedStopped(HubError):
 class ClaimBroken(HubError):
     """The figures of a run don't hold. Facts: `count`, `claims` (one a line), `report`."""
 
-    code = "HUB-DEMO-003"
+    code = "HUB-DMO-003"
     en = "{count} claim(s) of this demonstration do not hold:\n{claims}"
     zh = "演示中有 {count} 项核对不符:\n{claims}"
     remedy_en = "this is a fault of the hub, not of your machine: report it with {report}"
@@ -45,7 +45,7 @@ class ClaimBroken(HubError):
 class RequestInvalid(HubError):
     """ROWS, SEED or KEEP can't be used. Facts: `name`, `value`, `reason`."""
 
-    code = "HUB-DEMO-004"
+    code = "HUB-DMO-004"
     en = "{name}={value} can't be used: {reason}"
     zh = "{name}={value} 无法使用:{reason}"
     remedy_en = "run `make demo`, `make demo ROWS=100000` or `make demo KEEP=1`"
@@ -55,7 +55,7 @@ class RequestInvalid(HubError):
 class SubscriberFailed(HubError):
     """The subscriber could not read the topics to their end. Facts: `reason`."""
 
-    code = "HUB-DEMO-005"
+    code = "HUB-DMO-005"
     en = "the subscriber could not read the topics to their end: {reason}"
     zh = "订阅者未能读完主题:{reason}"
     remedy_en = "`hub stack status` and `hub relay status` say how broker and relay are; then run `make demo` again"

@@ -30,7 +30,7 @@ def configure(level: str = "info", form: str = "console") -> None:
             *tail,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
 
@@ -43,6 +43,16 @@ def get(name: str) -> Any:
 def bind(**facts: Any) -> None:
     """Adds facts (feed, batch, lane …) to every later line of this task or thread."""
     structlog.contextvars.bind_contextvars(**facts)
+
+
+class _Stderr:
+    """Whatever `sys.stderr` is when a line is written: a runner may have exchanged and closed the one of before."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def _facts(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

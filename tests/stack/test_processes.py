@@ -23,7 +23,7 @@ def python(code: str) -> list[str]:
 
 
 def soon(what: Callable[[], object]) -> bool:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if what():
             return True
