@@ -81,8 +81,10 @@ class Lane(threading.Thread):
                     if not self._serve(session, backoff):
                         return
             except LaneBusy as error:
+                # The thread ends: a relay that stands by costs no more than its timer, which starts it again.
                 log.debug("lane held elsewhere", lane=self.lane, holder=error.facts["holder"])
-                self._wait(TIMER_SECONDS * random.uniform(0.8, 1.5))  # noqa: S311
+                self._wait(TIMER_SECONDS * random.uniform(0.8, 1.5), ring=False)  # noqa: S311
+                return
             except TransientError as error:
                 seconds = backoff.seconds()
                 log.warning("lane interrupted", lane=self.lane, error=error, again_in=round(seconds, 2))
