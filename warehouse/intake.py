@@ -27,7 +27,7 @@ from contracts.page import GatedPage, RawPage, Refusal
 from hub import clock, crash
 from hub.errors import AgencyError
 from hub.settings import settings
-from warehouse import batches, landing, receipt, traces
+from warehouse import batches, landing, memory, receipt, traces
 from warehouse.batches import Batch, BatchKind
 from warehouse.checked import CheckedPages
 from warehouse.hub_key import hmac_key
@@ -209,6 +209,7 @@ class Intake:
                 kept.append(table)
         if judge is not None and page.checked is not None:
             judge.add(page.checked)
+        memory.give_back()
         self._progress("check" if judge is not None else "land", page.rows_in)
 
     def _open(self, delivery: Delivery, origin: Origin, name: str | None = None) -> Batch:

@@ -12,7 +12,7 @@ from contracts.model import FeedContract
 from hub import clock
 from hub.errors import AgencyError
 from hub.settings import settings
-from warehouse import batches, intake, landing, receipt
+from warehouse import batches, intake, landing, memory, receipt
 from warehouse.batches import Batch
 from warehouse.checked import CheckedPages
 from warehouse.checking import checker_for
@@ -48,6 +48,7 @@ def recheck(
                 if len(waiting) >= settings().threads:
                     judge.add(waiting.popleft().result())
                 waiting.append(pool.submit(one, path))
+                memory.give_back()
                 progress("check", rows)
             while waiting:
                 judge.add(waiting.popleft().result())
