@@ -35,7 +35,7 @@ from hub import clock
 from hub.crash import point
 from hub.log import get
 from hub.settings import Settings
-from warehouse.engine import lock_key, translated, try_lock_session
+from warehouse.engine import lock_key, translated, try_lock_session, unlock_session
 from warehouse.store import Store
 from warehouse.tables import dead_letter
 
@@ -142,6 +142,12 @@ class Session:
         if self._outbox is not None:
             self._outbox.close()
         if self._conn is not None:
+            # Given back by word: the server drops it only some time after the connection is closed, and whoever takes the
+            # lane next would find it busy. No commit is under way here: `_finish` waited for it.
+            with suppress(Exception):
+                self._conn.rollback()
+                unlock_session(self._conn, "relay", self.lane)
+                self._conn.commit()
             with suppress(Exception):
                 self._conn.close()
         self._producer = self._outbox = self._conn = None
