@@ -27,12 +27,22 @@ class Window:
     cursor: Mapping[str, Any] | None = None  # as the source left it with its last loaded batch
     interval_start: datetime | None = None
     interval_end: datetime | None = None
-    known: frozenset[str] = frozenset()  # SHA-256 of deliveries already taken, for sources that keep them
+    known: frozenset[str] = frozenset()  # appearances of deliveries already taken, for sources that keep files
+    latest: str | None = None  # appearance of the one taken last
 
     @property
     def backfill(self) -> bool:
         """Whether an interval is asked for instead of what is new."""
         return self.interval_start is not None
+
+
+def appearance(sha256: str, written_ns: int) -> str:
+    """What tells a file that lies at its source from the same bytes sent anew: its hash and when it was written.
+
+    A file that is moved or listed again is the same delivery. The same bytes written later say
+    something again: a feed that goes from A to B and back to A must end at A.
+    """
+    return f"{sha256}@{written_ns}"
 
 
 @dataclass(slots=True)
@@ -45,6 +55,7 @@ class Delivery(ABC):
     sha256: str | None = None  # of the bytes as they came (file), or over the pages' bytes in order
     size: int | None = None  # bytes as they came
     cursor_after: dict[str, Any] | None = None  # to be saved with the rows; None: leave the cursor
+    appearance: str | None = None  # of a file: see `appearance`; set with `sha256`
     facts: dict[str, Any] = field(default_factory=dict)  # sender, manifest, ETag …: for the landing manifest
 
     @abstractmethod

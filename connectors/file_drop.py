@@ -1,8 +1,10 @@
 """Files that an agency drops into a folder: CSV and TSV in any declared encoding, XLSX. Each file is one delivery.
 
 A file is taken once it rests: untouched for `stable_seconds`, or followed by its marker, or by its manifest where one
-is required. Temporary names and links are passed over. Files are taken oldest first; one whose SHA-256 is known to the
-caller is not given again. The cursor remembers size, time and SHA-256 of files seen, so that they aren't hashed again.
+is required. Temporary names and links are passed over. Files are taken oldest first. A file is not given again when it
+was taken before (moved or listed again), when it was only touched, or when it says what the delivery before it said;
+the same bytes under a new name or time, after something else came, are a new delivery. The cursor remembers size, time
+and SHA-256 of files seen, so that they aren't hashed again.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from connectors import base, options
-from connectors.base import Delivery, Window
+from connectors.base import Delivery, Window, appearance
 from connectors.errors import FileNotTaken, FileReplaced
 from connectors.files.delivery import FileDelivery
 from connectors.files.root import Found, Root, pattern_problem
@@ -100,12 +102,17 @@ class Connector(base.Connector):
         cursor = {"files": dict((window.cursor or {}).get("files", {}))}
         present = {found.name for found in self._files()}
         cursor["files"] = {name: entry for name, entry in cursor["files"].items() if name in present}
+        latest, known = window.latest, set(window.known)
         for found in self._files():
             if not self._rests(found) or not _within(window, found):
                 continue
-            if not window.backfill and self._known(found, window, cursor["files"]):
+            if not window.backfill and self._known(found, known, latest, cursor["files"]):
                 continue
-            yield self.delivery(found, cursor=None if window.backfill else cursor)
+            given = self.delivery(found, cursor=None if window.backfill else cursor)
+            yield given
+            if given.appearance is not None:
+                latest = given.appearance
+                known.add(given.appearance)
 
     def delivery(self, found: Found, cursor: dict[str, Any] | None = None) -> FileDelivery:
         """One file as a delivery."""
@@ -173,20 +180,29 @@ class Connector(base.Connector):
         touched = max(found.mtime_ns, found.ctime_ns) / 1e9
         return time.time() - touched >= self.options.stable_seconds
 
-    def _known(self, found: Found, window: Window, seen: dict[str, Any]) -> bool:
-        if not window.known:
-            return False
+    def _known(self, found: Found, known: set[str], latest: str | None, seen: dict[str, Any]) -> bool:
+        """Whether a file says nothing new. `seen`: name -> [size, mtime_ns, SHA-256, appearance it was taken as]."""
         entry = seen.get(found.name)
-        if isinstance(entry, list | tuple) and len(entry) == 3 and list(entry[:2]) == [found.size, found.mtime_ns]:
-            return entry[2] in window.known
+        entry = entry if isinstance(entry, list | tuple) and len(entry) == 4 else None
+        if entry is not None and list(entry[:2]) == [found.size, found.mtime_ns]:
+            return entry[3] in known
+        if not known:
+            return False
         try:
             digest = sha256_of(self.root, found.name)
         except FileReplaced:
             return False  # reading it will say so
-        if digest in window.known:
-            seen[found.name] = [found.size, found.mtime_ns, digest]
-            return True
-        return False
+        taken_as = appearance(digest, found.mtime_ns)
+        if entry is not None and entry[2] != digest:
+            return False  # what is called so says something else now, though it may be what it said long ago
+        if entry is not None:
+            taken_as = entry[3]  # touched: it says what it said
+        elif taken_as not in known and latest is not None and latest.startswith(f"{digest}@"):
+            taken_as = latest
+        if taken_as not in known:
+            return False
+        seen[found.name] = [found.size, found.mtime_ns, digest, taken_as]
+        return True
 
 
 def _within(window: Window, found: Found) -> bool:

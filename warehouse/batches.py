@@ -44,10 +44,11 @@ class Batch:
     contract_sha256: str
     kind: BatchKind
     parent_batch: BatchId | None
-    order_no: int  # its place in the order of loads; a replay keeps its parent's
+    order_no: int  # its place in the order of loads; a replay keeps its parent's, a delivery read late its own first
     source: str
     delivery: str
     delivery_sha256: str | None
+    appearance: str | None  # of a file: which one at its source, see `connectors.base.appearance`
     state: BatchState
     state_reason: str | None
     rows_in: int

@@ -32,7 +32,7 @@ from warehouse.batches import Batch, BatchKind
 from warehouse.checked import CheckedPages
 from warehouse.hub_key import hmac_key
 from warehouse.judge import Judge, PageChecked, checked_page
-from warehouse.known import already_taken, note_look, refused_before
+from warehouse.known import already_taken, note_look, order_of, refused_before
 from warehouse.landing import LandedPage
 from warehouse.store import store
 from warehouse.timing import Timing
@@ -267,6 +267,8 @@ class Intake:
                 rows_in=total.rows_in,
                 rows_refused=total.rows_refused,
                 delivery_sha256=delivery.sha256,
+                appearance=delivery.appearance,
+                order_no=order_of(self._conn, batch, delivery) if origin.kind == "pull" else batch.order_no,
                 cursor_after=delivery.cursor_after if delivery.cursor_after is not None else sa.null(),
             )
             note_look(self._conn, self.contract.id, self._source.id, None, found=True)
@@ -319,7 +321,9 @@ class Intake:
 
     def _unreadable(self, batch: Batch | None, delivery: Delivery, origin: Origin, error: AgencyError) -> Taken:
         """The delivery can't be read to its end: nothing of it is kept, the reason is."""
-        identity = delivery.sha256 or traces.file_sha256(delivery.original)
+        identity = delivery.sha256
+        if delivery.original is not None:
+            identity, delivery.appearance = traces.file_identity(delivery.original)
         reason = f"{error.code} {error.sentence()}"
         return self._end(batch, delivery, origin, identity=identity, reason=reason, error=error)
 
@@ -349,7 +353,13 @@ class Intake:
             traces.insert_refusals(self._conn, batch, refusals or [], self.contract.owner)
             facts = batch.facts if error is None else {**batch.facts, "error": error.as_dict()}
             refused = batches.move(
-                self._conn, batch, "refused", state_reason=reason, delivery_sha256=identity, facts=dict(facts)
+                self._conn,
+                batch,
+                "refused",
+                state_reason=reason,
+                delivery_sha256=identity,
+                appearance=delivery.appearance if error is not None else None,
+                facts=dict(facts),
             )
             receipt.make(self._conn, refused)
         return Taken(refused)

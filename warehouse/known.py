@@ -1,4 +1,4 @@
-"""Deliveries that were taken before: the same bytes again are no new batch, and an empty pull makes none."""
+"""Deliveries that were taken before: the same again is no new batch, and an empty pull makes none."""
 
 from __future__ import annotations
 
@@ -19,56 +19,57 @@ _TAKEN = ("landed", "checked", "loading", "loaded", "held", "released", "rejecte
 _NEW = ("pull", "push", "backfill")  # kinds that bring something from outside
 
 
-def known_deliveries(conn: sa.Connection, feed: FeedId, source: str) -> frozenset[str]:
-    """SHA-256 of all deliveries of a source that were taken: connectors that keep files pass over them.
+def known_appearances(conn: sa.Connection, feed: FeedId, source: str) -> frozenset[str]:
+    """Appearances of all files of a source that were taken: connectors that keep files pass over them.
 
     Refused ones are not among them: they are read again, since the contract may have been corrected since.
     """
-    query = sa.select(batch.c.delivery_sha256).where(
-        batch.c.feed == feed,
-        batch.c.source == source,
-        batch.c.state.in_(_TAKEN),
-        batch.c.kind.in_(_NEW),
-        batch.c.delivery_sha256.is_not(None),
-    )
+    query = sa.select(batch.c.appearance).where(*_taken(feed, source), batch.c.appearance.is_not(None))
     return frozenset(conn.execute(query).scalars())
 
 
-def already_taken(conn: sa.Connection, here: Batch, delivery: Delivery) -> Batch | None:
-    """The batch that took the same bytes before, or None.
+def latest_taken(conn: sa.Connection, feed: FeedId, source: str) -> Batch | None:
+    """The batch of the delivery that a source brought last, or None."""
+    query = sa.select(batch.c.batch_id).where(*_taken(feed, source)).order_by(batch.c.batch_no.desc()).limit(1)
+    found = conn.scalar(query)
+    return None if found is None else batches.get(conn, BatchId(found))
 
-    A file counts as the same whenever it came. A pull only when it equals the pull before it: a source that goes
-    from A to B and back to A says something new each time.
+
+def already_taken(conn: sa.Connection, here: Batch, delivery: Delivery) -> Batch | None:
+    """The batch that took the same delivery before, or None.
+
+    A delivery is the same when it equals the one before it: a source that goes from A to B and back to A says something
+    new each time. In a backfill also a file that was taken in its time.
     """
     if delivery.sha256 is None:
         return None
-    same_source = (batch.c.feed == here.feed, batch.c.source == here.source, batch.c.batch_id != here.batch_id)
-    taken = (*same_source, batch.c.state.in_(_TAKEN), batch.c.kind.in_(_NEW))
-    newest = sa.select(batch.c.batch_id, batch.c.delivery_sha256).where(*taken).order_by(batch.c.batch_no.desc())
-    if delivery.original is not None:
-        newest = newest.where(batch.c.delivery_sha256 == delivery.sha256)
-    row = conn.execute(newest.limit(1)).first()
-    if row is None or row[1] != delivery.sha256:
-        return None
-    return batches.get(conn, BatchId(row[0]))
-
-
-def taken_as(conn: sa.Connection, feed: FeedId, source: str, sha256: str) -> Batch | None:
-    """The batch that took a file of that hash, or None."""
-    query = (
-        sa.select(batch.c.batch_id)
-        .where(
-            batch.c.feed == feed,
-            batch.c.source == source,
-            batch.c.state.in_(_TAKEN),
-            batch.c.kind.in_(_NEW),
-            batch.c.delivery_sha256 == sha256,
+    if here.kind == "backfill" and delivery.appearance is not None:
+        met = sa.select(batch.c.batch_id).where(
+            *_taken(here.feed, here.source), batch.c.appearance == delivery.appearance
         )
-        .order_by(batch.c.batch_no.desc())
-        .limit(1)
+        found = conn.scalar(met.limit(1))
+        if found is not None:
+            return batches.get(conn, BatchId(found))
+    latest = latest_taken(conn, here.feed, here.source)
+    return latest if latest is not None and latest.delivery_sha256 == delivery.sha256 else None
+
+
+def _taken(feed: FeedId, source: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (batch.c.feed == feed, batch.c.source == source, batch.c.state.in_(_TAKEN), batch.c.kind.in_(_NEW))
+
+
+def order_of(conn: sa.Connection, here: Batch, delivery: Delivery) -> int:
+    """The place of a delivery in the order of loads: where it first came.
+
+    A file that couldn't be read and can be since the contract was corrected comes after newer ones, and is older.
+    """
+    first = sa.select(sa.func.min(batch.c.batch_no)).where(
+        batch.c.feed == here.feed,
+        batch.c.source == here.source,
+        batch.c.state == "refused",
+        batch.c.appearance == delivery.appearance,
     )
-    found = conn.scalar(query)
-    return None if found is None else batches.get(conn, BatchId(found))
+    return int(conn.scalar(first) or here.order_no) if delivery.appearance is not None else here.order_no
 
 
 def refused_before(conn: sa.Connection, contract: FeedContract, source: str, identity: str | None) -> Batch | None:

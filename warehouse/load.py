@@ -196,7 +196,8 @@ class Loader:
     def _merged(self, state: pa.Table | None, chunk: pa.Table) -> merge.Merged:
         if state is None:
             return merge.all_new(chunk)
-        order_no = self._batch.order_no if self._batch.kind == "replay" else None
+        late = self._batch.order_no != self._batch.batch_no
+        order_no = self._batch.order_no if late else None
         return merge.against(state, self._contract, chunk, order_no=order_no)
 
     def _write(self, made: Encoded, page: int, changes: ChangeSetWriter, tally: _Tally) -> None:

@@ -99,7 +99,7 @@ def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringAr
 def against(state: pa.Table, contract: FeedContract, page: pa.Table, *, order_no: int | None) -> Merged:
     """The classes of a page beside what the table holds (`held` of at least the page's keys).
 
-    `order_no` (replays only): rows that a later batch loaded are newer than this one, whatever they say.
+    `order_no` (replays and deliveries read late): rows that a later batch loaded are newer than this one, whatever they say.
     """
     if not state.num_rows:
         return all_new(page)

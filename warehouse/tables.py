@@ -56,10 +56,13 @@ batch = Table(
     Column("contract_sha256", Text, nullable=False),
     Column("kind", Text, nullable=False),  # pull push replay backfill rerun
     Column("parent_batch", Text, ForeignKey("hub.batch.batch_id")),
-    Column("order_no", BigInteger),  # batch_no whose place in the order a replay keeps; null: its own
+    Column(
+        "order_no", BigInteger
+    ),  # batch_no whose place in the order a replay, or a delivery read late, keeps; null: its own
     Column("source", Text, nullable=False),
     Column("delivery", Text, nullable=False),
     Column("delivery_sha256", Text),
+    Column("appearance", Text),  # of a file: SHA-256@time of writing, tells the file met again from its bytes sent anew
     # opened landed checked held loading loaded released rejected refused abandoned
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
@@ -89,6 +92,7 @@ batch = Table(
     ),
     Index("batch_by_feed", "feed", "batch_no"),
     Index("batch_by_delivery", "feed", "delivery_sha256"),
+    Index("batch_by_appearance", "feed", "source", "appearance"),
 )
 
 # Bytes in the store that belong to a batch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from connectors.base import appearance
 from contracts.page import Masking, Refusal
 from warehouse.batches import Batch
 from warehouse.columns import flat, repeated
@@ -98,15 +100,16 @@ def insert_landed(
     conn.execute(sa.insert(landed_object), [{"batch_id": batch.batch_id, **row} for row in rows])
 
 
-def file_sha256(path: Path | None) -> str | None:
-    """SHA-256 of a file, None where there is none to read."""
+def file_identity(path: Path | None) -> tuple[str | None, str | None]:
+    """SHA-256 and appearance of a file, (None, None) where there is none to read."""
     if path is None or not path.is_file():
-        return None
+        return None, None
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    return digest.hexdigest()
+        written = os.fstat(file.fileno()).st_mtime_ns
+    return digest.hexdigest(), appearance(digest.hexdigest(), written)
 
 
 def plain(value: Any) -> Any:

@@ -221,12 +221,14 @@ def _deliveries(
         door = Intake(conn, contract, source, checker=checker, progress=progress, timing=timing)
         with conn.begin():
             cursor = known.cursor_of(conn, contract.id, source.id)
-            taken = known.known_deliveries(conn, contract.id, source.id)
+            taken = known.known_appearances(conn, contract.id, source.id)
+            latest = known.latest_taken(conn, contract.id, source.id)
         window = Window(
             cursor=cursor,
             interval_start=given.interval_start if given else None,
             interval_end=given.interval_end if given else None,
             known=taken,
+            latest=latest.appearance if latest is not None else None,
         )
         origin = Origin(
             kind="backfill" if window.backfill else "pull",
@@ -243,10 +245,10 @@ def _deliveries(
 
 
 def _by_hand(conn: sa.Connection, door: Intake, source: SourceSpec, file: Path, origin: Origin) -> Iterator[Taken]:
-    digest = traces.file_sha256(file)
+    digest, _ = traces.file_identity(file)
     with conn.begin():
-        earlier = known.taken_as(conn, door.contract.id, source.id, digest) if digest else None
-    if earlier is not None:
+        earlier = known.latest_taken(conn, door.contract.id, source.id)
+    if earlier is not None and digest is not None and earlier.delivery_sha256 == digest:
         yield Taken(earlier, repeated=True)
         return
     yield from _take(door, connector_registry.open_file(door.contract, source, file, settings().page_rows), origin)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from connectors.base import Delivery
+from connectors.base import Delivery, appearance
 from connectors.errors import FileTooLarge, ManifestInvalid, ManifestMismatch
 from connectors.files.root import Found, Root
 from connectors.files.tee import TeeFile, sha256_of
@@ -62,12 +62,13 @@ class FileDelivery(Delivery):
                 rows += page.rows_in
                 yield page
             self.sha256, self.size = tee.finish()
+            self.appearance = appearance(self.sha256, tee.found.mtime_ns)
         finally:
             tee.close()
         self._hold(manifest, "rows", rows)
         self._hold(manifest, "sha256", self.sha256)  # again: the bytes that were read
         if self._cursor is not None:
-            entry = [tee.found.size, tee.found.mtime_ns, self.sha256]
+            entry = [tee.found.size, tee.found.mtime_ns, self.sha256, self.appearance]
             # One mapping for all deliveries of a visit: a later one carries the earlier ones along.
             self._cursor.setdefault("files", {})[self.name] = entry
             self.cursor_after = {"files": dict(self._cursor["files"])}

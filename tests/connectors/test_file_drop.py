@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -120,13 +121,46 @@ def test_what_is_known_is_not_given_again(tmp_path: Path) -> None:
     assert rows == [{"_row": 1, "_line": 2, "_unit": "a.csv", "id": "1", "name": "a", "amount": "2"}]
     assert first.sha256 == hashlib.sha256(CSV).hexdigest()
     assert first.size == len(CSV)
-    known = frozenset({first.sha256})
-    assert names(tmp_path, Window(known=known, cursor=first.cursor_after)) == []
-    assert names(tmp_path, Window(known=known)) == []
-    # Same name, other content: a new delivery. Same content under another name: not again.
-    put(tmp_path / "a.csv", CSV + b"2,b,3\n", mtime=2)
-    put(tmp_path / "copy.csv", CSV, mtime=3)
-    assert names(tmp_path, Window(known=known, cursor=first.cursor_after)) == ["a.csv"]
+    taken = Window(known=frozenset({str(first.appearance)}), latest=first.appearance, cursor=first.cursor_after)
+    assert names(tmp_path, taken) == []
+    assert names(tmp_path, replace(taken, cursor=None)) == [], "the cursor saves work, it decides nothing"
+    put(tmp_path / "a.csv", mtime=5)
+    assert names(tmp_path, taken) == [], "touched"
+    (tmp_path / "a.csv").rename(tmp_path / "b.csv")
+    put(tmp_path / "b.csv", mtime=1)
+    assert names(tmp_path, taken) == [], "moved"
+    put(tmp_path / "copy.csv", mtime=3)
+    assert names(tmp_path, taken) == [], "a copy that says what the latest delivery said"
+    assert names(tmp_path, replace(taken, latest="0@0")) == ["copy.csv"], "the same bytes after something else came"
+    put(tmp_path / "b.csv", CSV + b"2,b,3\n", mtime=2)
+    assert names(tmp_path, taken) == ["b.csv"]
+
+
+def test_a_feed_that_goes_back_to_what_it_said_gives_a_delivery_each_time(tmp_path: Path) -> None:
+    a, b = CSV, CSV + b"2,b,3\n"
+    connector = opened(contract(options={"glob": "*.csv", "stable_seconds": 0}), folder(tmp_path))
+    window = Window()
+
+    def given() -> list[str]:
+        nonlocal window
+        found = []
+        for delivery in connector.deliveries(window):
+            read(delivery)
+            found.append(delivery.name)
+            known = window.known | {str(delivery.appearance)}
+            window = Window(known=known, latest=delivery.appearance, cursor=delivery.cursor_after)
+        return found
+
+    for at, content in enumerate((a, b, a, a, b), start=1):  # under new names
+        put(tmp_path / f"{at}.csv", content, mtime=at)
+    assert given() == ["1.csv", "2.csv", "3.csv", "5.csv"], "the fourth says what the third said"
+    assert given() == []
+    for at, content in enumerate((a, b, a), start=10):  # under one name
+        put(tmp_path / "5.csv", content, mtime=at)
+        assert given() == ["5.csv"]
+        assert given() == []
+    put(tmp_path / "5.csv", b, mtime=11)
+    assert given() == ["5.csv"], "also when the file is put back with its old time"
 
 
 def test_the_cursor_saves_hashing_and_never_hides_a_file_that_was_not_taken(tmp_path: Path) -> None:
@@ -139,7 +173,7 @@ def test_the_cursor_saves_hashing_and_never_hides_a_file_that_was_not_taken(tmp_
     assert b.cursor_after is not None and set(b.cursor_after["files"]) == {"a.csv", "b.csv"}
     assert json.loads(json.dumps(b.cursor_after)) == b.cursor_after
     # b was read but never loaded: its hash is not among the known ones.
-    assert names(tmp_path, Window(known=frozenset({str(a.sha256)}), cursor=b.cursor_after)) == ["b.csv"]
+    assert names(tmp_path, Window(known=frozenset({str(a.appearance)}), cursor=b.cursor_after)) == ["b.csv"]
 
 
 def test_a_backfill_takes_an_interval_again_and_moves_no_cursor(tmp_path: Path) -> None:
@@ -148,7 +182,7 @@ def test_a_backfill_takes_an_interval_again_and_moves_no_cursor(tmp_path: Path) 
     window = Window(
         interval_start=datetime(2024, 3, 1, tzinfo=UTC),
         interval_end=datetime(2024, 3, 2, tzinfo=UTC),
-        known=frozenset({hashlib.sha256(CSV).hexdigest()}),
+        known=frozenset({f"{hashlib.sha256(CSV).hexdigest()}@{(tmp_path / 'a.csv').stat().st_mtime_ns}"}),
     )
     spec = contract(options={"glob": "*.csv", "stable_seconds": 0})
     (delivery,) = opened(spec, folder(tmp_path)).deliveries(window)

@@ -111,6 +111,35 @@ def test_the_same_bytes_are_no_new_batch(hub: Hub) -> None:
     assert hub.value("select count(*) from hub.batch") == 1
 
 
+def test_what_a_source_said_long_ago_and_says_again_is_heard(hub: Hub) -> None:
+    said = {"a": rows(3), "b": [row(1, amount="9.00"), *rows(3)[1:]]}
+    amounts = []
+    for name in "abab":
+        drop(hub.drop, f"{len(amounts)}.csv", said[name])
+        assert [one.state for one in way.run_feed(contract(source_version=None))] == ["loaded"]
+        amounts.append(hub.value("select amount::text from core.sample_vouchers where hub_key = 'V000001'"))
+        assert way.run_feed(contract(source_version=None)) == []
+    assert amounts[0] == amounts[2] != amounts[1] == amounts[3] == "9.00"
+    assert hub.value("select hub_revision from core.sample_vouchers where hub_key = 'V000001'") == 4
+    # A person may say so too; what equals the delivery before it says nothing.
+    again = way.run_feed(contract(source_version=None), file=hub.drop / "0.csv")
+    assert [(one.loaded, one.unchanged, one.repeated) for one in again] == [(1, 2, False)]
+    assert [one.repeated for one in way.run_feed(contract(source_version=None), file=hub.drop / "2.csv")] == [True]
+
+
+def test_a_file_that_can_be_read_at_last_does_not_overwrite_newer_ones(hub: Hub) -> None:
+    headers = ("number", "payee", "amounts", "paid_on", "version", "status", "note")
+    drop(hub.drop, "old.csv", [row(0, amount="1.00"), row(1, amount="1.00")], headers=headers)
+    way.run_feed(contract(source_version=None))
+    drop(hub.drop, "new.csv", [row(0, amount="9.00")])
+    way.run_feed(contract(source_version=None))
+    fields = tuple(replace(one, aliases=("amounts",)) if one.name == "amount" else one for one in contract().fields)
+    done = way.run_feed(contract(source_version=None, fields=fields, sha256="1" * 64))
+    assert [(one.delivery, one.loaded, one.unchanged) for one in done] == [("old.csv", 1, 1)]
+    assert hub.value("select amount::text from core.sample_vouchers where hub_key = 'V000000'") == "9.00"
+    assert hub.value("select amount::text from core.sample_vouchers where hub_key = 'V000001'") == "1.00"
+
+
 def test_an_empty_file_is_a_delivery(hub: Hub) -> None:
     drop(hub.drop, "a.csv", [])
     done = way.run_feed(contract())[0]
