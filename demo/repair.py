@@ -9,10 +9,11 @@ from pathlib import Path
 from contracts import catalogue
 from demo.generate.ledger import Ledger
 from hub.ids import BatchId, FeedId
-from warehouse import fixing, quarantine, replay
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.engine import connection
-from warehouse.quarantine import QuarantinedRow
+from warehouse.quarantine import fixing, replay
+from warehouse.quarantine import view as quarantine
+from warehouse.quarantine.view import QuarantinedRow
 
 DEFECT, WRONG, RIGHT = "wan_yuan_for_yuan", "PayAmt", "XPayAmt"
 OPERATOR = "demo-operator"

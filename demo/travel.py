@@ -28,7 +28,7 @@ from exchange.cluster import Cluster
 from hub.ids import FeedId
 from hub.settings import settings
 from warehouse.batches import Batch
-from warehouse.quarantine import QuarantinedRow
+from warehouse.quarantine.view import QuarantinedRow
 
 POLL_SECONDS = 0.5
 SUBSCRIBER = "demo_subscriber"

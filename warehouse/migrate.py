@@ -17,7 +17,7 @@ from hub import log
 from hub.errors import HubException
 from hub.output import emit_error
 from warehouse.engine import lock_transaction, transaction
-from warehouse.feed_tables import CORE, HISTORY
+from warehouse.feeds.tables import CORE, HISTORY
 from warehouse.tables import SCHEMA
 
 FOLDER = Path(__file__).parent / "migrations"

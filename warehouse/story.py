@@ -21,14 +21,17 @@ from contracts.model import FeedContract
 from contracts.page import CheckedPage, RawPage
 from hub.errors import HubException
 from hub.ids import BatchId, FeedId
-from warehouse import batches, landing, quarantine, registry
+from warehouse import batches
+from warehouse.arrow.columns import flat, texts
 from warehouse.batches import Batch
 from warehouse.changeset import ChangeSet, event_ids
-from warehouse.checking import checker_for
-from warehouse.columns import flat, texts
+from warehouse.checking.checkers import checker_for
 from warehouse.engine import connection, driver
 from warehouse.errors import StoreMissing
-from warehouse.feed_tables import CORE, HISTORY
+from warehouse.feeds import registry
+from warehouse.feeds.tables import CORE, HISTORY
+from warehouse.landing import pages as landing
+from warehouse.quarantine import view as quarantine
 from warehouse.store import store
 from warehouse.tables import batch as batch_table
 from warehouse.tables import landed_object, outbox

@@ -1,4 +1,4 @@
-"""The hub's own tables (schema `hub`) as SQLAlchemy Core. Feeds' tables are made from contracts in `warehouse.feed_tables`.
+"""The hub's own tables (schema `hub`) as SQLAlchemy Core. Feeds' tables are made from contracts in `warehouse.feeds.tables`.
 
 Every table says what a row of it is. Ids that appear in events and receipts are text; `batch_no` is the short
 form that record rows carry.

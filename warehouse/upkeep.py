@@ -18,9 +18,11 @@ import sqlalchemy as sa
 from hub import clock, log
 from hub.errors import TransientError
 from hub.ids import BatchId, FeedId
-from warehouse import batches, intake, landing
-from warehouse.checked import CheckedPages
+from warehouse import batches
+from warehouse.checking.pages import CheckedPages
 from warehouse.engine import connection, holding, transaction
+from warehouse.landing import intake
+from warehouse.landing import pages as landing
 from warehouse.store import Store, ipc_options, store
 from warehouse.tables import batch, landed_object, outbox, quarantine
 

@@ -25,15 +25,20 @@ from contracts.model import FeedContract, SourceSpec
 from hub import log
 from hub.ids import BatchId, FeedId
 from hub.settings import settings
-from warehouse import batches, checked, intake, known, memory, metrics, receipt, registry, traces
+from warehouse import batches, receipt
+from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchOutcome, BatchState
-from warehouse.checking import checker_for
-from warehouse.contracts_of import contract_of
+from warehouse.checking import metrics
+from warehouse.checking import pages as checked
+from warehouse.checking.checkers import checker_for
+from warehouse.checking.recheck import recheck
 from warehouse.engine import connection, holding, translated
 from warehouse.errors import BatchStateWrong, SourceUnknown
-from warehouse.intake import Intake, Origin, Taken
-from warehouse.load import Loader, clean
-from warehouse.recheck import recheck
+from warehouse.feeds import registry
+from warehouse.feeds.contracts_of import contract_of
+from warehouse.landing import intake, known, traces
+from warehouse.landing.intake import Intake, Origin, Taken
+from warehouse.loading.loader import Loader, clean
 from warehouse.store import store
 from warehouse.timing import Timing
 

@@ -8,7 +8,8 @@ import sys
 from hub.errors import TransientError
 from hub.ids import BatchId
 from tests.warehouse.feeds import HELD, contract
-from warehouse import replay, way
+from warehouse import way
+from warehouse.quarantine import replay
 
 
 def main() -> int:

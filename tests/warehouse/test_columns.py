@@ -18,13 +18,14 @@ from contracts.model import FieldSpec
 from hub.canonical import canonical_bytes
 from hub.ids import BatchId
 from tests.warehouse.feeds import contract, spec
-from warehouse import checked, sheet
+from warehouse.arrow.columns import has_nul, hexed, json_objects, json_quoted, texts
+from warehouse.arrow.copying import csv_of
 from warehouse.changeset import event_ids, event_type
-from warehouse.columns import has_nul, hexed, json_objects, json_quoted, texts
-from warehouse.copying import csv_of
+from warehouse.checking import pages as checked
 from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
-from warehouse.event_data import EventEncoder
-from warehouse.plan import Plan, Slice
+from warehouse.loading.event_data import EventEncoder
+from warehouse.loading.plan import Plan, Slice
+from warehouse.quarantine import sheet
 from warehouse.store import Store
 
 any_text = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -20,9 +20,10 @@ from hub.settings import Settings, settings
 from tests.warehouse.conftest import Hub, environment
 from tests.warehouse.feeds import contract, drop, row, rows
 from tests.warehouse.postgres import server
-from warehouse import engine, fixing, replay
+from warehouse import engine
 from warehouse.errors import DatabaseUnavailable
 from warehouse.migrate import migrate
+from warehouse.quarantine import fixing, replay
 from warehouse.store import store
 
 pytestmark = [pytest.mark.stack, pytest.mark.crash]

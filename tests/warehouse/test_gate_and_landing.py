@@ -15,7 +15,8 @@ from hub.ids import RuleId
 from hub.settings import settings
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, drop, row, rows
-from warehouse import landing, way
+from warehouse import way
+from warehouse.landing import pages as landing
 from warehouse.store import store
 
 pytestmark = pytest.mark.stack

@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 from hub.ids import BatchId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import HEADERS, HELD, contract, drop, row, rows
-from warehouse import fixing, receipt, replay, way
+from warehouse import receipt, way
 from warehouse.engine import connection
 from warehouse.errors import (
     BatchStateWrong,
@@ -23,6 +23,7 @@ from warehouse.errors import (
     OperatorMissing,
     SheetUnreadable,
 )
+from warehouse.quarantine import fixing, replay
 
 pytestmark = pytest.mark.stack
 

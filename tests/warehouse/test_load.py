@@ -22,12 +22,14 @@ from hub.ids import RuleId, TopicName
 from hub.settings import settings
 from tests.warehouse.conftest import Hub, environment
 from tests.warehouse.feeds import contract, drop, row, rows, spec
-from warehouse import engine, feed_tables, outbox, receipt, registry, way
+from warehouse import engine, outbox, receipt, way
 from warehouse.changeset import RECORDS_PER_BATCH, ChangeSet
 from warehouse.errors import TableMismatch
+from warehouse.feeds import registry
+from warehouse.feeds import tables as feed_tables
+from warehouse.feeds.stored_contract import contract_from
 from warehouse.migrate import migrate
 from warehouse.store import store
-from warehouse.stored_contract import contract_from
 from warehouse.tables import SCHEMA, metadata
 
 pytestmark = pytest.mark.stack

@@ -11,8 +11,9 @@ from contracts.model import RowRule
 from hub.ids import RuleId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, drop, row, rows, source
-from warehouse import merge, way
+from warehouse import way
 from warehouse.batches import BatchOutcome
+from warehouse.loading import merge
 
 pytestmark = pytest.mark.stack
 

@@ -12,11 +12,12 @@ from contracts import catalogue
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
 from hub.output import AsJson, console, emit_json, emit_rows
-from warehouse import batches, replay, way
+from warehouse import batches, way
 from warehouse import receipt as receipts
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.engine import connection
 from warehouse.errors import ReceiptMissing
+from warehouse.quarantine import replay
 
 app = typer.Typer(no_args_is_help=True, help="Batches: list, show, release, reject, receipt.")
 

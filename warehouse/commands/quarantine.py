@@ -14,10 +14,12 @@ from contracts.errors import ContractInvalid, FeedUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
 from hub.output import AsJson, console, emit_json, emit_rows
-from warehouse import batches, fixing, quarantine, replay
+from warehouse import batches
 from warehouse.commands.batch import show_outcome
 from warehouse.engine import connection
 from warehouse.errors import QuarantineRowUnknown
+from warehouse.quarantine import fixing, replay
+from warehouse.quarantine import view as quarantine
 
 app = typer.Typer(no_args_is_help=True, help="Quarantined rows: list, show, export, fix, replay.")
 

@@ -15,13 +15,14 @@ from connectors.base import Delivery
 from contracts.model import FeedContract
 from hub.ids import BatchId
 from hub.settings import settings
-from warehouse import acts, batches, receipt, registry, way
+from warehouse import acts, batches, receipt, way
 from warehouse.batches import Batch, BatchOutcome
-from warehouse.checking import checker_for
+from warehouse.checking.checkers import checker_for
 from warehouse.engine import holding, translated
 from warehouse.errors import BatchStateWrong, NothingToReplay
-from warehouse.intake import Intake, Origin
-from warehouse.replay_source import LandedDelivery, QuarantineDelivery
+from warehouse.feeds import registry
+from warehouse.landing.intake import Intake, Origin
+from warehouse.quarantine.replay_source import LandedDelivery, QuarantineDelivery
 from warehouse.store import store
 from warehouse.tables import quarantine
 from warehouse.timing import Timing

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from hub.ids import BatchId, FeedId
-from warehouse.columns import flat, repeated
-from warehouse.copying import copy_in, csv_of
+from warehouse.arrow.columns import flat, repeated
+from warehouse.arrow.copying import copy_in, csv_of
 from warehouse.tables import quarantine
 
 COLUMNS = ("_row", "_source_row", "_unit", "_key", "_rules", "_raw")

@@ -20,12 +20,14 @@ from contracts.model import FeedContract
 from contracts.page import BatchMetrics, BatchVerdict, CheckedPage
 from hub import clock, crash
 from hub.settings import settings
-from warehouse import batches, metrics, quarantine_rows
+from warehouse import batches
+from warehouse.arrow.columns import flat
 from warehouse.batches import Batch
-from warehouse.checked import CheckedFile, CheckedPages, Duplicates, Rows
-from warehouse.columns import flat
-from warehouse.finish import finish
-from warehouse.rejects import rejected_of
+from warehouse.checking import metrics
+from warehouse.checking.pages import CheckedFile, CheckedPages, Duplicates, Rows
+from warehouse.loading.finish import finish
+from warehouse.loading.rejects import rejected_of
+from warehouse.quarantine import rows as quarantine_rows
 from warehouse.store import store
 
 

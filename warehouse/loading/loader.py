@@ -22,21 +22,24 @@ from contracts.model import FeedContract
 from hub import clock, crash
 from hub.ids import TopicName, new_entry_id
 from hub.settings import settings
-from warehouse import batches, memory, merge, outbox, quarantine_rows
+from warehouse import batches, outbox
+from warehouse.arrow import memory
+from warehouse.arrow.columns import flat, has_nul
+from warehouse.arrow.copying import copy_in
 from warehouse.batches import Batch
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
-from warehouse.checked import CheckedPages, Duplicates, is_row_of
-from warehouse.columns import flat, has_nul
-from warehouse.copying import copy_in
-from warehouse.encode import COPIED, Encoded, encode, fit
-from warehouse.event_data import EventEncoder
-from warehouse.feed_tables import core_table
-from warehouse.finish import finish
-from warehouse.missing import MissingKeys
-from warehouse.plan import Part, Plan, Slice
-from warehouse.rejects import rejected_of, unfit_rows
+from warehouse.checking.pages import CheckedPages, Duplicates, is_row_of
+from warehouse.feeds.tables import core_table
+from warehouse.loading import merge
+from warehouse.loading.encode import COPIED, Encoded, encode, fit
+from warehouse.loading.event_data import EventEncoder
+from warehouse.loading.finish import finish
+from warehouse.loading.missing import MissingKeys
+from warehouse.loading.plan import Part, Plan, Slice
+from warehouse.loading.rejects import rejected_of, unfit_rows
+from warehouse.loading.unfit import Unfit
+from warehouse.quarantine import rows as quarantine_rows
 from warehouse.store import Store, store
-from warehouse.unfit import Unfit
 
 Progress = Callable[[str, int], None]
 

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.model import FeedContract
+from warehouse.arrow.columns import flat, has_nul, repeated, texts
+from warehouse.arrow.copying import csv_of
 from warehouse.changeset import SCHEMA, event_ids
-from warehouse.columns import flat, has_nul, repeated, texts
-from warehouse.copying import csv_of
-from warehouse.event_data import EventEncoder
-from warehouse.feed_tables import HUB_COLUMNS
-from warehouse.unfit import EVENT_SIZE, KEY_SIZE, TEXT_NUL, Unfit
+from warehouse.feeds.tables import HUB_COLUMNS
+from warehouse.loading.event_data import EventEncoder
+from warehouse.loading.unfit import EVENT_SIZE, KEY_SIZE, TEXT_NUL, Unfit
 
 COPIED = tuple(name for name in HUB_COLUMNS if name != "hub_loaded_at")  # that one is the transaction's time
 

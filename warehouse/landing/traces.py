@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from connectors.base import appearance
 from contracts.page import Masking, Refusal
+from warehouse.arrow.columns import flat, repeated
+from warehouse.arrow.copying import copy_in, csv_of
 from warehouse.batches import Batch
-from warehouse.columns import flat, repeated
-from warehouse.copying import copy_in, csv_of
-from warehouse.landing import LandedPage
+from warehouse.landing.pages import LandedPage
 from warehouse.tables import landed_object, masking, refusal
 
 _BLOCK = 1 << 20

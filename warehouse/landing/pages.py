@@ -24,7 +24,7 @@ from contracts.gate.trace import Tracer
 from contracts.page import GatedPage, MalformedRow, RawPage
 from hub.canonical import canonical_bytes
 from hub.ids import BatchId, FeedId
-from warehouse.columns import flat, json_objects, json_quoted
+from warehouse.arrow.columns import flat, json_objects, json_quoted
 from warehouse.store import Store, ipc_options
 
 _COLUMN = "c:"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from contracts.model import FeedContract
-from warehouse import registry
 from warehouse.batches import Batch
 from warehouse.errors import BatchContractGone
+from warehouse.feeds import registry
 
 
 def contract_of(conn: sa.Connection, batch: Batch) -> FeedContract:

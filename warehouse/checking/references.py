@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from warehouse.engine import connection, driver
-from warehouse.feed_tables import CORE
+from warehouse.feeds.tables import CORE
 
 
 class FeedReferences:

@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from hub.ids import BatchId
-from warehouse import landing
+from warehouse.arrow.columns import flat
 from warehouse.batches import Batch
-from warehouse.checked import CheckedPages, Duplicates, is_row_of
-from warehouse.columns import flat
-from warehouse.quarantine_rows import COLUMNS
+from warehouse.checking.pages import CheckedPages, Duplicates, is_row_of
+from warehouse.landing import pages as landing
+from warehouse.loading.unfit import Unfit
+from warehouse.quarantine.rows import COLUMNS
 from warehouse.store import Store
 from warehouse.tables import landed_object
-from warehouse.unfit import Unfit
 
 
 def rejected_of(pages: CheckedPages, batch: Batch, page: int, duplicates: Duplicates) -> pa.Table | None:

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub.ids import BatchId
-from warehouse import acts, batches, landing, quarantine, sheet
+from warehouse import acts, batches
 from warehouse.engine import connection, holding, translated
 from warehouse.errors import BatchStateWrong, FixForbidden, FixInvalid, StoreMissing
-from warehouse.quarantine import QuarantinedRow
-from warehouse.rejects import landed_pages
-from warehouse.replay_source import REASON, TEXT, is_malformed
+from warehouse.landing import pages as landing
+from warehouse.loading.rejects import landed_pages
+from warehouse.quarantine import sheet
+from warehouse.quarantine import view as quarantine
+from warehouse.quarantine.replay_source import REASON, TEXT, is_malformed
+from warehouse.quarantine.view import QuarantinedRow
 from warehouse.store import store
 from warehouse.tables import fix as fix_table
 from warehouse.tables import quarantine as table

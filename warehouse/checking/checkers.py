@@ -6,7 +6,7 @@ from contracts import codes
 from contracts.checks import Checker
 from contracts.model import FeedContract, SourceSpec
 from hub import clock
-from warehouse.references import FeedReferences
+from warehouse.checking.references import FeedReferences
 
 
 def checker_for(contract: FeedContract, source: SourceSpec) -> Checker:

@@ -13,15 +13,15 @@ from psycopg import sql
 
 from contracts.model import FeedContract
 from hub import log
-from warehouse import merge
+from warehouse.arrow.columns import flat
+from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.batches import Batch
-from warehouse.checked import CheckedPages
-from warehouse.columns import flat
-from warehouse.copying import copy_in, copy_out, csv_of
-from warehouse.encode import withdrawals
+from warehouse.checking.pages import CheckedPages
 from warehouse.engine import driver
-from warehouse.event_data import EventEncoder
-from warehouse.feed_tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
+from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
+from warehouse.loading import merge
+from warehouse.loading.encode import withdrawals
+from warehouse.loading.event_data import EventEncoder
 
 _GONE = pa.schema([("_key", pa.string()), ("_subject", pa.string()), ("_revision", pa.int32()), ("_hex", pa.string())])
 

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 from contracts.model import FeedContract
 from hub.ids import FeedId
 from warehouse.errors import TableMismatch
-from warehouse.feed_tables import ensure_tables
+from warehouse.feeds.stored_contract import contract_from
+from warehouse.feeds.tables import ensure_tables
 from warehouse.outbox import ensure_topic
-from warehouse.stored_contract import contract_from
 from warehouse.tables import contract_version
 
 

@@ -13,8 +13,8 @@ from contracts.checks import explain
 from contracts.checks.errors import RuleUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId
+from warehouse.loading.unfit import UNFIT_WORDS
 from warehouse.tables import fix, quarantine
-from warehouse.unfit import UNFIT_WORDS
 
 RowState = str  # open | fixed | replayed | rejected
 

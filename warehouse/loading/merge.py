@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from contracts.model import FeedContract
-from warehouse.columns import flat, hexed, repeated
-from warehouse.copying import copy_in, copy_out, csv_of
+from warehouse.arrow.columns import flat, hexed, repeated
+from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.engine import driver
-from warehouse.feed_tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
+from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

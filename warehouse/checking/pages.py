@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from contracts.page import CheckedPage
 from hub.ids import BatchId, FeedId
-from warehouse.columns import flat
+from warehouse.arrow.columns import flat
 from warehouse.store import Store, ipc_options
 
 CHUNK_ROWS = 16_384

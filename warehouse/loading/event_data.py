@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from contracts.model import FeedContract
 from hub.ids import BatchId
-from warehouse.columns import flat, json_escaped, json_quoted
+from warehouse.arrow.columns import flat, json_escaped, json_quoted
 
 _SLICE = 8_192  # rows joined at a time: the pieces stay in the processor's cache, twice as fast as whole pages
 _BARE = ("integer", "boolean")

@@ -12,12 +12,15 @@ from contracts.model import FeedContract
 from hub import clock
 from hub.errors import AgencyError
 from hub.settings import settings
-from warehouse import batches, intake, landing, memory, receipt
+from warehouse import batches, receipt
+from warehouse.arrow import memory
 from warehouse.batches import Batch
-from warehouse.checked import CheckedPages
-from warehouse.checking import checker_for
-from warehouse.judge import Judge, PageChecked, checked_page
-from warehouse.rejects import landed_pages
+from warehouse.checking.checkers import checker_for
+from warehouse.checking.judge import Judge, PageChecked, checked_page
+from warehouse.checking.pages import CheckedPages
+from warehouse.landing import intake
+from warehouse.landing import pages as landing
+from warehouse.loading.rejects import landed_pages
 from warehouse.store import store
 from warehouse.timing import Timing
 

@@ -14,9 +14,9 @@ from connectors.base import Delivery
 from contracts.model import SourceSpec
 from contracts.page import MalformedRow, RawPage
 from hub.canonical import canonical_bytes
-from warehouse import landing
 from warehouse.batches import Batch
-from warehouse.rejects import landed_pages
+from warehouse.landing import pages as landing
+from warehouse.loading.rejects import landed_pages
 from warehouse.store import Store
 from warehouse.tables import quarantine
 

@@ -27,13 +27,16 @@ from contracts.page import GatedPage, RawPage, Refusal
 from hub import clock, crash
 from hub.errors import AgencyError
 from hub.settings import settings
-from warehouse import batches, landing, memory, receipt, traces
+from warehouse import batches, receipt
+from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchKind
-from warehouse.checked import CheckedPages
-from warehouse.hub_key import hmac_key
-from warehouse.judge import Judge, PageChecked, checked_page
-from warehouse.known import already_taken, note_look, order_of, refused_before
-from warehouse.landing import LandedPage
+from warehouse.checking.judge import Judge, PageChecked, checked_page
+from warehouse.checking.pages import CheckedPages
+from warehouse.landing import pages as landing
+from warehouse.landing import traces
+from warehouse.landing.hub_key import hmac_key
+from warehouse.landing.known import already_taken, note_look, order_of, refused_before
+from warehouse.landing.pages import LandedPage
 from warehouse.store import store
 from warehouse.timing import Timing
 

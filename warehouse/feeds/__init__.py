@@ -1,0 +1,1 @@
+"""What the database knows of a feed: its contracts' versions, its tables, its topic and lane."""

@@ -1,0 +1,1 @@
+"""Rows that broke a rule: shown, exported, corrected, and sent the way again."""
