@@ -134,6 +134,18 @@ def test_a_field_that_must_be_unique(hub: Hub) -> None:
     assert (done.loaded, done.quarantined_by_rule) == (1, {"note.unique": 2})
 
 
+def test_a_repeated_row_whose_value_another_record_claims_is_quarantined_with_its_repeat(hub: Hub) -> None:
+    made = contract()
+    made = replace(made, row_rules=(*made.row_rules, RowRule(RuleId("note.unique"), "unique", ("note",))))
+    drop(hub.drop, "a.csv", [row(1, note="same"), row(1, note="same"), row(3, note="same"), row(4), row(4)])
+    done = way.run_feed(made)[0]
+    # Nothing of the contested record is held, so no copy of it can count as unchanged.
+    assert (done.state, done.rows_in, done.loaded, done.unchanged, done.quarantined) == ("loaded", 5, 1, 1, 3)
+    assert hub.all("select row_no, rules from hub.quarantine order by 1") == [
+        (number, ["note.unique"]) for number in (1, 2, 3)
+    ]
+
+
 def test_a_snapshot_withdraws_what_no_longer_comes(small_parts: Hub) -> None:
     hub = small_parts
     drop(hub.drop, "a.csv", rows(2000))

@@ -42,7 +42,11 @@ class Duplicates:
 
     @classmethod
     def made(cls, identical: Rows, broken: Mapping[str, Rows]) -> Duplicates:
-        """From the rows that repeat a record, and for each rule the rows that break it."""
+        """From the rows that repeat a record, and for each rule the rows that break it.
+
+        A repeat whose record another one contests is rejected like the row it repeats: no copy of it is held, so none
+        of them is unchanged.
+        """
         rows = np.concatenate([*broken.values(), np.empty(0, np.int64)])
         names = np.repeat(np.array(list(broken), dtype=object), [len(found) for found in broken.values()])
         order = np.argsort(rows, kind="stable")
@@ -50,7 +54,8 @@ class Duplicates:
         starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]])) if len(rows) else np.empty(0, np.int64)
         offsets = np.append(starts, len(rows)).astype(np.int32)
         rules = pa.ListArray.from_arrays(pa.array(offsets), pa.array(names.tolist(), pa.string()))
-        return cls(np.sort(identical), rows[starts], rules)
+        rejected = rows[starts]
+        return cls(np.setdiff1d(identical, rejected), rejected, rules)
 
 
 def folder(feed: FeedId, batch_id: BatchId) -> str:
