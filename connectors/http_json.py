@@ -26,6 +26,7 @@ from connectors.http.records import Number, Shape, parsed
 from connectors.names import expected, names_of
 from connectors.places import Place
 from connectors.readers.paging import Pager
+from contracts.header_form import header_form
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import RawPage
 
@@ -206,8 +207,9 @@ class _Pull(Delivery):
         if contract.cursor is None or contract.cursor in self._connector.source.constants:
             return
         field = contract.field(contract.cursor)
-        for name in names_of(self._connector.source, field):
-            if name in table.column_names:
+        known = {header_form(name) for name in names_of(self._connector.source, field)}
+        for name in table.column_names:
+            if header_form(name) in known:
                 self._watermark = greatest(field, [self._watermark, *table.column(name).to_pylist()])
 
     def _cursor_after(self, headers: Mapping[str, str], *, single: bool) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.header_form import header_form
 from contracts.model import FeedContract, FieldSpec, SourceSpec
 
 
@@ -18,5 +19,5 @@ def expected(contract: FeedContract, source: SourceSpec) -> dict[str, tuple[str,
 
 def likeness(cells: list[str | None], fields: dict[str, tuple[str, ...]]) -> int:
     """How many fields have one of their names among the cells of a row."""
-    found = {cell.strip() for cell in cells if cell}
-    return sum(any(name.strip() in found for name in names) for names in fields.values())
+    found = {header_form(cell) for cell in cells if cell}
+    return sum(any(header_form(name) in found for name in names) for names in fields.values())

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from connectors.errors import HeaderUnusable, ResponseInvalid, TooManyColumns
 from connectors.readers.header import MAX_COLUMNS, MAX_NAME
+from contracts.header_form import header_form
 
 MAX_DEPTH = 50
 _Malformed = tuple[int, int, str, str]  # place, source row, text, reason: what Pager takes
@@ -47,8 +48,8 @@ class Shape:
 
     def __init__(self, fields: Mapping[str, tuple[str, ...]], ignored: Iterable[str]) -> None:
         self._fields = fields
-        self._ignored = frozenset(ignored)
-        names = {name for own in fields.values() for name in own} | self._ignored
+        self._ignored = frozenset(header_form(name) for name in ignored)
+        names = {header_form(name) for own in fields.values() for name in own} | self._ignored
         # An object is opened only where a name of the contract lies inside it.
         self._opened = {name[:at] for name in names for at, letter in enumerate(name) if letter == "."}
 
@@ -75,8 +76,9 @@ class Shape:
             columns |= dict.fromkeys(row)
         self._check(url, columns)
         data = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in columns}
+        there = {header_form(name) for name in data}
         for names in self._fields.values():
-            if not any(name in data for name in names):
+            if not any(header_form(name) in there for name in names):
                 # An absent member is no value, not a missing column.
                 data[names[0]] = pa.nulls(len(rows), pa.string())
         return pa.table(data), np.array(places, dtype=np.int64), malformed
@@ -85,9 +87,9 @@ class Shape:
         out: dict[str, str | None] = {}
         for key, value in record.items():
             name = above + key
-            if isinstance(value, dict) and name in self._opened:
+            if isinstance(value, dict) and header_form(name) in self._opened:
                 inner = self._flat(url, value, name + ".")
-            elif name.startswith("_") and name in self._ignored:
+            elif name.startswith("_") and header_form(name) in self._ignored:
                 continue
             else:
                 inner = {name: _text(url, value)}

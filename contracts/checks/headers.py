@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from contracts.checks.errors import AmbiguousColumns, HeaderClaimedTwice, MissingColumns, UnexpectedColumns
+from contracts.header_form import header_form
 from contracts.model import FeedContract, SourceSpec
 
 RESERVED = frozenset({"_action", "_problems"})  # columns that connectors add: what is done to a record, what is odd
-
-_NOISE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]+")
-_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
-
-
-def header_form(header: str) -> str:
-    """The form in which two spellings of one header are equal."""
-    return _NOISE.sub("", header.translate(_HALF_WIDTH)).casefold()
 
 
 class HeaderMap:

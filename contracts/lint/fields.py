@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import re2
 
 from contracts import errors
+from contracts.header_form import header_form
 from contracts.lint.around import Around
 from contracts.lint.refused_fields import family_of
 from contracts.model import FieldSpec
@@ -109,42 +111,48 @@ def _declarations(view: View, path: Path_, spec: FieldSpec) -> None:
 
 
 def _headers(view: View) -> None:
-    """No header may be claimed by two fields, or be both taken and ignored."""
+    """No header may be claimed by two fields, or be both taken and ignored; spellings count as the checks count them."""
     sources: list[tuple[Path_, dict[str, Any]]] = [(path, view.hub(path)) for path, _ in view.mappings(("servers",))]
     general = texts(view.hub(()).get("ignored"))
     owner: dict[str, str] = {}
     for path, spec in view.fields:
-        for header in {spec.source_name, *spec.aliases}:
-            if owner.setdefault(header, spec.name) != spec.name:
-                view.document.problem(
-                    errors.NameWrong,
-                    path,
-                    what="the header",
-                    name=header[:80],
-                    reason=f"the fields {owner[header]} and {spec.name} both claim it",
-                )
+        _claim(view, path, owner, spec.name, (spec.source_name or spec.name, *spec.aliases))
     for path, own in sources:
-        here = dict(owner)
+        here: dict[str, str] = {}
         aliases = own.get("aliases")
         for name, headers in aliases.items() if isinstance(aliases, dict) else ():
-            for header in texts(headers):
-                if here.setdefault(header, name) != name:
-                    view.document.problem(
-                        errors.NameWrong,
-                        view.hub_path(path, "aliases"),
-                        what="the header",
-                        name=header[:80],
-                        reason=f"the fields {here[header]} and {name} both claim it",
-                    )
+            _claim(view, view.hub_path(path, "aliases"), here, name, texts(headers), owner)
+        taken = owner | here
         for header in (*general, *texts(own.get("ignored"))):
-            if header in here:
+            if header_form(header) in taken:
                 view.document.problem(
                     errors.NameWrong,
                     view.hub_path(path, "ignored"),
                     what="the header",
                     name=header[:80],
-                    reason=f"it is ignored here and taken by the field {here[header]}",
+                    reason=f"it is ignored here and taken by the field {taken[header_form(header)]}",
                 )
+
+
+def _claim(
+    view: View,
+    path: Path_,
+    table: dict[str, str],
+    field: str,
+    headers: Iterable[str],
+    before: Mapping[str, str] | None = None,
+) -> None:
+    """Notes that a field comes under some headers; `before` are claims that stand already."""
+    for form, header in {header_form(header): header for header in headers}.items():
+        other = (before or {}).get(form) or table.setdefault(form, field)
+        if other != field:
+            view.document.problem(
+                errors.NameWrong,
+                path,
+                what="the header",
+                name=header[:80],
+                reason=f"the fields {other} and {field} both claim it",
+            )
 
 
 def pattern_problem(view: View, path: Path_, where: str) -> None:

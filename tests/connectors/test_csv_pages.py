@@ -236,6 +236,8 @@ def test_the_header_is_searched_for_below_titles() -> None:
     assert pages[0].table.column_names == ["b", "a", "extra"]
     assert pages[0].source_rows.to_pylist() == [5]
     assert pages_of(data, CsvForm(header_row=4))[0].table.column_names == ["b", "a", "extra"]
+    other = data.replace(b"b,a,extra", "Ｂ, A ,extra".encode())
+    assert pages_of(other, CsvForm(header_row="search"))[0].source_rows.to_pylist() == [5]
     with pytest.raises(HeaderNotFound):
         pages_of(b"x,y\n1,2\n", CsvForm(header_row="search"))
 

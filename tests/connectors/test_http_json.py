@@ -199,6 +199,19 @@ def test_a_member_with_an_underscore_is_refused_or_ignored() -> None:
     assert "_id" not in rows[0]
 
 
+def test_a_member_in_other_case_is_the_field_not_one_more_column() -> None:
+    def route(asked: Asked) -> None:
+        asked.answer({"items": [{"id": 1, "Unit": {"CODE": "x"}, "_Tag": "t", "seen": "2026-01-01T00:00:00Z"}]})
+
+    fields = tuple(FieldSpec(name, "", "", "string") for name in ("ID", "unit.code"))
+    fields = (*fields, FieldSpec("Seen", "", "", "timestamp"))
+    with serving(route) as server:
+        rows, delivery = pull(server.url, fields=fields, ignored=("_tag",), cursor="Seen")
+    (row,) = [{name: value for name, value in row.items() if name[0] != "_"} for row in rows]
+    assert row == {"id": "1", "Unit.CODE": "x", "seen": "2026-01-01T00:00:00Z"}
+    assert delivery is not None and delivery.cursor_after == {"value": "2026-01-01T00:00:00Z"}
+
+
 MOMENTS = (
     FieldSpec("id", "", "", "integer"),
     FieldSpec("name", "", "", "string"),

@@ -77,6 +77,9 @@ CASES = {
     "no Chinese name": (changed("value: 审计样例", "value: samples"), "HUB-CON-132", "hub.name_zh"),
     "one header for two fields": (plain_field("twice", extra="    physicalName: unit_uscc\n"), "HUB-CON-133", "- name: twice"),
     "header taken and ignored": (hub("{property: hub.ignored, value: [remark]}"), "HUB-CON-133", "- server: office"),
+    "header ignored in other case": (hub('{property: hub.ignored, value: [" Remark"]}'), "HUB-CON-133", "- server: office"),
+    "header that is another field's name": (plain_field("twice", extra='    physicalName: "Remark "\n'), "HUB-CON-133", "- name: remark"),
+    "alias in full width": (changed("{property: hub.connector", "{property: hub.aliases, value: {remark: [ＮＯ]}}\n  - {property: hub.connector"), "HUB-CON-133", "hub.aliases"),
     # --- types
     "number without precision": (without("physicalType"), "HUB-CON-142", "amount_cny"),
     "number in floating point": (changed("decimal(18,2)", "double"), "HUB-CON-142", "double"),
