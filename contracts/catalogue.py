@@ -24,11 +24,10 @@ from typing import Any
 
 from contracts import errors
 from contracts.errors import ContractInvalid, ContractProblem, FeedUnknown
-from contracts.model import FeedContract
+from contracts.model import SUFFIX, FeedContract
 from contracts.packing import pack, unpack
 from hub.ids import FeedId
 
-SUFFIX = ".odcs.yaml"
 _RACY_NS = 2_000_000_000  # a file changed this shortly before the cache was written may change again unseen
 
 
@@ -94,12 +93,12 @@ class Catalogue:
 
     def get(self, feed: FeedId) -> FeedContract:
         """The contract of a feed. Raises FeedUnknown, or ContractInvalid where it is broken."""
+        if feed in self.feeds:  # also where a second file claims its id: that one is broken, not this
+            return self.feeds[feed]
         for entry in self.broken:
             if entry.id == feed:
                 raise entry.error
-        if feed not in self.feeds:
-            raise FeedUnknown(feed=feed)
-        return self.feeds[feed]
+        raise FeedUnknown(feed=feed)
 
 
 def load(root: Path | None = None, cache: Path | None = None) -> Catalogue:
@@ -163,8 +162,9 @@ class _Store:
         for file in sorted(entries, key=lambda file: (_stem(file), file)):
             entry = entries[file]
             if owner.setdefault(entry.feed, file) != file:
-                problem = errors.IdTaken(file=file, line=1, column=1, feed=entry.feed, other=owner[entry.feed])
-                broken.append(BrokenContract(FeedId(entry.feed), file, (problem,)))
+                facts = {"feed": _shown(entry.feed), "other": _shown(owner[entry.feed])}
+                problem = errors.IdTaken(file=_shown(file), line=1, column=1, **facts)
+                broken.append(BrokenContract(FeedId(facts["feed"]), _shown(file), (problem,)))
             elif entry.broken is not None:
                 broken.append(_broken(entry))
             else:
@@ -184,6 +184,19 @@ class _Store:
 
     def read(self, file: str, signature: list[int]) -> _Entry:
         """Reads the contract itself and keeps what came of it."""
+        try:
+            entry = self._read(file, signature)
+        except Exception as error:  # noqa: BLE001 - one contract must not take the others down, whatever it holds
+            problem = errors.ContractUnexamined.of(_shown(file), error)
+            entry = _Entry(file, signature, "", {}, [[problem.code, problem.facts]])
+        if any(code == errors.ContractUnexamined.code for code, _ in entry.broken or ()):
+            # Not foreseen, so perhaps of the moment: without a hash it is read anew each time.
+            entry.signature, entry.sha256 = [0, 0, 0, 0], ""
+        else:
+            self.write(entry.feed, {"entry": [*_row(entry), entry.contract]})
+        return entry
+
+    def _read(self, file: str, signature: list[int]) -> _Entry:
         from contracts import reader  # noqa: PLC0415 - YAML and JSON Schema only when a file has changed
 
         reading = reader.examine(self.root / file, root=self.root)
@@ -194,7 +207,6 @@ class _Store:
             entry.depends[feed] = self.sha256(paths[0]) if paths else ""
         if reading.contract:
             entry.contract = pack(reading.contract)
-        self.write(entry.feed, {"entry": [*_row(entry), entry.contract]})
         return entry
 
     def entry_of(self, file: str, kept: _Entry | None) -> _Entry:
@@ -228,11 +240,16 @@ class _Store:
         """Every contract file, relative to the root, with its signature."""
         found: dict[str, list[int]] = {}
         for folder in self._folders():
-            with os.scandir(self.root / "feeds" / folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
-                        with contextlib.suppress(FileNotFoundError):  # it was just taken away
-                            found[f"feeds/{folder}/{entry.name}"] = _of(entry.stat())
+            try:
+                with os.scandir(self.root / "feeds" / folder) as entries:
+                    listed = [entry for entry in entries if entry.name.endswith(SUFFIX)]
+            except OSError:
+                found[f"feeds/{folder}"] = [0, 0, 0, 0]  # read as a file it says what is wrong with it
+                continue
+            for entry in listed:
+                if not entry.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):  # it was just taken away
+                        found[f"feeds/{folder}/{entry.name}"] = _of(entry.stat())
         return found
 
     def find(self, feed: str) -> list[str]:
@@ -281,10 +298,11 @@ class _Store:
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self.cache, prefix=".", suffix=".tmp")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            # A file's name may hold bytes that are no text: the cache keeps them as they are.
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as stream:
                 json.dump(body, stream, ensure_ascii=False, separators=(",", ":"), default=str)
             Path(temporary).replace(self.cache / f"{name}.json")
-        except OSError:
+        except (OSError, ValueError, TypeError):
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
 
@@ -296,12 +314,17 @@ def _row(entry: _Entry) -> list[Any]:
 def _broken(entry: _Entry) -> BrokenContract:
     kinds = _problem_kinds()
     problems = tuple(kinds.get(code, ContractProblem)(**facts) for code, facts in entry.broken or ())
-    return BrokenContract(FeedId(entry.feed), entry.file, problems)
+    return BrokenContract(FeedId(_shown(entry.feed)), _shown(entry.file), problems)
 
 
 @lru_cache(maxsize=1)
 def _problem_kinds() -> dict[str, type[ContractProblem]]:
     return {kind.code: kind for kind in ContractProblem.__subclasses__()}
+
+
+def _shown(name: str) -> str:
+    """A file's name as text: bytes of it that are no UTF-8 are written out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _stem(file: str) -> str:

@@ -342,6 +342,26 @@ class ConnectorOption(ContractProblem):
     remedy_zh = "可用选项见 connectors/ 下对应连接器的说明"
 
 
+class ContractUnexamined(ContractProblem):
+    """Reading the contract failed in a way that nobody foresaw. Its values are not repeated."""
+
+    code = "HUB-CON-145"
+    en = "the contract can't be read: {error} in {where}"
+    zh = "数据契约无法读取:{where} 发生 {error}"
+    remedy_en = "take out what is unusual in it until it reads; report the contract as a fault of the hub"
+    remedy_zh = "请逐一去掉其中异常的内容直至可读,并将该契约作为平台缺陷上报"
+
+    @classmethod
+    def of(cls, file: str, error: BaseException) -> ContractUnexamined:
+        """The problem of an exception: its kind and where it arose, not what it says."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        code = trace.tb_frame.f_code if trace is not None else None
+        where = f"{code.co_filename.rsplit('/', 1)[-1]}, {code.co_name}" if code is not None else "?"
+        return cls(file=file, line=1, column=1, error=type(error).__name__, where=where)
+
+
 class IdTaken(ContractProblem):
     """Two files of one name in different folders."""
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from hub.ids import FeedId, PlaceId, RuleId
 
+SUFFIX = ".odcs.yaml"  # of a contract's file; before it stands the feed's id
+
 FieldType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Severity = Literal["error", "warning"]
 Publish = Literal["full", "reference"]

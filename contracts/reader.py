@@ -14,10 +14,8 @@ from contracts import errors, lint, schema_check, yaml_strict
 from contracts.building import build
 from contracts.errors import ContractInvalid, ContractProblem
 from contracts.lint.around import Around
-from contracts.model import FeedContract
+from contracts.model import SUFFIX, FeedContract
 from contracts.view import View
-
-SUFFIX = ".odcs.yaml"
 
 ExtraCheck = Callable[[FeedContract], Iterable[tuple[str, str]]]
 """A further check of a whole contract: yields (source id, what is wrong), such as a connector's options."""
@@ -49,10 +47,18 @@ def examine(path: Path, *, root: Path, extra_checks: Iterable[ExtraCheck] = ()) 
     sha256 = hashlib.sha256(data).hexdigest()
     if document.problems:
         return Reading(file, sha256, None, tuple(document.problems))
+    try:
+        return _examined(path, root, extra_checks, file, data)
+    except Exception as error:  # noqa: BLE001 - whoever wrote the contract, no other feed may suffer from it
+        return Reading(file, sha256, None, (errors.ContractUnexamined.of(file, error),))
+
+
+def _examined(path: Path, root: Path, extra_checks: Iterable[ExtraCheck], file: str, data: bytes) -> Reading:
+    sha256 = hashlib.sha256(data).hexdigest()
     document = yaml_strict.parse(data, file=file)
     view = View(document)
     contract: FeedContract | None = None
-    around = Around(root, path.name.removesuffix(SUFFIX), path.parent.name)
+    around = Around(root, printable(path.name.removesuffix(SUFFIX)), printable(path.parent.name))
     if document.complete:
         schema_check.check(document)
         if isinstance(document.data, dict):
@@ -74,6 +80,12 @@ def _further(view: View, contract: FeedContract, check: ExtraCheck) -> None:
 
 def _relative(path: Path, root: Path) -> str:
     try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return path.as_posix()
+        name = path.resolve().relative_to(root.resolve()).as_posix()
+    except (ValueError, OSError, RuntimeError):  # outside, or a loop of links
+        name = path.as_posix()
+    return printable(name)
+
+
+def printable(name: str) -> str:
+    """A file's name as text: bytes of it that are no UTF-8 are written out."""
+    return name.encode("utf-8", "backslashreplace").decode()

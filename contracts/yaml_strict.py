@@ -35,6 +35,7 @@ _DATE_LIKE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 _TRUTH_LIKE = re.compile(r"y|n|yes|no|on|off|true|false", re.IGNORECASE)
 _NULL_LIKE = re.compile(r"~|null|", re.IGNORECASE)
 _FORBIDDEN = re.compile("[\x00-\x08\x09\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufeff\ufffe\uffff]")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what an escape can write and neither UTF-8 nor PostgreSQL holds
 
 
 @dataclass(slots=True)
@@ -198,6 +199,9 @@ class _Builder:
         if event.tag is not None and event.tag != "!":
             self.note(errors.YamlForbidden, event, feature=f"a tag ({event.tag[:60]})")
         if isinstance(event, yaml.ScalarEvent):
+            strange = _NO_TEXT.search(event.value)
+            if strange:
+                self.note(errors.CharacterForbidden, event, character=f"U+{ord(strange.group()):04X}")
             top = self.stack[-1] if self.stack else None
             if top is not None and isinstance(top.value, dict) and top.key is None:
                 self.open_key(top, event)

@@ -23,11 +23,12 @@ def wanted() -> dict[str, DAG]:
         alone = build(load_one(feed), described=False) if feed else None
         return {alone.dag_id: alone} if alone else {}
     dags = {}
-    for contract in load().feeds.values():
+    feeds = load().feeds
+    for feed in feeds:
         try:
-            dag = build(contract)
+            dag = build(feeds[feed])
         except Exception as error:  # noqa: BLE001 - one contract must not take the others down
-            _LOG.error("no DAG for %s: %s", contract.id, type(error).__name__)
+            _LOG.error("no DAG for %s: %s", feed, type(error).__name__)
             continue
         dags[dag.dag_id] = dag
     return dags

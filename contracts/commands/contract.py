@@ -13,7 +13,7 @@ from rich.table import Table
 
 from contracts import catalogue, codes, listing, reader
 from contracts.errors import ContractInvalid, FeedUnknown
-from contracts.model import FeedContract
+from contracts.model import SUFFIX, FeedContract
 from contracts.properties import TABLE
 from contracts.reader import Reading
 from hub.ids import FeedId
@@ -119,7 +119,7 @@ def code_lists(
 
 def _paths(root: Path, feeds: list[str] | None) -> list[Path]:
     if not feeds:
-        return sorted(root.glob(f"feeds/*/*{reader.SUFFIX}"))
+        return sorted(root.glob(f"feeds/*/*{SUFFIX}"))
     found: list[Path] = []
     for feed in feeds:
         path = Path(feed)
@@ -127,7 +127,7 @@ def _paths(root: Path, feeds: list[str] | None) -> list[Path]:
             found.append(path)
         else:
             stem = feed if feed.replace("_", "").isalnum() else ""
-            matches = sorted(root.glob(f"feeds/*/{stem}{reader.SUFFIX}")) if stem else []
+            matches = sorted(root.glob(f"feeds/*/{stem}{SUFFIX}")) if stem else []
             if not matches:
                 raise FeedUnknown(feed=feed[:100])
             found += matches

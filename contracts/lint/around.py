@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import ContractProblem
+from contracts.model import SUFFIX
 from contracts.view import View
 from contracts.yaml_strict import MAX_BYTES, Path_, parse
 
@@ -34,7 +35,8 @@ class Around:
 
     def feeds(self) -> list[str]:
         """The ids of all contracts on disk."""
-        return sorted(path.name.removesuffix(".odcs.yaml") for path in self.root.glob("feeds/*/*.odcs.yaml"))
+        names = (path.name.removesuffix(SUFFIX) for path in self.root.glob(f"feeds/*/*{SUFFIX}"))
+        return sorted(name for name in names if name.isascii())  # an id is; another name is no feed
 
     def code_lists(self) -> list[str]:
         """The names of all code lists on disk."""
@@ -43,7 +45,7 @@ class Around:
     def _read(self, feed: str) -> Mapping[str, str] | None:
         if feed not in self.feeds():
             return None
-        for path in self.root.glob(f"feeds/*/{feed}.odcs.yaml"):
+        for path in self.root.glob(f"feeds/*/{feed}{SUFFIX}"):
             if path.is_file() and path.stat().st_size <= MAX_BYTES:
                 found = parse(path.read_bytes(), file=path.name).get(("schema", 0, "properties"))
                 entries = found if isinstance(found, list) else []

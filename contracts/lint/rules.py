@@ -135,8 +135,8 @@ def _implementation(spot: Spot, entry: Mapping[str, Any], standing: str | None) 
 
 def _rule_named(spot: Spot, args: Mapping[str, Any]) -> None:
     rule = args.get("rule")
-    ids = {entry.get("id") for _, entry, _ in spot.view.rules() if entry.get("engine") == "hub"}
-    ids |= {rule.id for rule in implicit_rules(spot.view)}
+    ids: list[Any] = [entry.get("id") for _, entry, _ in spot.view.rules() if entry.get("engine") == "hub"]
+    ids += [rule.id for rule in implicit_rules(spot.view)]
     if isinstance(rule, str) and rule not in ids:
         spot.note(errors.ReferenceBroken, kind="row rule", name=rule[:60], hint="")
 

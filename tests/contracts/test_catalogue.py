@@ -129,6 +129,7 @@ def test_two_files_of_one_name_are_met_loudly(house):
     found = catalogue.load(*house)
     assert found.feeds["audit_samples"].path.startswith("feeds/audit/")
     assert [(entry.id, entry.problems[0].code) for entry in found.broken] == [("audit_samples", "HUB-CON-144")]
+    assert found.get("audit_samples").path.startswith("feeds/audit/")  # the sound one runs on
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,35 @@
 
 import os
 import time
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts import catalogue
+from contracts import catalogue, lint
 from contracts.reader import examine
+from contracts.rules.patterns import mismatches
 from tests.contracts.sample import SAMPLE, changed, folder, read, write
 
-LINES = SAMPLE.split("\n")
+FULL = changed(
+    "  - {id: secrecy_mark, kind: secrecy,",
+    "  - {id: own_level, kind: subject_level, action: refuse_row, fields: [division_code], zh: 层级, en: level,\n"
+    '     levels: {"110101": 4}, unknown: pass}\n'
+    "  - {id: secrecy_mark, kind: secrecy,",
+    changed(
+        "  - id: not_empty\n",
+        "  - id: few_without_day\n    name: 少数无日期\n    description: Few lack the day\n    type: custom\n"
+        "    engine: great-expectations\n    dimension: coverage\n"
+        "    implementation: {kind: rule_share, rule: amount_with_day, max: 0.1}\n"
+        "  - id: sample_shape\n    name: 编号形式\n    description: Shape of the number\n    type: custom\n"
+        "    engine: hub\n    dimension: conformity\n"
+        '    implementation: {kind: pattern, fields: [sample_no], pattern: "[A-Z]+[0-9]*"}\n'
+        "  - id: not_empty\n",
+    ),
+)
+LINES = FULL.split("\n")
 VALUES = [
     "null",
     "[]",
@@ -28,6 +47,13 @@ VALUES = [
     "NO",
     "*x",
     "&x y",
+    "[x]",
+    "{a: [1]}",
+    '{"110101": [1]}',
+    '"a{99999999999999999999}"',
+    '"\\ud800"',
+    "99999999999999999.5",
+    '"1e999999999"',
 ]
 EDITS = st.lists(
     st.tuples(
@@ -55,6 +81,10 @@ def edited(edits):
         else:
             lines[place] = "  " + lines[place]
     return "\n".join(lines)
+
+
+def test_the_whole_sample_is_sound(tmp_path):
+    assert read(tmp_path, FULL).problems == ()
 
 
 @given(EDITS)
@@ -123,6 +153,102 @@ def test_patterns_that_hang_other_engines_are_harmless(tmp_path, pattern):
     started = time.perf_counter()
     read(tmp_path, changed('"[A-Z]{2}[0-9]{4}"', f'"{pattern}"'))
     assert time.perf_counter() - started < 5
+
+
+HOSTILE = {
+    "half a character": ("description: Shape of the number", 'description: "\\ud800"'),
+    "a character of none": ("description: Shape of the number", 'description: "a\\0b"'),
+    "a level that is a list": ('levels: {"110101": 4}', 'levels: {"110101": [1]}'),
+    "an id that is a list": ("id: amount_with_day", "id: [x]"),
+    "a number beyond any column": ("minimum: 0", 'minimum: "1e999999999"'),
+}
+
+
+@pytest.mark.parametrize("old, new", HOSTILE.values(), ids=HOSTILE)
+def test_one_hostile_contract_takes_no_other_down(tmp_path, old, new):
+    root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
+    write(root, "audit_hostile", changed(old, new, FULL.replace("audit_samples", "audit_hostile")))
+    for _ in range(2):  # read, then from the cache
+        found = catalogue.load(root, tmp_path / "cache")
+        assert list(found.feeds) == ["audit_samples"]
+        assert [entry.id for entry in found.broken] == ["audit_hostile"]
+        assert "HUB-CON-145" not in {problem.code for problem in found.broken[0].problems}  # it was foreseen
+        str(found.broken[0].error).encode()
+
+
+@pytest.mark.parametrize("old", ['"[A-Z]{2}[0-9]{4}"', '"[A-Z]+[0-9]*"'])
+@pytest.mark.parametrize(
+    "pattern",
+    ["a{99999999999999999999}", "(" * 900 + "a" + ")" * 900, "(" * 9_000 + "a" + ")" * 9_000],
+    ids=["repeated", "nested", "deep"],
+)
+def test_a_pattern_is_judged_by_the_engine_that_runs_it(tmp_path, old, pattern):
+    reading = read(tmp_path, changed(old, f'"{pattern}"', FULL))
+    assert "HUB-CON-145" not in {problem.code for problem in reading.problems}
+    if not reading.problems:
+        assert mismatches(pa.array(["b"]), pattern).to_pylist() == [True]
+
+
+def test_what_nobody_foresaw_breaks_one_contract(tmp_path, monkeypatch):
+    root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
+    write(root, "audit_odd", SAMPLE.replace("audit_samples", "audit_odd"))
+    house = lint.house
+
+    def trips(view, around):
+        if view.id == "audit_odd":
+            raise RecursionError("password=hunter2")
+        house(view, around)
+
+    monkeypatch.setattr(lint, "house", trips)
+    found = catalogue.load(root, tmp_path / "cache")
+    assert list(found.feeds) == ["audit_samples"]
+    assert [(entry.id, entry.problems[0].code) for entry in found.broken] == [("audit_odd", "HUB-CON-145")]
+    assert "hunter2" not in str(found.broken[0].error)
+    monkeypatch.undo()  # what was not foreseen is not kept
+    assert len(catalogue.load(root, tmp_path / "cache").feeds) == 2
+
+
+def test_what_breaks_the_cache_breaks_one_contract(tmp_path, monkeypatch):
+    root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
+    write(root, "audit_odd", SAMPLE.replace("audit_samples", "audit_odd"))
+    pack = catalogue.pack
+
+    def trips(contract):
+        if contract.id == "audit_odd":
+            raise ValueError("no")
+        return pack(contract)
+
+    monkeypatch.setattr(catalogue, "pack", trips)
+    found = catalogue.load(root, tmp_path / "cache")
+    assert list(found.feeds) == ["audit_samples"]
+    assert [(entry.id, entry.problems[0].code) for entry in found.broken] == [("audit_odd", "HUB-CON-145")]
+
+
+def test_a_file_name_that_is_no_text_takes_no_other_down(tmp_path):
+    root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
+    strange = os.fsencode(root / "feeds" / "audit") + b"/" + "audit_样例".encode("gb18030") + b".odcs.yaml"
+    Path(os.fsdecode(strange)).write_bytes(SAMPLE.encode())
+    for _ in range(2):
+        found = catalogue.load(root, tmp_path / "cache")
+        assert list(found.feeds) == ["audit_samples"]
+        assert len(found.broken) == 1
+        f"{found.broken[0].id} {found.broken[0].path} {found.broken[0].error}".encode()
+
+
+def test_a_folder_that_cannot_be_opened_takes_no_other_down(tmp_path, monkeypatch):
+    root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
+    (root / "feeds" / "secret").mkdir()
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = catalogue.load(root, tmp_path / "cache")
+    assert list(found.feeds) == ["audit_samples"]
+    assert [(entry.path, entry.problems[0].code) for entry in found.broken] == [("feeds/secret", "HUB-CON-110")]
 
 
 @pytest.mark.parametrize(
