@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -80,19 +81,13 @@ class Checker:
         columns, action = self._columns(page, changes)
         size = page.table.num_rows
         withdrawn, broken = self._action(action, size)
-        frame = Frame(
-            size,
-            columns,
-            self._today,
-            self._codes,
-            self._references,
-            withdrawn if withdrawn.any() else None,
-            self._identity,
-        )
-        broken += self._structure(page)
-        broken += self._judge(frame)
+        frame = Frame(size, columns, self._today, self._codes, self._references, None, self._identity)
         if self._contract.withdrawn_when:
             withdrawn = withdrawn | frame.when(self._contract.withdrawn_when)
+        if withdrawn.any():
+            frame = replace(frame, exempt=withdrawn)
+        broken += self._structure(page)
+        broken += self._judge(frame)
         keys = canonical.key_texts([columns[name] for name in self._contract.key])
         errors = [mask for rule, mask in broken if rule not in self._warnings]
         bad: Mask | None = np.logical_or.reduce(errors) if errors else None

@@ -191,8 +191,9 @@ def test_withdrawals() -> None:
         rules=[rule("name.required", "required", ["name"])],
         withdrawn_when={"gone": "true"},
     )
-    checked = check(made, {"id": ["1", "2"], "name": ["x", "y"], "gone": ["1", "0"]})
+    checked = check(made, {"id": ["1", "2", None], "name": [None, "y", None], "gone": ["1", "0", "1"]})
     assert checked.good["_withdrawn"].to_pylist() == [True, False]
+    assert broken(checked) == {3: ["id.required"]}, "a withdrawal needs no content, but a key"
     by_source = check(
         made, {"id": ["1", "2", "3", None], "name": [None, "y", None, None], "_action": ["D", "I", "?", "D"]}
     )
