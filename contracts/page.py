@@ -59,9 +59,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """The trace of a masked or dropped value."""
+    """The trace of a masked or dropped value, or of what stands on no row: a whole column, a page's name."""
 
-    row: int
+    row: int  # below 0 for a whole page: -1 is the first page
     field: str  # the column as delivered
     rule: RuleId
     action: str  # mask | drop_field
@@ -75,12 +75,13 @@ class GatedPage:
     page: RawPage
     refusals: tuple[Refusal, ...] = ()
     maskings: tuple[Masking, ...] = ()
+    dropped: tuple[Masking, ...] = ()  # whole columns, and a unit whose name is masked
     delivery_refused: Refusal | None = None  # set: nothing of this delivery may be stored, stop
 
     @property
     def touched(self) -> bool:
         """Whether the original bytes must not be kept."""
-        return bool(self.refusals or self.maskings or self.delivery_refused)
+        return bool(self.refusals or self.maskings or self.dropped or self.delivery_refused)
 
 
 @dataclass(slots=True)

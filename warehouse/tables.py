@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -100,14 +101,16 @@ landed_object = Table(
     "landed_object",
     metadata,
     Column("batch_id", Text, ForeignKey("hub.batch.batch_id"), primary_key=True),
-    Column("kind", Text, primary_key=True),  # original rows checked rejects changes
+    Column("kind", Text, primary_key=True),  # original rows manifest hashes
     Column("ordinal", Integer, primary_key=True),
     Column("path", Text, nullable=False),  # relative to the store's root
     Column("sha256", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("unit", Text),
-    _at("purged_at"),
+    _at("purged_at"),  # noted after the file went
+    Index("landed_object_kept", "batch_id", postgresql_where=text("purged_at is null")),
+    Index("landed_object_by_path", "path", postgresql_where=text("purged_at is null")),
 )
 
 # The trace of a refused row or delivery; never its body.
@@ -127,7 +130,7 @@ refusal = Table(
     Index("refusal_by_batch", "batch_id"),
 )
 
-# The trace of a masked or dropped value.
+# The trace of a masked or dropped value; row_no below 0: of a page as a whole (-1 the first), a column or its name.
 masking = Table(
     "masking",
     metadata,
@@ -157,6 +160,7 @@ quarantine = Table(
     _at("quarantined_at", required=True),
     Index("quarantine_by_feed", "feed", "state"),
     Index("quarantine_by_key", "feed", "record_key"),
+    Index("quarantine_by_age", "feed", "quarantined_at"),
 )
 
 # One corrected value of a quarantined row: who, why, from, to.
@@ -206,6 +210,7 @@ receipt = Table(
     Column("body", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
     _at("made_at", required=True),
+    Index("receipt_by_age", "made_at"),
 )
 
 # What a named person did: release, reject, fix, replay, rebase, pause …
@@ -237,7 +242,8 @@ topic = Table(
     Column("lane", Text, ForeignKey("hub.lane.lane"), nullable=False),
     Column("feed", Text),
     Column("partitions", Integer, nullable=False),
-    Column("config", JSONB, nullable=False, server_default="{}"),
+    Column("config", JSONB, nullable=False, server_default="{}"),  # as the contract wants it
+    Column("applied", JSONB(none_as_null=True)),  # as the relay set it on the brokers; null until made
     Column("uuid", Text),  # null until made on the broker
     _at("created_at"),
 )
@@ -259,9 +265,12 @@ outbox = Table(
     Column("event", JSONB),  # {"key", "headers", "data"}
     _at("created_at", required=True),
     _at("published_at"),  # noted after the Kafka commit
+    _at("skipped_at"),  # a named person's rebase passed it over: not known as sent, and not sent any more
+    _at("purged_at"),  # noted after the change set went
     UniqueConstraint("batch_id", "part_no", "topic", name="outbox_part_once"),
     CheckConstraint("(kind = 'changes') = (path is not null)", name="changes_have_a_path"),
     CheckConstraint("(kind = 'event') = (event is not null)", name="events_have_a_payload"),
+    Index("outbox_kept", "created_at", postgresql_where=text("path is not null and purged_at is null")),
 )
 
 # How far the relay got, noted after each Kafka commit; the start is the greater of this and Kafka's own.

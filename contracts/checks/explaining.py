@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from contracts.checks.errors import RuleUnknown
 from contracts.gate.registry import KINDS as GATE_KINDS
+from contracts.gate.registry import NAME_RULE
 from contracts.kinds import Kind
 from contracts.model import BatchRule, FeedContract, GateRule, RowRule
 from contracts.rules.registry import KINDS as ROW_KINDS
@@ -36,6 +37,12 @@ _BUILT_IN = {
         "记录操作须为已知取值(新增、合并、替换、删除)",
         "correct the action and send the row again",
         "请更正操作代码后重新报送",
+    ),
+    NAME_RULE: (
+        "a citizen number stands in the name of a column, a sheet or the file",
+        "列名、工作表名或文件名中含有居民身份证号",
+        "send the file with its header row, and name files and sheets without personal numbers",
+        "请报送带表头的文件,文件名和工作表名中请勿含个人号码",
     ),
     "_row.structure": (
         "the row does not follow the structure of its dataflow",

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.checks.headers import HeaderMap, header_form
+from contracts.checks.headers import HeaderMap
+from contracts.gate.finding import Span, masked, spans
 from contracts.gate.marks import Marks, bare
-from contracts.gate.registry import DETECTORS, KINDS
-from contracts.gate.suspects import FINDERS, SUSPECTS, with_needle
+from contracts.gate.names import Names
+from contracts.gate.registry import KINDS
+from contracts.gate.suspects import SUSPECTS, with_needle
 from contracts.gate.trace import Tracer
-from contracts.identifiers import citizen
+from contracts.header_form import header_form
 from contracts.model import FeedContract, GateRule, SourceSpec
 from contracts.normalise.buffers import plain, text_bytes
 from contracts.page import GatedPage, MalformedRow, Masking, RawPage, Refusal
+from hub.errors import HubException
 from hub.ids import RuleId
 
 _ORDER = {kind: at for at, kind in enumerate(KINDS)}
 _TITLE_LINES = 5  # a mark on a line of its own this near to the top stands on the file
 
 Rows = npt.NDArray[np.intp]
+_Error = TypeVar("_Error", bound=HubException)
 
 
 @dataclass(slots=True)
@@ -39,7 +43,13 @@ class _Work:
     maskings: list[Masking]
     malformed: list[MalformedRow]
     refusals: list[Refusal]
+    dropped: list[Masking]
     touched: bool = False
+
+    @property
+    def whole(self) -> int:
+        """The row number under which the trace of a whole column, or of the unit's name, is kept."""
+        return -1 - self.page.ordinal
 
 
 class Gate:
@@ -59,6 +69,8 @@ class Gate:
             for rule in self._rules
             if rule.kind == "secrecy"
         }
+        self._names = Names(self._rules, self._marks, self._headers)
+        self._frame: tuple[tuple[str, ...], Refusal | None] = ((), None)
         self._steps: Mapping[str, Callable[[GateRule, _Work], Refusal | None]] = {
             "secrecy": self._secrecy,
             "subject_level": self._subject_level,
@@ -67,19 +79,71 @@ class Gate:
         }
 
     def inspect_name(self, name: str) -> Refusal | None:
-        """Whether a delivery's own name (file, title) carries a secrecy mark: then nothing of it may be stored."""
+        """Whether a delivery is refused for its own name (file, title): then nothing of it may be stored."""
+        rule = self._names.refuses(name)
+        return None if rule is None else Refusal(None, "", None, rule, self._trace.name(name))
+
+    def name(self, name: str) -> str:
+        """A name that is not refused, as it may be stored: with personal numbers masked."""
+        return self._names.shown(name)[0]
+
+    def told(self, error: _Error) -> _Error:
+        """An error about the delivery as it may be stored, logged and shown: its facts may quote headers and names."""
+        return self._names.told(error)
+
+    def told_facts(self, facts: Any) -> Any:
+        """Facts about the delivery (its manifest's, a cursor's) as they may be stored."""
+        return self._names.facts(facts)
+
+    def may_refuse_late(self, *, one_frame: bool) -> bool:
+        """Whether a page may refuse the delivery although `inspect_frame` let the pages before it pass.
+
+        `one_frame`: all pages of the delivery have one unit and the same columns.
+        """
+        late = any(rule.action == "refuse_delivery" and rule.kind != "forbidden_field" for rule in self._rules)
+        return late or not one_frame
+
+    def inspect_frame(self, page: RawPage) -> Refusal | None:
+        """Whether the delivery is refused for what stands around a page's rows: unit, headers, a title line. Quick."""
         for rule in self._rules:
-            if rule.kind == "secrecy" and self._marks[rule.id].on_name(name):
-                return Refusal(None, "", None, rule.id, self._trace.name(name))
+            if rule.kind == "secrecy":
+                marks = self._marks[rule.id]
+                top = (line for line in page.malformed if line.source_row <= _TITLE_LINES)
+                title = next((line for line in top if marks.on_text(line.text)), None)
+                if title is not None:
+                    trace = self._trace.malformed(title.text)
+                    return Refusal(None, self.name(page.unit), title.source_row, rule.id, trace)
+        frame = (page.unit, *page.table.column_names)
+        known, verdict = self._frame  # one object: another thread may put its own in its place
+        if frame != known:
+            verdict = self._judged(page.unit, page.table.column_names)
+            self._frame = (frame, verdict)
+        return verdict
+
+    def _judged(self, unit: str, headers: Sequence[str]) -> Refusal | None:
+        # The name is part of what must not be stored: the refusal doesn't repeat it.
+        by_unit = self._names.refuses(unit)
+        if by_unit is not None:
+            return Refusal(None, "", None, by_unit, self._trace.name(unit))
+        for header in headers:
+            by_header = self._names.refuses_header(header)
+            if by_header is not None:
+                return Refusal(None, "", None, by_header, self._trace.name(header))
+        for rule in self._rules:
+            if rule.kind == "forbidden_field" and rule.action == "refuse_delivery" and self._banned(rule, headers):
+                return Refusal(None, self.name(unit), None, rule.id, self._trace.name("\n".join(headers)))
         return None
 
     def inspect(self, page: RawPage) -> GatedPage:
         """What of a page may be stored.
 
         Where the delivery is refused the page given back is empty and `delivery_refused` says why. Malformed rows
-        are searched too: they would be stored in quarantine. The trace of a column that is dropped as a whole is
-        one `Masking` for each page, with the page's first row.
+        are searched too: they would be stored in quarantine. The trace of a column that is dropped as a whole stands
+        in `dropped`, one for each page: it belongs to no row.
         """
+        stop = self.inspect_frame(page)
+        if stop is not None:
+            return _nothing(page, stop)
         work = _Work(
             page,
             list(page.table.column_names),
@@ -88,24 +152,21 @@ class Gate:
             [],
             list(page.malformed),
             [],
+            [],
         )
         for rule in self._rules:
             stop = self._steps[rule.kind](rule, work)
             if stop is not None:
-                nothing = replace(
-                    page,
-                    unit="" if stop.row is None and stop.unit == "" else page.unit,
-                    table=page.table.slice(0, 0),
-                    rows=page.rows.slice(0, 0),
-                    source_rows=page.source_rows.slice(0, 0),
-                    malformed=(),
-                    raw=None,
-                )
-                return GatedPage(nothing, delivery_refused=stop)
-        return self._result(work)
+                return _nothing(page, stop)
+        unit, by = self._names.shown(page.unit)
+        if by is not None:
+            trace = self._trace.name(page.unit)
+            work.dropped.append(Masking(work.whole, "_unit", by.id, by.action, trace))
+            work.refusals = [replace(refusal, unit=unit) for refusal in work.refusals]
+        return self._result(work, unit)
 
-    def _result(self, work: _Work) -> GatedPage:
-        if not work.touched:
+    def _result(self, work: _Work, unit: str) -> GatedPage:
+        if not (work.touched or work.dropped):
             return GatedPage(work.page)
         page = work.page
         table = pa.Table.from_arrays(work.columns, names=work.headers)
@@ -116,26 +177,20 @@ class Gate:
             values = list(zip(*(column.to_pylist() for column in original.columns), strict=True))
             for at, row in zip(where, values, strict=True):
                 trace = self._trace.row(page.table.column_names, row)
-                work.refusals.append(
-                    Refusal(rows[at].as_py(), page.unit, source_rows[at].as_py(), work.refused[at], trace)
-                )
+                work.refusals.append(Refusal(rows[at].as_py(), unit, source_rows[at].as_py(), work.refused[at], trace))
             keep = np.ones(len(rows), dtype=np.bool_)
             keep[where] = False
             kept = pa.array(keep)
             table, rows, source_rows = table.filter(kept), rows.filter(kept), source_rows.filter(kept)
             gone = {refusal.row for refusal in work.refusals}
             work.maskings = [masking for masking in work.maskings if masking.row not in gone]
-        clean = RawPage(page.ordinal, page.unit, table, rows, source_rows, tuple(work.malformed), None)
-        return GatedPage(clean, tuple(work.refusals), tuple(work.maskings))
+        clean = RawPage(page.ordinal, unit, table, rows, source_rows, tuple(work.malformed), None)
+        return GatedPage(clean, tuple(work.refusals), tuple(work.maskings), tuple(work.dropped))
 
     # -- secrecy ---------------------------------------------------------------------------------------------------
 
     def _secrecy(self, rule: GateRule, work: _Work) -> Refusal | None:
-        marks, page = self._marks[rule.id], work.page
-        for name in (page.unit, *work.headers):
-            if marks.on_name(name):
-                # The name is part of what must not be stored: the refusal doesn't repeat it.
-                return Refusal(None, "", None, rule.id, self._trace.name(name))
+        marks = self._marks[rule.id]
         named = {name for name in rule.fields if name}
         hits: list[Rows] = []
         for header, column in zip(work.headers, work.columns, strict=True):
@@ -146,9 +201,6 @@ class Gate:
                 hits.append(_rows_where(column, with_needle(view, marks.needles), marks.on_text))
         found = _union(hits)
         bad_lines = [line for line in work.malformed if marks.on_text(line.text)]
-        title = next((line for line in bad_lines if line.source_row <= _TITLE_LINES), None)
-        if title is not None:
-            return Refusal(None, page.unit, title.source_row, rule.id, self._trace.malformed(title.text))
         return self._refuse(rule, work, found, bad_lines)
 
     def _subject_level(self, rule: GateRule, work: _Work) -> Refusal | None:
@@ -171,26 +223,27 @@ class Gate:
         return self._refuse(rule, work, _union(hits), [])
 
     def _forbidden(self, rule: GateRule, work: _Work) -> Refusal | None:
-        banned = {header_form(name) for name in rule.args.get("names", ())}
-        at = [
-            position
-            for position, header in enumerate(work.headers)
-            if header_form(header) in banned or self._headers.field_of(header) in rule.fields
-        ]
+        at = self._banned(rule, work.headers)
         if not at:
             return None
         if rule.action != "drop_field":
             filled = [
                 np.flatnonzero(pc.is_valid(work.columns[position]).to_numpy(zero_copy_only=False)) for position in at
             ]
-            return self._refuse(rule, work, _union(filled), [], whole=True)
-        first = int(work.page.rows[0].as_py()) if len(work.page.rows) else 0
+            return self._refuse(rule, work, _union(filled), [])
         for position in reversed(at):
             column = work.columns.pop(position)
             trace = self._trace.column(column.to_pylist())
-            work.maskings.append(Masking(first, work.headers.pop(position), rule.id, "drop_field", trace))
-        work.touched = True
+            work.dropped.append(Masking(work.whole, work.headers.pop(position), rule.id, "drop_field", trace))
         return None
+
+    def _banned(self, rule: GateRule, headers: Sequence[str]) -> list[int]:
+        banned = {header_form(name) for name in rule.args.get("names", ())}
+        return [
+            position
+            for position, header in enumerate(headers)
+            if header_form(header) in banned or self._headers.field_of(header) in rule.fields
+        ]
 
     # -- personal data ---------------------------------------------------------------------------------------------
 
@@ -208,9 +261,9 @@ class Gate:
             view = text_bytes(column)
             suspects = _union([SUSPECTS[name](column, view) for name in detect])
             found = [
-                (int(at), text, spans)
+                (int(at), text, places)
                 for at, text in _cells(column, suspects)
-                if int(at) not in work.refused and (spans := _spans(text, detect))
+                if int(at) not in work.refused and (places := spans(text, detect))
             ]
             if not found:
                 continue
@@ -218,11 +271,11 @@ class Gate:
                 hits.append(np.array([at for at, _, _ in found], dtype=np.intp))
             else:
                 work.columns[position] = self._cleaned(rule, work, header, column, found)
-        bad_lines = [line for line in work.malformed if _spans(line.text, detect)]
+        bad_lines = [line for line in work.malformed if spans(line.text, detect)]
         if rule.action in {"refuse_row", "refuse_delivery"}:
             return self._refuse(rule, work, _union(hits), bad_lines)
         for line in bad_lines:
-            clean = _masked(line.text, _spans(line.text, detect))
+            clean = masked(line.text, spans(line.text, detect))
             work.malformed[work.malformed.index(line)] = replace(line, text=clean)
             work.maskings.append(Masking(line.row, "", rule.id, "mask", self._trace.malformed(line.text)))
             work.touched = True
@@ -234,12 +287,12 @@ class Gate:
         work: _Work,
         header: str,
         column: pa.StringArray,
-        found: list[tuple[int, str, list[_Span]]],
+        found: list[tuple[int, str, list[Span]]],
     ) -> pa.StringArray:
         where, values = [], []
-        for at, text, spans in found:
+        for at, text, places in found:
             where.append(at)
-            values.append(None if rule.action == "drop_field" else _masked(text, spans))
+            values.append(None if rule.action == "drop_field" else masked(text, places))
             work.maskings.append(
                 Masking(work.page.rows[at].as_py(), header, rule.id, rule.action, self._trace.value(text))
             )
@@ -250,21 +303,18 @@ class Gate:
 
     # -- refusing --------------------------------------------------------------------------------------------------
 
-    def _refuse(
-        self, rule: GateRule, work: _Work, found: Rows, bad_lines: Iterable[MalformedRow], *, whole: bool = False
-    ) -> Refusal | None:
+    def _refuse(self, rule: GateRule, work: _Work, found: Rows, bad_lines: Iterable[MalformedRow]) -> Refusal | None:
         lines = list(bad_lines)
-        if not (found.size or lines or whole):
+        if not (found.size or lines):
             return None
         if rule.action == "refuse_delivery":
-            unit = work.page.unit
+            unit = self.name(work.page.unit)
             if found.size:
                 at = int(found[0])
                 values = [column[at].as_py() for column in work.page.table.columns]
                 trace = self._trace.row(work.page.table.column_names, values)
                 return Refusal(None, unit, work.page.source_rows[at].as_py(), rule.id, trace)
-            trace = self._trace.malformed(lines[0].text) if lines else self._trace.name("\n".join(work.headers))
-            return Refusal(None, unit, lines[0].source_row if lines else None, rule.id, trace)
+            return Refusal(None, unit, lines[0].source_row, rule.id, self._trace.malformed(lines[0].text))
         for at in found.tolist():
             work.refused.setdefault(at, rule.id)
         for line in lines:
@@ -276,33 +326,17 @@ class Gate:
         return None
 
 
-_Span = tuple[int, int, str]
-
-
-def _spans(text: str, detect: Sequence[str]) -> list[_Span]:
-    """What the detectors find in a text, without overlaps, the earlier and longer first."""
-    found: list[_Span] = []
-    for name in detect:
-        spans = citizen.citizen_numbers(text, _ever_valid) if name == "citizen_number" else FINDERS[name](text)
-        found += [(begin, end, name) for begin, end in spans]
-    found.sort(key=lambda span: (span[0], -span[1]))
-    return found
-
-
-def _masked(text: str, spans: list[_Span]) -> str:
-    """The text with every span replaced; overlapping spans become one replacement."""
-    parts, done = [], 0
-    for begin, end, name in spans:
-        if begin >= done:
-            parts += [text[done:begin], DETECTORS[name][2]]
-        done = max(done, end)
-    return "".join([*parts, text[done:]])
-
-
-def _ever_valid(division: str) -> bool:
-    from contracts.rules.divisions import ever_valid  # noqa: PLC0415 - the list is read when a number is first met
-
-    return division in ever_valid()
+def _nothing(page: RawPage, stop: Refusal) -> GatedPage:
+    nothing = replace(
+        page,
+        unit=stop.unit,
+        table=page.table.slice(0, 0).select([]),
+        rows=page.rows.slice(0, 0),
+        source_rows=page.source_rows.slice(0, 0),
+        malformed=(),
+        raw=None,
+    )
+    return GatedPage(nothing, delivery_refused=stop)
 
 
 def _cells(column: pa.StringArray, rows: Rows) -> list[tuple[Any, str]]:

@@ -13,8 +13,9 @@ from contracts.normalise.text import half_width_text
 
 _LEVELS = ("绝密", "机密", "秘密", "核心商密", "普通商密", "工作秘密", "内部资料", "内部文件", "内部事项", "内部")
 HARMLESS = frozenset({"", "公开", "无", "非密", "非涉密", "不涉密", "未定密", "主动公开", "依申请公开", "-", "/", "否"})
-_BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+_BLANK = re.compile(r"[\s\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
 _STARS = "★☆✩✪✭✯"
+_WIDE = {chr(code - 0xFEE0): chr(code) for code in range(0xFF01, 0xFF5F)}
 _HEAD = 80  # characters of a text that are its beginning
 
 
@@ -28,8 +29,9 @@ class Marks:
         self._beginning = re.compile(rf"[\[【(<《〔「]?(?:密级:?)?(?:{levels})级?{end}")
         self._starred = re.compile(rf"(?:绝密|机密|秘密|商密)级?[{_STARS}]")
         self._harmless = HARMLESS | {bare(word) for word in harmless}
-        # One character that each mark has: what the columns' bytes are searched for first.
-        self.needles = tuple(sorted({"密"} | {word[0] for word in (*_LEVELS, *extra) if word and "密" not in word}))
+        # One character that each mark has, in both widths: what the columns' bytes are searched for first.
+        firsts = {"密"} | {word[0] for word in (*_LEVELS, *extra) if word and "密" not in word}
+        self.needles = tuple(sorted(firsts | {_WIDE[first] for first in firsts if first in _WIDE}))
 
     def on_text(self, text: str) -> bool:
         """Whether a text carries a mark: at its beginning, or with a star anywhere."""

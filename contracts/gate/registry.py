@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from contracts.kinds import ALL_TYPES, TEXT, Arg, Kind, registry
+from hub.ids import RuleId
 
 DETECTORS: Mapping[str, tuple[str, str, str]] = {
     "citizen_number": (
@@ -20,6 +21,9 @@ DETECTORS: Mapping[str, tuple[str, str, str]] = {
 """Detector -> what it finds (en, zh) and what stands in its place."""
 
 DEFAULT_DETECTORS = ("citizen_number",)
+
+NAME_RULE = RuleId("_name.citizen_number")
+"""Refuses a delivery for a header, and masks names, where the contract has no rule of its own that finds it."""
 
 
 KINDS: dict[str, Kind] = registry(

@@ -16,7 +16,8 @@ from contracts.normalise.column import text_column
 Rows = npt.NDArray[np.intp]
 Span = tuple[int, int]
 
-_GAP = r"[\t-\r \x{00a0}\x{00ad}\x{2000}-\x{2015}\x{2028}\x{2029}\x{202f}\x{205f}\x{2060}\x{2212}\x{3000}\x{feff}\x{ff0d}-]{0,2}"
+# In RE2's own spelling: it reads a class of code points, not of Python's escapes.
+_GAP = "[" + "".join(rf"\x{{{ord(sign):04x}}}" for sign in citizen.GAPS) + f"]{{0,{citizen.MAX_GAP}}}"
 _D = "[0-9０-９]"
 _DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _STRICT = (

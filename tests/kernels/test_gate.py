@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -9,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.gate import DETECTORS, KINDS, Gate
+from connectors.errors import HeaderUnusable
+from contracts.checks import explain
+from contracts.gate import DETECTORS, KINDS, Gate, finding
 from contracts.gate.marks import Marks
 from contracts.gate.trace import Tracer
+from contracts.identifiers import citizen
 from contracts.model import FeedContract, GateRule, SourceSpec
 from contracts.page import GatedPage, MalformedRow
 from hub.canonical import canonical_bytes
 from hub.ids import RuleId
 from tests.kernels.making import KEY, contract, make_uscc, page, source, spec
-from tests.kernels.test_citizen import make
+from tests.kernels.test_citizen import make, wide
 
 NUMBER = make("110101", date(1980, 5, 17), 123)
 MASK = DETECTORS["citizen_number"][2]
@@ -154,7 +158,8 @@ def test_forbidden_columns_are_dropped_with_a_trace() -> None:
     rule = gate_rule("forbidden_field", "drop_field", names=["处理建议"])
     gated = inspect(rule, {"id": ["1", "2"], " 处理建议 ": ["撤职", None]})
     assert gated.page.table.column_names == ["id"]
-    (masking,) = gated.maskings
+    (masking,) = gated.dropped
+    assert gated.touched and not gated.maskings
     assert (masking.field, masking.action) == (" 处理建议 ", "drop_field")
     assert masking.hmac == hmac.digest(KEY, canonical_bytes(["column", ["撤职", None]]), "sha256").hex()
     refused = inspect(
@@ -227,13 +232,13 @@ CELL = st.one_of(st.none(), st.text("0123456789Xx -证", max_size=24), st.just(N
 @settings(max_examples=150)
 def test_the_filter_by_bytes_loses_nothing(rows: list[tuple[str | None, str | None]], many: bool) -> None:
     """Each cell alone in a page gets the same as in a page of many; and what passed holds no number."""
-    from contracts.gate.inspect import _masked, _spans
-
     rows = rows * (1_100 // len(rows) + 1) if many else rows
     columns = {"id": [row[0] for row in rows], "remark": [row[1] for row in rows]}
     gated = inspect(gate_rule("personal_data", "mask"), columns)
     for name, texts in columns.items():
-        expected = [None if text is None else _masked(text, _spans(text, ["citizen_number"])) for text in texts]
+        expected = [
+            None if text is None else finding.masked(text, finding.spans(text, ["citizen_number"])) for text in texts
+        ]
         assert gated.page.table[name].to_pylist() == expected
 
 
@@ -265,3 +270,120 @@ def test_traces_differ_by_what_they_are_of() -> None:
 
 def test_every_kind_is_gated() -> None:
     assert set(KINDS) == set(gate(feed())._steps)
+
+
+# -- names: of deliveries, sheets and columns -------------------------------------------------------------------------
+
+
+def people(action: str = "mask", **args: Any) -> GateRule:
+    return GateRule(RuleId("people"), "personal_data", action, ("remark",), args)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rules", [(), (people(),), (people("drop_field"),), (people("refuse_row"),)])
+def test_a_number_in_a_header_refuses_the_delivery_whatever_the_contract_searches(rules: tuple[GateRule, ...]) -> None:
+    """A file without a header row gives its first record as names of columns."""
+    guard = gate(feed(*rules))
+    gated = guard.inspect(page({"1": ["2"], f"举报人{NUMBER}": ["a body"]}))
+    refused = gated.delivery_refused
+    assert refused is not None and refused.row is None
+    assert refused.rule == (rules[0].id if rules else "_name.citizen_number")
+    assert gated.page.rows_in == 0 and gated.touched
+    assert NUMBER not in repr(gated) and "a body" not in repr(gated)
+    assert explain(feed(*rules), refused.rule, "zh").sentence
+
+
+def test_other_numbers_in_a_header_are_found_where_the_contract_looks_for_them() -> None:
+    columns: dict[str, list[str | None]] = {"id": ["1"], "13800138000": ["x"]}
+    assert gate(feed(people())).inspect(page(columns)).delivery_refused is None
+    assert gate(feed(people(detect=["mobile"]))).inspect(page(columns)).delivery_refused is not None
+
+
+def test_what_a_contract_names_itself_is_no_find() -> None:
+    made = feed(people(detect=["passport"], **{"except": ["S87654321"]}))
+    sources = (source(aliases={"remark": ("E12345678",)}, ignored=("G12345678",)),)
+    guard = Gate(made, sources[0], level=3, hmac_key=KEY)
+    columns: dict[str, list[str | None]] = {"id": ["1"], "E12345678": ["x"], "G12345678": ["x"], "S87654321": ["x"]}
+    assert guard.inspect(page(columns)).delivery_refused is None
+
+
+@pytest.mark.parametrize(("action", "shown"), [("mask", f"in/{MASK}举报.csv"), ("drop_field", "(withheld)")])
+def test_a_number_in_a_name_is_masked_or_withheld(action: str, shown: str) -> None:
+    guard, name = gate(feed(people(action))), f"in/{NUMBER}举报.csv"
+    assert guard.inspect_name(name) is None
+    assert guard.name(name) == shown
+    gated = guard.inspect(page({"id": ["1"]}, unit=name))
+    assert gated.page.unit == shown
+    assert gated.touched, "a workbook's own bytes hold the names of its sheets"
+    assert NUMBER not in repr(gated)
+    (trace,) = gated.dropped
+    assert (trace.field, trace.action) == ("_unit", action)
+    assert trace.hmac == hmac.digest(KEY, canonical_bytes(["name", name]), "sha256").hex()
+
+
+@pytest.mark.parametrize("action", ["refuse_row", "refuse_delivery"])
+def test_a_number_in_a_name_refuses_the_delivery_where_the_contract_refuses(action: str) -> None:
+    guard = gate(feed(people(action)))
+    refused = guard.inspect_name(f"{NUMBER}.csv")
+    assert refused is not None and NUMBER not in repr(refused)
+    gated = guard.inspect(page({"id": ["1"]}, unit=f"{NUMBER}"))
+    assert gated.delivery_refused is not None and NUMBER not in repr(gated)
+
+
+def test_a_citizen_number_is_masked_in_a_name_without_any_rule() -> None:
+    guard = gate(feed())
+    assert guard.inspect_name(f"{NUMBER}.csv") is None and guard.name(f"{NUMBER}.csv") == f"{MASK}.csv"
+    assert guard.name("凭证 2026-01.csv") == "凭证 2026-01.csv"
+
+
+def test_an_error_tells_neither_numbers_nor_marks() -> None:
+    guard = gate(feed(people(), gate_rule("secrecy", "refuse_row")))
+    told = guard.told(HeaderUnusable(file=f"{NUMBER}.csv", reason=f"doubled names 举报人 {NUMBER}"))
+    assert isinstance(told, HeaderUnusable)
+    assert told.facts == {"file": f"{MASK}.csv", "reason": f"doubled names 举报人 {MASK}"}
+    assert NUMBER not in json.dumps(told.as_dict(), ensure_ascii=False) + str(told)
+    marked = guard.told(HeaderUnusable(file="a.csv", reason="doubled names x, 秘密★3年"))
+    assert marked.facts == {"file": "a.csv", "reason": "(withheld)"}
+    plain = HeaderUnusable(file="a.csv", reason="doubled names x, y")
+    assert guard.told(plain) is plain
+    assert guard.told_facts({"sender": NUMBER, "rows": 3, "more": [f"a{NUMBER}"]}) == {
+        "sender": MASK,
+        "rows": 3,
+        "more": [f"a{MASK}"],
+    }
+
+
+# -- whole columns ----------------------------------------------------------------------------------------------------
+
+
+def test_the_trace_of_a_dropped_column_outlives_the_first_row() -> None:
+    rules = (
+        gate_rule("secrecy", "refuse_row"),
+        gate_rule("forbidden_field", "drop_field", names=["处理建议"]),
+    )
+    gated = gate(feed(*rules)).inspect(page({"id": ["1", "2"], "remark": ["秘密★", "x"], "处理建议": ["撤职", None]}))
+    assert kept(gated) == [2]
+    assert gated.maskings == (), "no row was masked in"
+    assert [(one.field, one.action, one.row) for one in gated.dropped] == [("处理建议", "drop_field", -1)]
+
+
+# -- the filter by bytes and the detectors know the same ---------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from(citizen.GAPS), max_size=2), st.integers(1, 16), st.sampled_from([NUMBER, wide(NUMBER)]))
+@settings(max_examples=300)
+def test_no_separator_hides_a_number_from_the_filter(gap: list[str], at: int, number: str) -> None:
+    text = number[:at] + "".join(gap) + number[at:]
+    gated = inspect(gate_rule("personal_data", "mask"), {"id": ["1"], "remark": [f"号{text}。"]})
+    assert gated.page.table["remark"].to_pylist() == [f"号{MASK}。"]
+
+
+def test_every_white_space_is_a_separator() -> None:
+    spaces = {chr(code) for code in range(0x110000) if re.match(r"\s", chr(code))}
+    assert spaces <= set(citizen.GAPS)
+
+
+@pytest.mark.parametrize("text", ["NDA★", "ＮＤＡ★", "Ｎ Ｄ Ａ★3年", "（ＮＤＡ）合同"])
+def test_a_mark_of_the_contract_is_found_in_full_width(text: str) -> None:
+    gated = inspect(gate_rule("secrecy", "refuse_row", marks=["NDA"]), {"id": ["1", "2"], "remark": [text, "无"]})
+    assert kept(gated) == [2]
+    assert Marks(["NDA"]).on_text(text)

@@ -32,6 +32,7 @@ from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchKind
 from warehouse.checking.judge import Judge, PageChecked, checked_page
 from warehouse.checking.pages import CheckedPages
+from warehouse.engine import lock_transaction
 from warehouse.landing import pages as landing
 from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
@@ -185,7 +186,7 @@ class Intake:
             page.rows_in,
             landed,
             traces.refusal_table(gated.refusals),
-            traces.masking_table(gated.maskings),
+            traces.masking_table((*gated.maskings, *gated.dropped)),
             gated.touched,
         )
         if self._checker is None:
@@ -259,6 +260,10 @@ class Intake:
             )
         crash.point("collect.pages_landed")
         with self._conn.begin():
+            if original is not None:
+                # Until the commit upkeep leaves it; one that it has just removed is kept anew.
+                lock_transaction(self._conn, "original", original[1])
+                self._keep_original(delivery, total)
             traces.insert_landed(self._conn, batch, total.pages, manifest, original)
             traces.insert_refusals(self._conn, batch, total.refusals, self.contract.owner)
             traces.insert_maskings(self._conn, batch, total.maskings)
