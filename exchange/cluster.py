@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition, errors
-from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, OffsetSpec
 
 from exchange import kafka_settings
 from exchange.errors import BrokerFailed, KafkaForbidden, KafkaRequestRefused
@@ -116,10 +116,17 @@ class Cluster:
                 admin.create_topics({name: new})
             admin.wait_for_topics([name], timeout_ms=15_000)
 
-    def configure(self, name: str, config: Mapping[str, str]) -> None:
-        """Sets these of a topic's settings."""
-        with self.asked(f"configure the topic {name}") as admin:
-            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(config))])
+    def configure(self, name: str, config: Mapping[str, str], back: Iterable[str] = ()) -> None:
+        """Sets these of a topic's settings and gives `back` to the brokers' own. Raises KafkaRequestRefused too."""
+        action = f"configure the topic {name}"
+        entries = {**dict.fromkeys(back, (AlterConfigOp.DELETE, None)), **config}
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, entries)
+        with self.asked(action) as admin:
+            answers = admin.alter_configs([resource], raise_on_unknown=False)
+        # The client returns what the brokers refused; it does not raise it.
+        refused = [text for names in answers.values() for text in names.values() if text != "OK"]
+        if refused:
+            raise KafkaRequestRefused(action=action, reason=refused[0])
 
     def config(self, name: str) -> dict[str, str]:
         """Settings of a topic that differ from the brokers' own."""

@@ -66,9 +66,10 @@ class Reader:
     def read(
         self, starts: dict[tuple[str, int], int], *, seconds: float = SECONDS, follow: bool = False
     ) -> Iterator[Any]:
-        """Messages from these offsets on until all partitions are at their end (or for ever), or `seconds` of silence.
+        """Messages from these offsets on until all partitions are at their end, or with `follow` for ever.
 
-        Raises KafkaForbidden, TopicUnknown, BrokerFailed.
+        Raises KafkaForbidden, TopicUnknown; BrokerFailed after `seconds` of silence before the ends: "could not look"
+        must never be taken for "there is nothing".
         """
         if not starts:
             return
@@ -76,17 +77,21 @@ class Reader:
         open_ends = set(starts)
         heard = time.monotonic()
         while open_ends or follow:
-            for message in self._client.consume(500, 0.2):
+            messages = self._client.consume(500, 0.2)
+            for message in messages:
                 error = message.error()
                 if error is None:
-                    heard = time.monotonic()
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     open_ends.discard((message.topic(), message.partition()))
                 else:
                     raise self._meaning(error, message.topic() or "")
-            if not follow and time.monotonic() - heard > seconds:
-                return
+            if messages:
+                # After they were handed on: whoever takes them may take its time.
+                heard = time.monotonic()
+            elif open_ends and not follow and time.monotonic() - heard > seconds:
+                missing = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(open_ends))
+                raise BrokerFailed(action=f"be read to the end of {missing}", reason=f"{seconds:.0f} s of silence")
 
     def close(self) -> None:
         """Leaves."""
@@ -119,7 +124,7 @@ def open_reader(now: Settings | None = None, group: str = "hub.reader") -> Itera
 
 
 def any_committed(topics: Sequence[str], now: Settings) -> bool:
-    """Whether a read_committed reader sees any record in these topics."""
+    """Whether a read_committed reader sees any record in these topics. Raises what `Reader.read` raises."""
     with open_reader(now) as reader:
         starts = {(topic, n): OFFSET_BEGINNING for topic in topics for n in reader.partitions(topic)}
         return next(reader.read(starts), None) is not None
@@ -128,7 +133,7 @@ def any_committed(topics: Sequence[str], now: Settings) -> bool:
 def tail(topic: str, last: int, now: Settings | None = None, *, follow: bool = False) -> Iterator[Event]:
     """The last `last` events of a topic by partition, oldest first, and with `follow` whatever comes after.
 
-    Raises TopicUnknown, KafkaForbidden, EventMalformed.
+    Raises TopicUnknown, KafkaForbidden, EventMalformed; BrokerFailed where the end was not reached.
     """
     with open_reader(now) as reader:
         starts: dict[tuple[str, int], int] = {}

@@ -10,7 +10,7 @@ contract declares (in Chinese feeds the supervisee's USCC):
 | ce_id           | `<feed>:<record key>:<revision>`, percent-escaped; the same event has the same id for ever |
 | ce_source       | `/feeds/<feed>`                                                                          |
 | ce_subject      | the record's key                                                                         |
-| ce_time         | when the hub loaded it, RFC 3339                                                         |
+| ce_time         | when the hub opened the delivery it came with, RFC 3339                                   |
 | ce_dataschema   | `/contracts/<feed>/<version>`                                                            |
 | content-type    | application/json                                                                         |
 

@@ -8,7 +8,6 @@ from typing import Any
 from exchange.errors import BrokerUnreachable, KafkaLoginRefused
 from hub.errors import HubException, SettingMissing
 from hub.settings import Settings, settings
-from hub.stack import kafka_wire
 
 log = logging.getLogger("exchange.librdkafka")
 log.addHandler(logging.NullHandler())
@@ -74,6 +73,9 @@ def knock(now: Settings | None = None) -> None:
 
     Both libraries call a wrong password a timeout. Raises KafkaLoginRefused, BrokerUnreachable.
     """
+    # With its package come all parts of the stack, a third of a command's start; commands that ask no broker need none.
+    from hub.stack import kafka_wire  # noqa: PLC0415
+
     now = now or settings()
     where = bootstrap(now)
     sasl = now.kafka_security_protocol.startswith("SASL")

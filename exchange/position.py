@@ -19,9 +19,15 @@ from exchange.consume import any_committed
 from exchange.errors import ClusterRebuilt, DatabaseRestored, PositionBehind, PositionExpired
 from hub.clock import now
 from hub.log import get
+from warehouse.outbox import waiting
 from warehouse.tables import dead_letter, lane, outbox, relay_position, topic
 
 log = get("exchange.position")
+
+KEPT = timedelta(days=1)
+"""After so long without a commit an idle lane commits its position anew: brokers forget it after a week by default."""
+
+KEPT_AT_ONCE = 8
 
 
 class Position(NamedTuple):
@@ -127,7 +133,11 @@ def _without_kafka(conn: sa.Connection, cluster: Cluster, lane_id: str, note: No
     retention = cluster.offsets_retention_hours()
     expired = timedelta(hours=retention)
     # A commit of this entry would be younger than the entry, so Kafka would still know it; the note is the last word.
-    if note is not None and now() - note.noted_at > expired and now() - following.created_at < expired:
+    # A note at the start is of a lane that took over a topic and has not sent yet: Kafka never held its position.
+    silent = note is not None and (note.position == START or now() - note.noted_at > expired)
+    if silent and now() - following.created_at < expired:
+        if after == START:
+            return START
         log.warning("kafka forgot the position, the note proves it", lane=lane_id, position=str(after))
         return after
     raise PositionExpired(lane=lane_id, seq=following.seq, retention_hours=round(retention))
@@ -169,7 +179,8 @@ def note(
     """Notes the position and which entries are published. Only on the connection that holds the lane's lock.
 
     Entries from `since` (the entry that the last note stood at) up to the position's, and it when all its records
-    are sent, get `published_at`. After a rebase those that are sent again wait again, so that nothing purges them.
+    are sent, get `published_at`. After a rebase those that are sent again wait again, so that nothing purges them, and
+    those that it passed over get `skipped_at`, so that nobody waits for them.
     """
     values = {
         "seq": position.seq,
@@ -181,17 +192,18 @@ def note(
     }
     statement = insert(relay_position).values(lane=lane_id, **values)
     conn.execute(statement.on_conflict_do_update(index_elements=["lane"], set_=values))
+    mine = outbox.update().where(outbox.c.lane == lane_id)
     if rebased:
-        again = outbox.update().where(outbox.c.lane == lane_id, open_after(position))
-        conn.execute(again.values(published_at=None))
+        conn.execute(mine.where(open_after(position)).values(published_at=None, skipped_at=None))
+        conn.execute(mine.where(~open_after(position), waiting()).values(skipped_at=sa.func.now()))
     else:
-        done = sa.and_(outbox.c.seq == position.seq, outbox.c.records <= position.record)
-        conn.execute(
-            sa.update(outbox)
-            .where(outbox.c.lane == lane_id, outbox.c.seq >= since, outbox.c.published_at.is_(None))
-            .where(sa.or_(outbox.c.seq < position.seq, done))
-            .values(published_at=sa.func.now())
-        )
+        sent = sa.and_(outbox.c.seq >= since, ~open_after(position))
+        conn.execute(mine.where(sent, waiting()).values(published_at=sa.func.now()))
+
+
+def keep(conn: sa.Connection, lane_id: str) -> None:
+    """Notes that an idle lane's position was committed anew. Only on the connection that holds the lane's lock."""
+    conn.execute(sa.update(relay_position).where(relay_position.c.lane == lane_id).values(noted_at=sa.func.now()))
 
 
 def settle_suspects(conn: sa.Connection, lane_id: str, position: Position, *, dead: bool) -> None:
@@ -208,7 +220,7 @@ def settle_suspects(conn: sa.Connection, lane_id: str, position: Position, *, de
 
 
 def waiting_lanes(conn: sa.Connection) -> list[str]:
-    """Lanes whose last entry is beyond the noted position."""
+    """Lanes that have work: entries beyond the noted position, a topic's changed settings, a position to keep alive."""
     begun = (
         sa.select(outbox.c.seq)
         .where(outbox.c.lane == lane.c.lane, outbox.c.seq == relay_position.c.seq)
@@ -221,4 +233,12 @@ def waiting_lanes(conn: sa.Connection) -> list[str]:
         .where(lane.c.last_seq > 0)
         .where(sa.or_(relay_position.c.lane.is_(None), lane.c.last_seq > relay_position.c.seq, begun))
     )
-    return list(conn.execute(query).scalars())
+    changed = sa.select(topic.c.lane).where(topic.c.uuid.is_not(None), topic.c.applied.is_distinct_from(topic.c.config))
+    # A few at a time: a thousand idle lanes need not be awake together once a day.
+    fading = (
+        sa.select(relay_position.c.lane)
+        .where(relay_position.c.seq > 0, relay_position.c.noted_at < sa.func.now() - KEPT)
+        .order_by(relay_position.c.noted_at)
+        .limit(KEPT_AT_ONCE)
+    )
+    return list(conn.execute(sa.union(query, changed, sa.select(fading.subquery()))).scalars())

@@ -7,6 +7,7 @@ fails the commit, and the relay then finds it by halves. (`produce_batch` would 
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 from collections.abc import Sequence
 
@@ -88,14 +89,20 @@ class ConfluentProducer:
     ) -> None:
         """Queues records in order; librdkafka's threads do the rest."""
         produce = self._client.produce
-        index = 0
+        until = time.monotonic() + TRANSACTION_TIMEOUT_MS / 1000
+        records = zip(keys, values, headers, strict=True)
+        index = -1
         try:
-            for index, (key, value, header) in enumerate(zip(keys, values, headers, strict=True)):  # noqa: B007
-                produce(topic, value, key, _ANY, None, None, 0, header)  # type: ignore[arg-type]  # the stub's list is invariant
-        except BufferError:
-            # The queue holds several transactions' worth, so this means that the brokers take nothing.
-            self._client.poll(0.2)
-            self.send(topic, keys[index:], values[index:], headers[index:])
+            for index, (key, value, header) in enumerate(records):  # noqa: B007
+                while True:
+                    try:
+                        produce(topic, value, key, _ANY, None, None, 0, header)  # type: ignore[arg-type]  # the stub's list is invariant
+                        break
+                    except BufferError:
+                        # The queue holds several transactions' worth, so this means that the brokers take nothing.
+                        if time.monotonic() > until:
+                            raise BrokerFailed(action="take records", reason="the queue stays full") from None
+                        self._client.poll(0.2)
         except KafkaException as error:
             raised = self._meaning(error, "take records")
             if isinstance(raised, RecordsRefused):

@@ -15,7 +15,17 @@ import sqlalchemy as sa
 from exchange import position as positions
 from exchange import relay, topics
 from exchange.cluster import Cluster
-from exchange.errors import DatabaseRestored, LaneBusy, LaneUnknown, RebaseTargetUnknown
+from exchange.errors import (
+    ClusterRebuilt,
+    DatabaseRestored,
+    LaneBusy,
+    LaneUnknown,
+    PositionBehind,
+    PositionExpired,
+    RebaseTargetUnknown,
+    TopicMissing,
+    TopicRecreated,
+)
 from exchange.position import Position
 from exchange.producer import POSITIONS_TOPIC
 from exchange.serve import RELEASE_CHANNEL
@@ -23,7 +33,7 @@ from hub.errors import HubException
 from hub.log import get
 from warehouse import acts
 from warehouse.engine import connection, translated, try_lock_session, unlock_session
-from warehouse.outbox import CHANNEL
+from warehouse.outbox import CHANNEL, waiting
 from warehouse.store import Store
 from warehouse.tables import lane, outbox
 
@@ -44,6 +54,8 @@ class Rebase:
     events: int
     cluster_id: str
     changed_topics: tuple[str, ...]
+    skipped: int = 0  # entries that wait now and are not sent any more
+    asked: str | None = None  # what was given as `to`
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -54,13 +66,14 @@ class Rebase:
             "to": str(self.to),
             "entries": self.entries,
             "events": self.events,
+            "skipped": self.skipped,
             "cluster": self.cluster_id,
             "topics_made_or_accepted": list(self.changed_topics),
         }
 
 
 def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
-    """What `apply` would do. `to`: noted, oldest, first, end, or SEQ[:RECORD]; None chooses by what is wrong.
+    """What `apply` would do. `to`: noted, oldest, first, end, or SEQ[:RECORD]; None chooses so that nothing is lost.
 
     Raises LaneUnknown, RebaseTargetUnknown, BrokerUnreachable, DatabaseUnavailable.
     """
@@ -72,26 +85,41 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
         found = cluster.topics([row.name for row in noted])
         changed = tuple(row.name for row in noted if row.name not in found or found[row.name].uuid != row.uuid)
         why = _what_is_wrong(conn, cluster, lane_id, cluster_id)
-        if to is None:
-            if why is None:
-                raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason="nothing is wrong with it")
-            to = "oldest" if isinstance(why, DatabaseRestored) else "noted"
-        target = _target(conn, cluster, lane_id, to)
+        target = _target(conn, cluster, lane_id, _fitting(lane_id, why) if to is None else to)
         entries, events, _ = positions.lag(conn, lane_id, target)
         note = positions.read_note(conn, lane_id)
         before = positions.START if note is None else note.position
-        return Rebase(lane_id, why, before, target, entries, events, cluster_id, changed)
+        passed = sa.select(sa.func.count()).where(outbox.c.lane == lane_id, waiting(), ~positions.open_after(target))
+        skipped = conn.scalar(passed) or 0
+        return Rebase(lane_id, why, before, target, entries, events, cluster_id, changed, skipped, to)
 
 
-def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> list[dict[str, Any]]:
-    """Does it, and notes who and why; returns the topics that were made or accepted.
+def _fitting(lane_id: str, why: HubException | None) -> str:
+    """Where to go on when nobody said it: wherever nothing is lost, though some may be sent twice."""
+    if why is None:
+        raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason="nothing is wrong with it")
+    if isinstance(why, DatabaseRestored):
+        return "oldest"
+    if isinstance(why, PositionBehind):
+        return str(why.facts["found"])
+    if isinstance(why, PositionExpired):
+        return "noted"
+    if isinstance(why, ClusterRebuilt | TopicMissing | TopicRecreated):
+        return "first"
+    raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason=f"a rebase does not mend {why.code}")
 
-    A relay that serves the lane is asked to let go of it. Raises OperatorMissing, LaneBusy, TopicDiffers, BrokerUnreachable.
+
+def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple[Rebase, list[dict[str, Any]]]:
+    """Does it, and notes who and why; returns what was done, and the topics that were made or accepted.
+
+    A relay that serves the lane is asked to let go of it. What is done is planned anew once the lane is held: the
+    relay may have gone on since. Raises OperatorMissing, LaneBusy, TopicDiffers, BrokerUnreachable, and as `plan`.
     """
     by = acts.named("rebase", operator, reason)
     with translated(), connection() as conn:
         _take(conn, rebase.lane)
         try:
+            rebase = plan(cluster, rebase.lane, rebase.asked)
             with conn.begin():
                 changed = topics.accept(conn, cluster, topics.noted(conn, lane=rebase.lane))
             relay.move(rebase.lane, rebase.to, cluster.settings)
@@ -103,7 +131,7 @@ def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> list[
                 unlock_session(conn, "relay", rebase.lane)
                 conn.execute(sa.select(sa.func.pg_notify(CHANNEL, rebase.lane)))
     log.warning("lane rebased", lane=rebase.lane, to=str(rebase.to), operator=by[0], events=rebase.events)
-    return changed
+    return rebase, changed
 
 
 def _take(conn: sa.Connection, lane_id: str) -> None:
@@ -139,8 +167,15 @@ def _what_is_wrong(conn: sa.Connection, cluster: Cluster, lane_id: str, cluster_
 
 def _target(conn: sa.Connection, cluster: Cluster, lane_id: str, to: str) -> Position:
     """The position that `to` names. Raises RebaseTargetUnknown."""
-    columns = sa.select(outbox.c.seq, outbox.c.entry_id, outbox.c.records, outbox.c.published_at, outbox.c.path)
-    entries = conn.execute(columns.where(outbox.c.lane == lane_id).order_by(outbox.c.seq)).all()
+    columns = (
+        outbox.c.seq,
+        outbox.c.entry_id,
+        outbox.c.records,
+        outbox.c.published_at,
+        outbox.c.skipped_at,
+        outbox.c.path,
+    )
+    entries = conn.execute(sa.select(*columns).where(outbox.c.lane == lane_id).order_by(outbox.c.seq)).all()
     if to == "noted":
         note = positions.read_note(conn, lane_id)
         return positions.START if note is None else note.position
@@ -148,7 +183,8 @@ def _target(conn: sa.Connection, cluster: Cluster, lane_id: str, to: str) -> Pos
         last = entries[-1] if entries else None
         return positions.START if last is None else Position(last.seq, last.records, last.entry_id)
     if to == "oldest":
-        chosen = next((entry for entry in entries if entry.published_at is None), None)
+        waits = (entry for entry in entries if entry.published_at is None and entry.skipped_at is None)
+        chosen = next(waits, None)
         return _target(conn, cluster, lane_id, "end") if chosen is None else Position(chosen.seq, 0, chosen.entry_id)
     if to == "first":
         store = Store(cluster.settings.landing_dir)
@@ -165,6 +201,8 @@ def _numbered(lane_id: str, to: str, entries: dict[int, Any]) -> Position:
     seq, _, record = to.partition(":")
     if not (seq.isascii() and seq.isdigit() and (not record or (record.isascii() and record.isdigit()))):
         raise RebaseTargetUnknown(lane=lane_id, target=to, reason="it is neither a word nor SEQ[:RECORD]")
+    if not int(seq) and not int(record or 0):
+        return positions.START
     entry = entries.get(int(seq))
     if entry is None:
         raise RebaseTargetUnknown(lane=lane_id, target=to, reason=f"the outbox has no entry {seq}")

@@ -10,7 +10,6 @@ one settles what was open and reads where the lane truly stands.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import socket
 import time
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -26,11 +26,11 @@ from sqlalchemy.dialects.postgresql import insert
 from exchange import position as positions
 from exchange import topics
 from exchange.cluster import Cluster
-from exchange.envelope import event_headers
+from exchange.dead_letters import DeadLetter
 from exchange.errors import LaneBusy, RecordsRefused
 from exchange.position import Position, group_of
 from exchange.producer import Producer, open_producer
-from exchange.sending import Outbox, Piece, Plan
+from exchange.sending import Outbox, Plan
 from hub import clock
 from hub.crash import point
 from hub.log import get
@@ -55,7 +55,7 @@ SLOW_SECONDS = 8.0
 def _engine(url: str) -> sa.Engine:
     # No pool: the lock is held by the connection, so a session's connection must end with it.
     about = {"options": "-c timezone=UTC", "keepalives_idle": 10, "application_name": application()}
-    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=about)
+    return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=about)
 
 
 def application() -> str:
@@ -88,6 +88,7 @@ class Session:
         self._looked = 0.0
         self._most = 0
         self._guessed = False
+        self._keep_at = float("inf")
         self.position = positions.START
 
     def open(self) -> None:
@@ -114,15 +115,19 @@ class Session:
             if self.position.entry_id and (before is None or before.position != self.position):
                 # A relay that died between the two commits: the note catches up.
                 self._note(conn, self.position, 0 if before is None else before.position.seq, dead=dead)
+            elif self.position.entry_id and before is not None:
+                self._keep_in(positions.KEPT - (clock.now() - before.noted_at))
         self._ahead = None
 
-    def turn(self) -> Turn | None:
-        """Sends one transaction, or None when nothing waits. After any error: `close`."""
+    def turn(self, *, looked: bool = False) -> Turn | None:
+        """Sends one transaction, or None when nothing waits; `looked` after `waits`. After any error: `close`."""
         with translated(), _without_collector():
             if time.monotonic() - self._looked > TOPIC_CHECK_SECONDS:
                 self._look_at_topics()
-            plan = self._plan()
+            plan = self._plan(fetch=not looked)
             if plan is None:
+                if time.monotonic() >= self._keep_at:
+                    self._keep()
                 return None
             started = time.monotonic()
             try:
@@ -133,6 +138,15 @@ class Session:
             self._guessed = False
             self._pace(plan.events, time.monotonic() - started)
             return Turn(plan.events, 0, self.position)
+
+    def waits(self) -> int:
+        """How many events wait, as far as it has looked: what tells a bulk turn from a small one before it is made."""
+        with translated():
+            return self._held_outbox().waits(self.position)
+
+    def forget_ahead(self) -> None:
+        """Drops what was prepared for the next transaction: memory that a lane holds only while it is its turn."""
+        self._ahead = None
 
     def close(self) -> None:
         """Gives producer, file and lock back. Never raises."""
@@ -154,11 +168,11 @@ class Session:
 
     # -- one transaction -----------------------------------------------------------------------------------------
 
-    def _plan(self) -> Plan | None:
+    def _plan(self, *, fetch: bool) -> Plan | None:
         plan, self._ahead = self._ahead, None
         if plan is not None and plan.events <= self._most:
             return plan
-        return self._held_outbox().plan(self.position, self._most)
+        return self._held_outbox().plan(self.position, self._most, fetch=fetch)
 
     def _send(self, plan: Plan) -> None:
         producer = self._held_producer()
@@ -198,10 +212,26 @@ class Session:
             self._note(conn, end, self.position.seq, dead=dead)
         point("relay.noted")
         self.position = end
+        self._keep_in(positions.KEPT)
 
     def _note(self, conn: sa.Connection, end: Position, since: int, *, dead: bool) -> None:
         positions.note(conn, self.lane, end, self._cluster_id, since=since)
         positions.settle_suspects(conn, self.lane, end, dead=dead)
+
+    def _keep(self) -> None:
+        """Commits the position of an idle lane anew, so that the brokers don't forget it."""
+        producer = self._held_producer()
+        producer.begin()
+        producer.send_position(group_of(self.lane), self.position.seq, positions.to_metadata(self.position, dead=False))
+        producer.commit()
+        conn = self._held()
+        with conn.begin():
+            positions.keep(conn, self.lane)
+        self._keep_in(positions.KEPT)
+        log.info("position kept alive", lane=self.lane, position=str(self.position))
+
+    def _keep_in(self, time_left: timedelta) -> None:
+        self._keep_at = time.monotonic() + time_left.total_seconds()
 
     def _pace(self, events: int, seconds: float) -> None:
         most = self._held_producer().transaction_events
@@ -272,56 +302,6 @@ class Session:
     def _held_outbox(self) -> Outbox:
         assert self._outbox is not None, "the session is open"
         return self._outbox
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """References to an event that could not be sent; never its data."""
-
-    event_id: str
-    record_key: str | None
-    lane: str
-    seq: int
-    record: int
-    topic: str
-    batch: str | None
-    code: str
-
-    @classmethod
-    def of(cls, lane_id: str, piece: Piece, code: str) -> DeadLetter:
-        """The dead letter of a piece's first record."""
-        said = {name: value.decode() for name, value in piece.headers[0]}
-        event_id = said.get("ce_id") or f"{lane_id}:{piece.entry.seq}:{piece.start}"
-        entry = piece.entry
-        return cls(event_id, said.get("ce_subject"), lane_id, entry.seq, piece.start, entry.topic, entry.batch_id, code)
-
-    def row(self) -> dict[str, object]:
-        """Its row, not confirmed yet."""
-        return {
-            "event_id": self.event_id,
-            "record_key": self.record_key,
-            "lane": self.lane,
-            "seq": self.seq,
-            "record": self.record,
-            "topic": self.topic,
-            "code": self.code,
-            "reason": RecordsRefused(reason=self.code, index=0).sentence(),
-            "state": "suspected",
-            "noted_at": sa.func.now(),
-        }
-
-    def message(self) -> tuple[list[bytes | None], list[bytes | None], list[list[tuple[str, bytes]]]]:
-        """Keys, values and headers to send."""
-        data = {"event_id": self.event_id, "topic": self.topic, "lane": self.lane, "batch": self.batch}
-        data |= {"seq": str(self.seq), "record": str(self.record), "code": self.code}
-        headers = event_headers(
-            event_type="hub.dead_letter.recorded",
-            event_id=f"dead:{self.event_id}",
-            source=f"/lanes/{self.lane}",
-            time=clock.now().isoformat(),
-            subject=self.event_id,
-        )
-        return [self.event_id.encode()], [json.dumps(data, separators=(",", ":")).encode()], [headers]
 
 
 @contextmanager

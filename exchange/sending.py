@@ -1,7 +1,7 @@
 """Outbox entries as lists of records, ready for the producer: what the next transaction of a lane will send.
 
-Bulk entries come from their change set, memory-mapped, from the record where the position stands, a record batch at
-a time; single events from their payload. Nothing here speaks to a broker.
+Bulk entries come from their change set, read from the record where the position stands, a record batch at a
+time; single events from their payload. Nothing here speaks to a broker.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Outbox:
         self._open: tuple[Entry, ChangeSet, ChangeSetEnvelopes] | None = None
 
     def close(self) -> None:
-        """Gives the mapped file back."""
+        """Gives the open file back."""
         if self._open is not None:
             self._open[1].close()
             self._open = None
@@ -117,6 +117,13 @@ class Outbox:
                 raise OutboxGap(lane=self._lane, seq=due, found=f"{entry.seq}:0")
             due += 1
         self._ahead, self._ahead_of = {entry.seq: entry for entry in entries}, position
+
+    def waits(self, position: Position) -> int:
+        """How many events wait after `position`, among the entries that one query reads. Raises OutboxGap."""
+        if self._next(position)[0] is None:
+            self.fetch(position)
+        after = (entry for entry in self._ahead.values() if entry.seq >= position.seq)
+        return sum(entry.records - (position.record if entry.seq == position.seq else 0) for entry in after)
 
     def plan(self, position: Position, most: int, *, fetch: bool = True) -> Plan | None:
         """The next transaction after `position`, of at most `most` events; None when nothing waits.

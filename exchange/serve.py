@@ -11,7 +11,9 @@ import os
 import random
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
@@ -20,6 +22,7 @@ from exchange.cluster import Cluster
 from exchange.errors import LaneBusy
 from exchange.position import waiting_lanes
 from exchange.relay import BULK_EVENTS, Session, application, open_session
+from exchange.slots import Slot, Slots
 from hub.errors import HubError, HubException, TransientError
 from hub.log import get
 from hub.settings import Settings, settings
@@ -37,8 +40,13 @@ WARM_SECONDS = 300.0
 RELEASED_SECONDS = 5.0
 STOPPED_SECONDS = 15.0
 MOST_WARM = 32
+"""How many lanes may have a session; those that were idle longest give theirs back first."""
+
 BULK_LANES = 2
-"""How many lanes may be in a bulk transaction at once; what bounds memory when all have a backlog."""
+"""How many lanes may hold a bulk transaction at once; what bounds memory when all have a backlog."""
+
+BULK_SECONDS = 2.0
+"""How long a lane goes on with its backlog before another one has its turn."""
 
 
 class Backoff:
@@ -67,6 +75,8 @@ class Lane(threading.Thread):
         self.server = server
         self.ring = threading.Event()
         self.release = threading.Event()
+        self.leave = threading.Event()
+        self.idle = False
         self.used = time.monotonic()
         self.stopped_by: str | None = None
 
@@ -74,12 +84,15 @@ class Lane(threading.Thread):
         """Until the lane is idle or the server stops."""
         backoff = Backoff()
         while not self.server.stopping.is_set():
+            self.release.clear()  # there is nothing to let go of; whoever asks will ask again
             try:
                 with open_session(self.lane, self.server.cluster, self.server.now) as session:
                     self.stopped_by = None
                     log.info("lane open", lane=self.lane, position=str(session.position))
-                    if not self._serve(session, backoff):
-                        return
+                    again = self._serve(session, backoff)
+                # Rung while it closed: it goes on, or the event would wait for the timer.
+                if not again and not self.ring.is_set():
+                    return
             except LaneBusy as error:
                 # The thread ends: a relay that stands by costs no more than its timer, which starts it again.
                 log.debug("lane held elsewhere", lane=self.lane, holder=error.facts["holder"])
@@ -93,44 +106,60 @@ class Lane(threading.Thread):
             except HubException as error:
                 self._stopped(error)
                 self._wait(STOPPED_SECONDS)
-            except Exception as error:  # a bug must not end the other lanes, nor go unseen
-                log.exception("lane failed", lane=self.lane, kind=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  # a bug must not end the other lanes, nor go unseen
+                log.error("lane failed", lane=self.lane, kind=type(error).__name__, frames=_frames(error))
                 self._wait(STOPPED_SECONDS)
 
     def _serve(self, session: Session, backoff: Backoff) -> bool:
         """Sends until told otherwise. True: open again. False: the thread is done."""
-        bulk = False
-        while not self.server.stopping.is_set():
-            if self.release.is_set():
-                self.release.clear()
-                session.close()
-                log.info("lane released", lane=self.lane)
-                self._wait(RELEASED_SECONDS, ring=False)
-                return True
-            self.ring.clear()
-            with self.server.bulk if bulk else _NOTHING:
-                turn = session.turn()
-            if turn is not None:
-                backoff.reset()
-                bulk = turn.events >= BULK_EVENTS
-                self.used = time.monotonic()
-                log.debug("sent", lane=self.lane, events=turn.events, position=str(turn.position))
-            elif not self._wait(WARM_SECONDS) or self.server.crowded(self):
-                log.info("lane idle", lane=self.lane)
-                return False
-        return False
+        self.leave.clear()
+        slot = Slot(self.server.bulk, BULK_SECONDS)
+        try:
+            while not self.server.stopping.is_set():
+                if self.release.is_set():
+                    session.close()
+                    log.info("lane released", lane=self.lane)
+                    self._wait(RELEASED_SECONDS, ring=False)
+                    return True
+                self.ring.clear()
+                # Whether it is a bulk turn is known before anything is read for it: the place comes first, then the memory.
+                if session.waits() < BULK_EVENTS:
+                    self._give(slot, session)
+                elif not slot.take(self._told):
+                    continue
+                turn = session.turn(looked=True)
+                if turn is not None:
+                    backoff.reset()
+                    self.leave.clear()
+                    self.used = time.monotonic()
+                    log.debug("sent", lane=self.lane, events=turn.events, position=str(turn.position))
+                    if slot.due:
+                        self._give(slot, session)
+                elif self.leave.is_set() or not self._idle():
+                    log.info("lane idle", lane=self.lane)
+                    return False
+            return False
+        finally:
+            self._give(slot, session)
+
+    def _give(self, slot: Slot, session: Session) -> None:
+        if slot.held:
+            session.forget_ahead()
+            slot.give()
+
+    def _told(self) -> bool:
+        return self.release.is_set() or self.server.stopping.is_set()
+
+    def _idle(self) -> bool:
+        """Waits with a warm session; False when nothing came."""
+        self.idle = True
+        rang = self._wait(WARM_SECONDS)
+        self.idle = False
+        return rang
 
     def _wait(self, seconds: float, *, ring: bool = True) -> bool:
         """Waits for the ring (or only the time, unless the server stops); False when nothing happened."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self.server.stopping.is_set():
-            if ring and self.ring.wait(min(left, TIMER_SECONDS)):
-                return True
-            if self.release.is_set():
-                return True
-            if not ring:
-                self.server.stopping.wait(min(left, TIMER_SECONDS))
-        return self.server.stopping.is_set()
+        return self.ring.wait(seconds) if ring else self.server.stopping.wait(seconds)
 
     def _stopped(self, error: HubException) -> None:
         if self.stopped_by != error.sentence():
@@ -138,13 +167,10 @@ class Lane(threading.Thread):
             self.stopped_by = error.sentence()
 
 
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-_NOTHING = _Nothing()
+def _frames(error: BaseException) -> list[str]:
+    """Where an unforeseen error came from. Its text may quote values, so it is told nowhere."""
+    trace = traceback.extract_tb(error.__traceback__)
+    return [f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}" for frame in trace]
 
 
 class Server:
@@ -154,7 +180,7 @@ class Server:
         self.now = now or settings()
         self.cluster = Cluster(self.now)
         self.stopping = threading.Event()
-        self.bulk = threading.BoundedSemaphore(BULK_LANES)
+        self.bulk = Slots(BULK_LANES)
         self._lanes: dict[str, Lane] = {}
 
     def stop(self) -> None:
@@ -179,11 +205,6 @@ class Server:
         self.cluster.close()
         log.info("relay ends")
 
-    def crowded(self, lane: Lane) -> bool:
-        """Whether more lanes are warm than may be and this is the one that was idle longest."""
-        warm = [other for other in self._lanes.values() if other.is_alive()]
-        return len(warm) > MOST_WARM and min(warm, key=lambda other: other.used) is lane
-
     def _listen(self, backoff: Backoff) -> None:
         with translated(), psycopg.connect(conninfo(self.now), autocommit=True) as conn:
             conn.execute(f"listen {CHANNEL}")
@@ -197,6 +218,7 @@ class Server:
                     self._heard(notice.channel, notice.payload)
                 if time.monotonic() - looked > TIMER_SECONDS:
                     self._wake_waiting()
+                    self._thin()
                     looked = time.monotonic()
 
     def _heard(self, channel: str, payload: str) -> None:
@@ -204,6 +226,7 @@ class Server:
             self._wake(payload)
         elif (lane := self._lanes.get(payload)) is not None:
             lane.release.set()
+            lane.ring.set()
 
     def _wake_waiting(self) -> None:
         with connection() as conn:
@@ -213,6 +236,14 @@ class Server:
             # A stopped lane is left to its own slower timer.
             if lane is None or not lane.is_alive() or lane.stopped_by is None:
                 self._wake(name)
+
+    def _thin(self) -> None:
+        """Asks the lanes that were idle longest to leave where more are warm than may be."""
+        alive = [lane for lane in self._lanes.values() if lane.is_alive()]
+        idle = sorted((lane for lane in alive if lane.idle), key=lambda lane: lane.used)
+        for lane in idle[: max(0, len(alive) - MOST_WARM)]:
+            lane.leave.set()
+            lane.ring.set()
 
     def _wake(self, name: str) -> None:
         lane = self._lanes.get(name)

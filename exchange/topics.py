@@ -12,14 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from contracts.model import FeedContract
 from exchange.cluster import Cluster, TopicFound
 from exchange.errors import TopicDiffers, TopicMissing, TopicRecreated
 from exchange.producer import POSITIONS_TOPIC
 from hub.ids import LaneId, TopicName
 from hub.log import get
-from warehouse.engine import transaction
-from warehouse.outbox import ensure_topic
 from warehouse.tables import topic
 
 DEAD_LETTERS_TOPIC = "hub.dead.letters.v1"
@@ -43,6 +40,8 @@ class TopicNoted:
     partitions: int
     config: Mapping[str, str]
     uuid: str | None
+    applied: Mapping[str, str] | None = None
+    """Settings that the brokers were given; None until it was made."""
 
 
 def noted(conn: sa.Connection, *, lane: str | None = None, name: str | None = None) -> list[TopicNoted]:
@@ -53,32 +52,9 @@ def noted(conn: sa.Connection, *, lane: str | None = None, name: str | None = No
     if name is not None:
         query = query.where(topic.c.topic == name)
     return [
-        TopicNoted(row.topic, row.lane, row.feed, row.partitions, dict(row.config), row.uuid)
+        TopicNoted(row.topic, row.lane, row.feed, row.partitions, dict(row.config), row.uuid, row.applied)
         for row in conn.execute(query)
     ]
-
-
-def ensure(contracts: Iterable[FeedContract], cluster: Cluster) -> list[TopicNoted]:
-    """Makes the contracts' topics that are not there yet and sets changed settings; returns them all.
-
-    Raises TopicMissing, TopicRecreated, TopicDiffers.
-    """
-    made: list[TopicNoted] = []
-    for contract in contracts:
-        with transaction() as conn:
-            ensure_topic(conn, contract.topic, contract.id)
-            (row,) = noted(conn, name=contract.topic.name)
-        if row.partitions != contract.topic.partitions:
-            raise TopicDiffers(topic=row.name, found=row.partitions, expected=contract.topic.partitions)
-        with transaction() as conn:
-            settle(conn, cluster, [row])
-            if dict(row.config) != dict(contract.topic.config):
-                cluster.configure(row.name, contract.topic.config)
-                conn.execute(
-                    sa.update(topic).where(topic.c.topic == row.name).values(config=dict(contract.topic.config))
-                )
-            made += noted(conn, name=row.name)
-    return made
 
 
 def ensure_own(cluster: Cluster) -> None:
@@ -90,9 +66,9 @@ def ensure_own(cluster: Cluster) -> None:
 
 
 def settle(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) -> None:
-    """Makes topics that were never made, and checks that the others are those the hub made.
+    """Makes topics that were never made, checks that the others are those the hub made, and sets changed settings.
 
-    Raises TopicMissing, TopicRecreated, TopicDiffers.
+    Raises TopicMissing, TopicRecreated, TopicDiffers, KafkaRequestRefused.
     """
     rows = list(rows)
     found = cluster.topics([row.name for row in rows])
@@ -101,6 +77,8 @@ def settle(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) ->
             _make(conn, cluster, row, found.get(row.name))
         else:
             check(row, found.get(row.name))
+            if row.config != row.applied:
+                _configure(conn, cluster, row)
 
 
 def check(row: TopicNoted, found: TopicFound | None) -> None:
@@ -127,12 +105,22 @@ def accept(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) ->
 
 
 def _make(conn: sa.Connection, cluster: Cluster, row: TopicNoted, found: TopicFound | None) -> str:
-    # A topic without a noted UUID that is there already: made by a process that died before it noted it.
     if found is None:
         cluster.create(row.name, row.partitions, row.config)
         found = cluster.topics([row.name])[row.name]
         log.info("topic made", topic=row.name, partitions=row.partitions, uuid=found.uuid)
+    elif found.partitions == row.partitions and row.config:
+        # There already: made by a process that died before it noted it, or by hand, with settings that nobody knows.
+        cluster.configure(row.name, row.config)
     if found.partitions != row.partitions:
         raise TopicDiffers(topic=row.name, found=found.partitions, expected=row.partitions)
-    conn.execute(sa.update(topic).where(topic.c.topic == row.name).values(uuid=found.uuid, created_at=sa.func.now()))
+    values = {"uuid": found.uuid, "applied": dict(row.config), "created_at": sa.func.now()}
+    conn.execute(sa.update(topic).where(topic.c.topic == row.name).values(values))
     return found.uuid
+
+
+def _configure(conn: sa.Connection, cluster: Cluster, row: TopicNoted) -> None:
+    back = set(row.applied or {}) - set(row.config)
+    cluster.configure(row.name, row.config, back)
+    conn.execute(sa.update(topic).where(topic.c.topic == row.name).values(applied=dict(row.config)))
+    log.info("topic configured", topic=row.name, settings=dict(row.config), back=sorted(back))

@@ -4,10 +4,10 @@ HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
 ├── TableMismatch
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
-├── OperatorMissing, SourceUnknown
+├── OperatorMissing, SourceUnknown, TopicPartitionsFixed
 └── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable
 TransientError
-└── DatabaseUnavailable, FeedBusy, BatchTakenOver
+└── DatabaseUnavailable, FeedBusy, BatchTakenOver, LaneNotDrained
 """
 
 from __future__ import annotations
@@ -203,3 +203,25 @@ class ReceiptMissing(HubError):
     zh = "批次 {batch} 没有第 {version} 版回执"
     remedy_en = "a receipt is made when a batch is loaded, held or refused: `hub batch show {batch}` says how far it is"
     remedy_zh = "批次入库、挂起或拒收后才有回执:`hub batch show {batch}` 可查看进度"
+
+
+class TopicPartitionsFixed(HubError):
+    """A contract asks for other partitions than its topic was made with; keys would land elsewhere and lose their order."""
+
+    code = "HUB-OUT-001"
+    en = "the topic {topic} was made with {found} partitions; the contract now says {expected}"
+    zh = "主题 {topic} 创建时有 {found} 个分区,契约现在写的是 {expected} 个"
+    remedy_en = "partitions are never changed within a major version: set hub.partitions back to {found}, or name a topic of the next major version (…v<n+1>)"
+    remedy_zh = "同一主版本内不得变更分区数:请将 hub.partitions 改回 {found},或改用下一主版本的主题(…v<n+1>)"
+
+
+class LaneNotDrained(TransientError):
+    """A contract moves its topic to another lane while entries of the topic wait in the present one."""
+
+    code = "HUB-OUT-002"
+    en = "the topic {topic} can't go from the lane {was} to {to} yet: {waiting} entries wait, and would be overtaken"
+    zh = "主题 {topic} 暂不能从通道 {was} 转到 {to}:还有 {waiting} 项待发,否则会被后来者超越"
+    remedy_en = (
+        "let the relay send them (`hub relay run --once --lane {was}`), then run again; or set hub.lane back to {was}"
+    )
+    remedy_zh = "请先由中继发送(`hub relay run --once --lane {was}`)后重试;或将 hub.lane 改回 {was}"

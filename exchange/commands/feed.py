@@ -19,6 +19,7 @@ from hub.ids import FeedId
 from hub.output import AsJson, console, emit_json, emit_rows, progress_console
 from warehouse import way
 from warehouse.batches import BatchOutcome
+from warehouse.engine import connection
 from warehouse.outbox import lane_of
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: list, run.")
@@ -75,7 +76,9 @@ def _publish(contract: FeedContract, outcomes: list[BatchOutcome], timeout: floa
     batches = [one.batch_id for one in outcomes]
     if not publication.state(batches).waiting:
         return publication.state(batches)
-    (done,) = drain([lane_of(contract.topic)], timeout=timeout)
+    with connection() as conn:
+        lane = lane_of(conn, contract.topic.name)
+    (done,) = drain([lane], timeout=timeout)
     if done.error is not None and done.state != "held":
         raise done.error
     return publication.wait(batches, timeout)

@@ -81,7 +81,7 @@ def rebase(
         str | None,
         typer.Option(
             help="Where to send from: noted (PostgreSQL's note), oldest (first entry not known as published), first (all "
-            "that the outbox still holds), end (nothing again), or SEQ[:RECORD]. Default: what fits what is wrong."
+            "that the outbox still holds), end (nothing again), or SEQ[:RECORD]. Default: where nothing is lost."
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
@@ -92,7 +92,9 @@ def rebase(
         plan = rebasing.plan(cluster, lane, to)
         if not as_json:
             _explain(plan)
-        changed = [] if dry_run else rebasing.apply(cluster, plan, operator, reason)
+        changed: list[dict[str, Any]] = []
+        if not dry_run:
+            plan, changed = rebasing.apply(cluster, plan, operator, reason)
     if as_json:
         emit_json({**plan.as_dict(), "done": not dry_run, "topics": changed})
     else:
@@ -110,6 +112,8 @@ def _explain(plan: rebasing.Rebase) -> None:
     out.print(
         f"  · {plan.entries:,} entries with {plan.events:,} events are sent (again); the same event has the same ce_id"
     )
+    if plan.skipped:
+        out.print(f"  · [bold]{plan.skipped:,} entries that wait now are passed over[/]: nobody sends them any more")
 
 
 def _short(lane: LaneStatus) -> dict[str, Any]:

@@ -32,15 +32,17 @@ class Bench:
     topic: str
     partitions: int = 3
     feed: str = "bench"
+    shared: str = ""
     loaded: list[tuple[str, str]] = field(default_factory=list)  # (key, event id) in order
 
     @property
     def lane(self) -> LaneId:
-        return LaneId(self.topic)
+        return LaneId(self.shared or self.topic)
 
     def make(self, **config: str) -> None:
+        """What a batch does first: the topic as the contract has it now."""
         with transaction() as conn:
-            ensure_topic(conn, TopicSpec(self.topic, self.partitions, config), None)
+            ensure_topic(conn, TopicSpec(self.topic, self.partitions, config, lane=self.shared), None)
 
     def load(self, keys: Sequence[str], data: Sequence[bytes] | None = None, *, part: int = 0) -> BatchId:
         """A batch of one change set, an event for each key; data defaults to small JSON."""
@@ -65,7 +67,6 @@ class Bench:
         with transaction() as conn:
             append_changes(
                 conn,
-                lane_id=self.lane,
                 topic_name=TopicName(self.topic),
                 batch_id=batch,
                 part_no=part,
@@ -79,9 +80,7 @@ class Bench:
     def event(self, key: str, event_id: str, data: dict[str, str] | None = None) -> None:
         headers = {"ce_id": event_id, "ce_type": "bench.event.recorded", "ce_source": "/tests"}
         with transaction() as conn:
-            append_event(
-                conn, lane_id=self.lane, topic_name=TopicName(self.topic), key=key, headers=headers, data=data or {}
-            )
+            append_event(conn, topic_name=TopicName(self.topic), key=key, headers=headers, data=data or {})
         self.loaded.append((key, event_id))
 
     def relay(self) -> int:

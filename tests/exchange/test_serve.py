@@ -91,7 +91,7 @@ def test_it_serves_lanes_old_and_new_and_ends_politely(
     second.agrees()
     # A rebase asks the holder to let go, and the lane goes on after it.
     plan = rebase.plan(cluster, second.lane, "1:0")
-    rebase.apply(cluster, plan, "李工", "test")
+    rebase.apply(cluster, plan, "demo-operator", "test")
     until(lambda: published(second))
     second_ids = [event_id for _, event_id in second.seen()]
     assert second_ids == [event_id for _, event_id in second.loaded] * 2

@@ -86,7 +86,7 @@ def test_numbers_are_in_commit_order_without_gaps(hub: Hub, unique: str) -> None
     made = contract(f"lane_{unique}")
     with engine.transaction() as conn:
         outbox.ensure_topic(conn, made.topic, made.id)
-    lane = outbox.lane_of(made.topic)
+        lane = outbox.lane_of(conn, made.topic.name)
     failures: list[Exception] = []
 
     def append(number: int) -> None:
@@ -95,7 +95,6 @@ def test_numbers_are_in_commit_order_without_gaps(hub: Hub, unique: str) -> None
                 with engine.transaction() as conn:
                     outbox.append_event(
                         conn,
-                        lane_id=lane,
                         topic_name=TopicName(made.topic.name),
                         key="k",
                         headers={},

@@ -136,7 +136,6 @@ class Loader:
             if tally.events:
                 outbox.append_changes(
                     self._conn,
-                    lane_id=outbox.lane_of(self._contract.topic),
                     topic_name=TopicName(self._contract.topic.name),
                     batch_id=self._batch.batch_id,
                     part_no=number,
