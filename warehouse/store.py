@@ -1,6 +1,6 @@
 """The store: landed deliveries, checked pages and change sets as immutable files under relative paths.
 
-One seam: `writer`, `put`, `keep`, `path`, `read`, `delete`, `list`. A directory now; an object store would stand
+One seam: `writer`, `put`, `keep`, `path`, `read`, `delete`, `list`, `age`. A directory now; an object store would stand
 behind the same calls. A file is whole or absent: it is written beside its place, fsynced, renamed, and the
 folder is fsynced too.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,18 @@ class Store:
             file.finish(sync=lasting)
             beside.replace(place)
             if lasting:
-                _sync_folder(place.parent)
+                _sync(place.parent)
         except BaseException:
             file.finish(sync=False)
             beside.unlink(missing_ok=True)
             raise
+
+    def settle(self, folder: str) -> None:
+        """Puts a folder's files that were written as not lasting on the disk, with their names."""
+        for path in self.list(folder):
+            _sync(self.path(path))
+        if self.path(folder).is_dir():
+            _sync(self.path(folder))
 
     def put(self, path: str, data: bytes) -> str:
         """Writes bytes and returns their hex SHA-256; they are on the disk when this returns."""
@@ -115,7 +122,7 @@ class Store:
         """
         path = f"originals/{sha256[:2]}/{sha256}"
         place = self.path(path)
-        if place.is_file():
+        with suppress(FileNotFoundError):
             return path, place.stat().st_size
         with self.writer(path) as file, source.open("rb") as original:
             while block := original.read(_BLOCK):
@@ -148,16 +155,31 @@ class Store:
 
     def delete_folder(self, path: str) -> None:
         """Removes a folder and all in it; one that is not there is no error."""
-        place = self.path(path)
-        if place.is_dir():
-            shutil.rmtree(place)
+        for place, folders, files in os.walk(self.path(path), topdown=False):
+            for name in files:
+                Path(place, name).unlink(missing_ok=True)
+            for name in folders:
+                _remove_folder(Path(place, name))
+        _remove_folder(self.path(path))
 
     def list(self, folder: str) -> list[str]:
-        """Paths of all files under a folder, sorted, unfinished ones too."""
+        """Paths of all files under a folder, sorted, unfinished ones too; others may come and go meanwhile."""
+        # Not rglob: it raises where a folder goes while it looks.
         place = self.path(folder) if folder else self.root
-        if not place.is_dir():
-            return []
-        return sorted(str(file.relative_to(self.root)) for file in place.rglob("*") if file.is_file())
+        found = (Path(here, name) for here, _, files in os.walk(place) for name in files)
+        return sorted(str(file.relative_to(self.root)) for file in found)
+
+    def age(self, path: str) -> float | None:
+        """Seconds since a file, or what stands in a folder, was last changed; None where there is none (any more)."""
+        try:
+            return time.time() - self.path(path).stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def tidy(self, folder: str) -> None:
+        """Removes a folder that nothing is in; any other is left."""
+        with suppress(OSError):
+            self.path(folder).rmdir()
 
 
 def ipc_options() -> Any:
@@ -177,11 +199,17 @@ def _make_folder(folder: Path) -> None:
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True, mode=0o700)  # what landed is for the hub's own user
     # A folder whose entry is lost in a power cut takes its files with it.
-    _sync_folder(folder.parent)
+    _sync(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _remove_folder(folder: Path) -> None:
+    # Another process that removes the same folder is welcome to it.
+    with suppress(FileNotFoundError):
+        folder.unlink() if folder.is_symlink() else folder.rmdir()
+
+
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

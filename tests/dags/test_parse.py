@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks.dag_factory import copies
 from dags.words import escaped
-from hub.ids import FeedId
 from hub.settings import ROOT
 
 CHORES = {"broken_contracts", "relay", "upkeep"}
@@ -167,17 +166,3 @@ def test_a_starting_task_builds_its_own_dag_alone(tmp_path: Path) -> None:
     assert {name for name in found["dags"] if name.startswith("feed_")} == {f"feed_{one}"}
     assert found["dags"][f"feed_{one}"]["tasks"] == ["carry", "published"]
     assert set(found["heavy"]) & HEAVY == set()
-
-
-def test_upkeep_removes_nothing_of_a_feed_whose_contract_is_broken(tmp_path: Path) -> None:
-    from contracts import catalogue
-    from dags.upkeep import FOREVER_DAYS, retention
-
-    copies(tmp_path / "contracts", 1)
-    folder = next((tmp_path / "contracts" / "feeds").iterdir())
-    (folder / "broken_yaml.odcs.yaml").write_text("id: [", encoding="utf-8")
-    found = catalogue.load(tmp_path / "contracts", tmp_path / "cache")
-    kept = retention(found)
-    assert kept[FeedId("broken_yaml")] == {"landing": FOREVER_DAYS, "changes": FOREVER_DAYS}
-    for feed, contract in found.feeds.items():
-        assert kept[feed] == contract.sla.retention_days

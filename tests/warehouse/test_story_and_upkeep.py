@@ -1,23 +1,19 @@
-"""One record's story, and what upkeep may remove when."""
+"""One record's story, and the commands that show it."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from hub import clock
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, drop, row, rows
-from warehouse import engine, story, way
-from warehouse.store import store
-from warehouse.upkeep import upkeep
+from warehouse import story, way
 
 pytestmark = pytest.mark.stack
 
@@ -48,47 +44,6 @@ def test_a_records_whole_story(hub: Hub) -> None:
     nothing = story.story(contract(), "nobody")
     assert nothing["current"] is None and nothing["events"] == []
     assert story.story(contract("never_loaded"), "x")["current"] is None
-
-
-def test_upkeep_removes_only_what_is_relayed_and_past_its_time(hub: Hub) -> None:
-    drop(hub.drop, "a.csv", rows(10))
-    batch = way.run_feed(contract())[0].batch_id
-    change_set = hub.value("select path from hub.outbox")
-    later = datetime.now(UTC) + timedelta(days=1000)
-    with clock.at(later):
-        done = upkeep()
-    assert (done.landed, done.changes) == (0, 0), "an entry still waits for the relay"
-    with engine.transaction() as conn:
-        conn.exec_driver_sql("update hub.outbox set published_at = now()")
-    assert (upkeep().landed, upkeep().changes) == (0, 0), "its retention is not over"
-    with clock.at(later):
-        done = upkeep({contract().id: {"landing": 10, "changes": 10}})
-    assert (done.landed, done.changes) == (1, 1)
-    left = store().list("")
-    assert left == [f"landing/sample_vouchers/{batch}/hashes.arrow", f"landing/sample_vouchers/{batch}/manifest.json"]
-    assert not store().path(change_set).exists()
-    told = story.story(contract(), "V000001")
-    assert told["rows"][0].get("purged") is True and told["current"]["revision"] == 1
-    with clock.at(later):
-        assert upkeep().landed == 0
-
-
-def test_rows_that_wait_in_quarantine_keep_their_pages(hub: Hub) -> None:
-    drop(hub.drop, "a.csv", [row(1, amount="-1")])
-    way.run_feed(contract())
-    with clock.at(datetime.now(UTC) + timedelta(days=1000)):
-        assert upkeep().landed == 0
-
-
-def test_batches_that_never_landed_are_abandoned(hub: Hub) -> None:
-    drop(hub.drop, "a.csv", rows(3))
-    way.collect(contract())
-    with engine.transaction() as conn:
-        conn.exec_driver_sql("update hub.batch set state = 'opened', landed_at = null")
-    with clock.at(datetime.now(UTC) + timedelta(days=1)):
-        assert upkeep().abandoned == 1
-    assert hub.value("select state from hub.batch") == "abandoned"
-    assert store().list("landing") == []
 
 
 def invoke(*args: str) -> Any:
