@@ -18,9 +18,9 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors import base, options
 from connectors.base import Delivery, Window, appearance
-from connectors.errors import FileNotTaken, FileReplaced
+from connectors.errors import FileNotTaken
 from connectors.files.delivery import FileDelivery
-from connectors.files.root import Found, Root, pattern_problem
+from connectors.files.root import Found, Root, pattern_problem, shown
 from connectors.files.tee import sha256_of
 from connectors.names import expected
 from connectors.places import Place
@@ -28,6 +28,7 @@ from connectors.readers.csv_pages import CsvForm
 from connectors.readers.text import ENCODINGS
 from connectors.readers.xlsx_pages import WorkbookForm
 from contracts.model import FeedContract, SourceSpec
+from hub.errors import HubException
 
 _WORKBOOKS = {".xlsx", ".xlsm"}
 _TABBED = {".tsv", ".tab"}
@@ -116,26 +117,26 @@ class Connector(base.Connector):
 
     def delivery(self, found: Found, cursor: dict[str, Any] | None = None) -> FileDelivery:
         """One file as a delivery."""
-        manifest: str | None = found.name + self.options.manifest_suffix
+        manifest: str | None = found.raw + self.options.manifest_suffix
         if self.options.manifest == "none" or (
-            self.options.manifest == "optional" and not self.root.exists(found.name + self.options.manifest_suffix)
+            self.options.manifest == "optional" and not self.root.exists(found.raw + self.options.manifest_suffix)
         ):
             manifest = None
         return FileDelivery(
             self.source,
             self.root,
             found,
-            self.form(found.name),
+            lambda: self.form(found),
             fields=expected(self.contract, self.source),
             page_rows=self.page_rows,
             manifest=manifest,
             cursor=cursor,
         )
 
-    def form(self, name: str) -> CsvForm | WorkbookForm:
-        """How a file of that name is written."""
+    def form(self, found: Found) -> CsvForm | WorkbookForm:
+        """How a file is written."""
         said = self.options
-        ending = PurePosixPath(name).suffix.lower()
+        ending = PurePosixPath(found.name).suffix.lower()
         if said.format == "xlsx" or (said.format == "auto" and ending in _WORKBOOKS):
             sheets = (said.sheets,) if isinstance(said.sheets, str) else said.sheets
             return WorkbookForm(sheets=sheets, header_row=said.header_row)
@@ -165,17 +166,19 @@ class Connector(base.Connector):
         try:
             return connector.delivery(connector.root.look(name))
         except FileNotFoundError:
-            raise FileNotTaken(connector=source.connector, source=source.id, reason=f"{name} is not there") from None
+            raise FileNotTaken(
+                connector=source.connector, source=source.id, reason=f"{shown(name)} is not there"
+            ) from None
 
     def _files(self) -> list[Found]:
         endings = tuple(filter(None, (self.options.marker, self.options.manifest_suffix)))
         return [found for found in self.root.find(self.options.glob) if not found.name.endswith(endings)]
 
     def _rests(self, found: Found) -> bool:
-        if self.options.manifest == "required" and not self.root.exists(found.name + self.options.manifest_suffix):
+        if self.options.manifest == "required" and not self.root.exists(found.raw + self.options.manifest_suffix):
             return False
         if self.options.marker is not None:
-            return self.root.exists(found.name + self.options.marker)
+            return self.root.exists(found.raw + self.options.marker)
         # ctime too: a copy that keeps the original's mtime looks old while it is still being written.
         touched = max(found.mtime_ns, found.ctime_ns) / 1e9
         return time.time() - touched >= self.options.stable_seconds
@@ -189,8 +192,8 @@ class Connector(base.Connector):
         if not known:
             return False
         try:
-            digest = sha256_of(self.root, found.name)
-        except FileReplaced:
+            digest = sha256_of(self.root, found)
+        except HubException:
             return False  # reading it will say so
         taken_as = appearance(digest, found.mtime_ns)
         if entry is not None and entry[2] != digest:

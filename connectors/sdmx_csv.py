@@ -91,29 +91,27 @@ class Connector(file_drop.Connector):
     def delivery(self, found: Found, cursor: dict[str, Any] | None = None) -> FileDelivery:
         """One message as a delivery."""
         made = super().delivery(found, cursor)
-        made.transform(self._transformed)
+        made.transform(lambda pages, delivery: self._transformed(found, pages, delivery))
         return made
 
-    def form(self, name: str) -> CsvForm:
+    def form(self, found: Found) -> CsvForm:
         """The header row is the first; the delimiter stands behind the first header cell."""
         quote = None if self.options.quote == "none" else self.options.quote
+        return CsvForm(encoding=self.options.encoding, delimiter=self._opening(found).delimiter, quote=quote)
+
+    def _opening(self, found: Found) -> Opening:
         try:
-            delimiter = self._opening(name).delimiter
+            start = self.root.read(found.raw, _HEAD)
         except FileNotFoundError:
-            raise FileReplaced(file=name) from None
-        return CsvForm(encoding=self.options.encoding, delimiter=delimiter, quote=quote)
+            raise FileReplaced(file=found.name) from None
+        head = _Once(start.rpartition(b"\n")[0] + b"\n")
+        return opening(found.name, TextSource(head, found.name, self.options.encoding).read().decode("utf-8"))
 
-    def _opening(self, name: str) -> Opening:
-        head = _Once(self.root.read(name, _HEAD).rpartition(b"\n")[0] + b"\n")
-        return opening(name, TextSource(head, name, self.options.encoding).read().decode("utf-8"))
-
-    def _transformed(self, pages: Iterator[RawPage], delivery: Delivery) -> Iterator[RawPage]:
+    def _transformed(self, found: Found, pages: Iterator[RawPage], delivery: Delivery) -> Iterator[RawPage]:
         known = {name for names in expected(self.contract, self.source).values() for name in names}
         known |= {*self.contract.ignored, *self.source.ignored}
         structure = self.structure
-        message = Message(
-            delivery.name, self._opening(delivery.name), structure[0] if structure else None, sorted(known)
-        )
+        message = Message(delivery.name, self._opening(found), structure[0] if structure else None, sorted(known))
         delivery.facts["sdmx"] = message.facts
         if structure is not None:
             message.facts["structure"], message.facts["structure_sha256"] = structure[0].id, structure[1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.base import Delivery, appearance
 from connectors.errors import FileTooLarge, ManifestInvalid, ManifestMismatch
-from connectors.files.root import Found, Root
+from connectors.files.root import Found, Root, shown
 from connectors.files.tee import TeeFile, sha256_of
 from connectors.readers.csv_pages import CsvForm, csv_pages
 from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
@@ -21,6 +21,7 @@ MAX_MANIFEST_BYTES = 256 * 1024
 _MANIFEST_KEYS = {"file": str, "sha256": str, "rows": int, "sender": str}
 
 
+Form = CsvForm | WorkbookForm
 Transform = Callable[[Iterator[RawPage], Delivery], Iterator[RawPage]]
 
 
@@ -32,16 +33,16 @@ class FileDelivery(Delivery):
         source: SourceSpec,
         root: Root,
         found: Found,
-        form: CsvForm | WorkbookForm,
+        form: Callable[[], Form],
         *,
         fields: dict[str, tuple[str, ...]],
         page_rows: int,
-        manifest: str | None = None,
+        manifest: str | None = None,  # its raw name
         cursor: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(name=found.name, source=source, original=Path(root.path, found.name))
+        super().__init__(name=found.name, source=source, original=Path(root.path, found.raw))
         self.found = found
-        self.form = form
+        self._form = form  # asked when the pages are read: a file that has none must not hide those after it
         self._root, self._fields, self._page_rows = root, fields, page_rows
         self._manifest, self._cursor = manifest, cursor
         self._transform: Transform | None = None
@@ -54,7 +55,7 @@ class FileDelivery(Delivery):
     def pages(self) -> Iterator[RawPage]:
         """Pages of the file. Raises FileReplaced, ManifestMismatch, and what its reader raises."""
         manifest = self._read_manifest()
-        tee = self._tee = TeeFile(self._root, self.name)
+        tee = self._tee = TeeFile(self._root, self.found)
         rows = 0
         try:
             pages = self._read(tee)
@@ -79,13 +80,14 @@ class FileDelivery(Delivery):
             self._tee.close()
 
     def _read(self, tee: TeeFile) -> Iterator[RawPage]:
-        if isinstance(self.form, CsvForm):
-            return csv_pages(tee, self.name, self.form, self._fields, self._page_rows)
+        form = self._form()
+        if isinstance(form, CsvForm):
+            return csv_pages(tee, self.name, form, self._fields, self._page_rows)
         bound = settings().max_xlsx_bytes
         if tee.found.size > bound:
             raise FileTooLarge(file=self.name, size=tee.found.size, bound=bound, setting="HUB_MAX_XLSX_BYTES")
         parts = iter(lambda: tee.read(1 << 20), b"")
-        return xlsx_pages(b"".join(parts), self.name, self.form, self._fields, self._page_rows)
+        return xlsx_pages(b"".join(parts), self.name, form, self._fields, self._page_rows)
 
     def _read_manifest(self) -> dict[str, Any]:
         """The manifest's facts, its file name and SHA-256 already held against the file; {} where there is none."""
@@ -98,20 +100,24 @@ class FileDelivery(Delivery):
             manifest = "no JSON"
         reason = _manifest_problem(manifest)
         if reason:
-            raise ManifestInvalid(manifest=self._manifest, file=self.name, reason=reason)
+            raise ManifestInvalid(manifest=shown(self._manifest), file=self.name, reason=reason)
         assert isinstance(manifest, dict)  # or there was a reason
         facts: dict[str, Any] = dict(manifest)
         self._hold(facts, "file", self.name.rpartition("/")[2])
         if "sha256" in facts:
             facts["sha256"] = facts["sha256"].lower()
-            self._hold(facts, "sha256", sha256_of(self._root, self.name))
+            self._hold(facts, "sha256", sha256_of(self._root, self.found))
         self.facts["manifest"] = facts
         return facts
 
     def _hold(self, manifest: dict[str, Any], what: str, found: Any) -> None:
         if what in manifest and manifest[what] != found:
             raise ManifestMismatch(
-                file=self.name, manifest=self._manifest, what=what, found=found, stated=str(manifest[what])[:200]
+                file=self.name,
+                manifest=shown(self._manifest or ""),
+                what=what,
+                found=found,
+                stated=str(manifest[what])[:200],
             )
 
 

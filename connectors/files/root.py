@@ -1,7 +1,8 @@
 """The files under one root, reached so that no link and no `..` leads out of it.
 
 Every step of a path is opened relative to the folder before it with O_NOFOLLOW, so that a link swapped in between
-looking and opening is refused too.
+looking and opening is refused too. A file's name is bytes, which some senders write in another encoding than UTF-8:
+`raw` opens it, `name` is what people, batches and receipts see.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from connectors.errors import FileOutsideRoot, PlaceIncomplete
@@ -26,22 +29,61 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe mus
 class Found:
     """A regular file under the root, as it was when it was looked at."""
 
-    name: str  # path relative to the root, with "/"
+    name: str  # path relative to the root, with "/", as text
     size: int  # bytes
     mtime_ns: int
     ctime_ns: int
     inode: int
+    raw: str  # the same path as the system takes it: for opening only
 
     @classmethod
-    def of(cls, name: str, facts: os.stat_result) -> Found:
+    def of(cls, raw: str, facts: os.stat_result) -> Found:
         """From a stat result."""
-        return cls(name, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+        return cls(shown(raw), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, raw)
+
+
+def shown(raw: str) -> str:
+    """A path as text: what is no UTF-8 is read as GB 18030, which Windows in Chinese writes, else its bytes are written out."""
+    if raw.isprintable():
+        return raw
+    return "/".join(_shown_part(part) for part in raw.split("/"))
+
+
+def _shown_part(raw: str) -> str:
+    data = os.fsencode(raw)
+    with suppress(UnicodeDecodeError):
+        return data.decode()
+    with suppress(UnicodeError):
+        text = data.decode("gb18030")
+        if text.isprintable() and text.encode("gb18030") == data:
+            return text
+    return escaped(raw)
+
+
+def escaped(raw: str) -> str:
+    """A path in which a part that is no UTF-8 has its bytes written out: `\\xd1`."""
+    parts = (os.fsencode(part) for part in raw.split("/"))
+    return "/".join(part.decode() if _is_utf8(part) else part.decode("ascii", "backslashreplace") for part in parts)
+
+
+def _is_utf8(data: bytes) -> bool:
+    with suppress(UnicodeDecodeError):
+        data.decode()
+        return True
+    return False
 
 
 def pattern_problem(pattern: str) -> str | None:
     """What is wrong with a contract's glob or file name, or None."""
-    parts = PurePosixPath(pattern).parts
-    if not parts or pattern.startswith("/") or "\\" in pattern or "\x00" in pattern:
+    if "\\" in pattern:
+        return "a path is relative to the place's root and separated by /"
+    return _name_problem(pattern)
+
+
+def _name_problem(name: str) -> str | None:
+    """What is wrong with a file's path. A backslash may be half of a GBK character."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or "\x00" in name:
         return "a path is relative to the place's root and separated by /"
     return "a path has no `..`" if ".." in parts else None
 
@@ -64,16 +106,18 @@ class Root:
         folder = self._open_root()
         budget = [MAX_ENTRIES]
         try:
-            found = {item.name: item for item in self._match(folder, "", PurePosixPath(pattern).parts, budget)}
+            found = {item.raw: item for item in self._match(folder, "", PurePosixPath(pattern).parts, budget)}
         finally:
             os.close(folder)
-        return sorted(found.values(), key=lambda item: (item.mtime_ns, item.name))
+        counts = Counter(item.name for item in found.values())
+        told = [item if counts[item.name] == 1 else replace(item, name=escaped(item.raw)) for item in found.values()]
+        return sorted(told, key=lambda item: (item.mtime_ns, item.name))
 
     def open(self, name: str) -> int:
-        """A descriptor of a regular file, for reading. Raises FileOutsideRoot, FileNotFoundError."""
-        problem = pattern_problem(name)
+        """A descriptor of a regular file, for reading, by its raw name. Raises FileOutsideRoot, FileNotFoundError."""
+        problem = _name_problem(name)
         if problem:
-            raise FileOutsideRoot(file=name, place=self.place.id, reason=problem)
+            raise FileOutsideRoot(file=shown(name), place=self.place.id, reason=problem)
         folder = self._open_root()
         try:
             *folders, last = PurePosixPath(name).parts
@@ -86,17 +130,17 @@ class Root:
             raise
         except OSError as error:
             raise FileOutsideRoot(
-                file=name, place=self.place.id, reason=error.strerror or "it can't be opened"
+                file=shown(name), place=self.place.id, reason=error.strerror or "it can't be opened"
             ) from None
         finally:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise FileOutsideRoot(file=name, place=self.place.id, reason="it is no regular file")
+            raise FileOutsideRoot(file=shown(name), place=self.place.id, reason="it is no regular file")
         return handle
 
     def look(self, name: str) -> Found:
-        """What stands under that name now. Raises FileOutsideRoot, FileNotFoundError."""
+        """What stands under that raw name now. Raises FileOutsideRoot, FileNotFoundError."""
         handle = self.open(name)
         try:
             return Found.of(name, os.fstat(handle))
@@ -104,7 +148,7 @@ class Root:
             os.close(handle)
 
     def exists(self, name: str) -> bool:
-        """Whether a regular file stands under that name."""
+        """Whether a regular file stands under that raw name."""
         try:
             self.look(name)
         except (FileNotFoundError, FileOutsideRoot):
@@ -112,7 +156,7 @@ class Root:
         return True
 
     def read(self, name: str, limit: int) -> bytes:
-        """A small file's bytes, at most `limit` + 1. Raises FileOutsideRoot, FileNotFoundError."""
+        """A small file's bytes by its raw name, at most `limit` + 1. Raises FileOutsideRoot, FileNotFoundError."""
         with os.fdopen(self.open(name), "rb") as file:
             return file.read(limit + 1)
 
@@ -137,11 +181,11 @@ class Root:
         for entry in entries:
             if any(fnmatch.fnmatchcase(entry.name, temporary) for temporary in _TEMPORARY):
                 continue
-            name = above + entry.name
+            name, text = above + entry.name, _shown_part(entry.name)
             if entry.is_dir(follow_symlinks=False):
-                if part == "**" or (rest and fnmatch.fnmatchcase(entry.name, part)):
+                if part == "**" or (rest and fnmatch.fnmatchcase(text, part)):
                     yield from self._inside(folder, entry.name, name + "/", parts if part == "**" else rest, budget)
-            elif not rest and fnmatch.fnmatchcase(entry.name, part) and entry.is_file(follow_symlinks=False):
+            elif not rest and fnmatch.fnmatchcase(text, part) and entry.is_file(follow_symlinks=False):
                 try:
                     yield Found.of(name, entry.stat(follow_symlinks=False))
                 except FileNotFoundError:

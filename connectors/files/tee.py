@@ -13,15 +13,15 @@ from hub.settings import settings
 class TeeFile:
     """An open file under a root. `digest()` is complete once everything was read."""
 
-    def __init__(self, root: Root, name: str) -> None:
+    def __init__(self, root: Root, found: Found) -> None:
         self._root = root
-        self.name = name
+        self.name = name = found.name
         try:
-            self._handle = root.open(name)
+            self._handle = root.open(found.raw)
         except FileNotFoundError:
             raise FileReplaced(file=name) from None
         self._file = os.fdopen(self._handle, "rb", buffering=0)
-        self.found = Found.of(name, os.fstat(self._handle))
+        self.found = Found.of(found.raw, os.fstat(self._handle))
         self._hash = hashlib.sha256()
         self.size = 0
         bound = settings().max_file_bytes
@@ -43,7 +43,7 @@ class TeeFile:
         while self.read(1 << 20):
             pass
         try:
-            after = self._root.look(self.name)
+            after = self._root.look(self.found.raw)
         except FileNotFoundError:
             raise FileReplaced(file=self.name) from None
         if self.size != self.found.size or after != self.found:
@@ -55,9 +55,9 @@ class TeeFile:
         self._file.close()
 
 
-def sha256_of(root: Root, name: str) -> str:
+def sha256_of(root: Root, found: Found) -> str:
     """Hex SHA-256 of a file, read through. Raises FileReplaced, FileOutsideRoot, FileTooLarge."""
-    tee = TeeFile(root, name)
+    tee = TeeFile(root, found)
     try:
         return tee.finish()[0]
     finally:

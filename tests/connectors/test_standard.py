@@ -19,7 +19,7 @@ from connectors.errors import PlaceIncomplete, PlaceUnknown
 from connectors.registry import connectors_on_disk, open_connector, option_problems
 from contracts.page import RawPage
 from hub import log
-from hub.errors import HubException
+from hub.errors import AgencyError, HubException
 from hub.ids import PlaceId
 from tests.connectors.cases.case import COLUMNS, Case, rows_from
 from tests.connectors.making import all_numbers, opened, read
@@ -123,6 +123,26 @@ def test_every_delivery_states_its_bytes(case: Case) -> None:
         assert delivery.name
         json.dumps(delivery.facts)
     assert [item.sha256 for item in first] == [item.sha256 for item in second]
+
+
+def test_a_bad_delivery_hides_no_other(case: Case) -> None:
+    if case.spoil is None:
+        pytest.skip("a pull of this kind is one delivery")
+    case.put(rows_from(1, 5))
+    case.spoil()
+    case.put(rows_from(6, 5))
+    case.spoil()
+    for known in (frozenset[str](), frozenset(["0" * 64 + "@1"])):
+        rows: list[dict[str, Any]] = []
+        bad = []
+        for delivery in opened(case.contract, case.place).deliveries(Window(known=known)):
+            try:
+                rows += read(delivery)[0]
+            except AgencyError as error:
+                bad.append((delivery.name, error.code))
+        assert plain(rows) == rows_from(1, 10)
+        assert len(bad) == 2
+        assert all(code.startswith("HUB-SRC-") for _, code in bad)
 
 
 def test_a_backfill_moves_no_cursor(case: Case) -> None:

@@ -50,4 +50,5 @@ class Case:
     ruin: Callable[[], None]  # makes the source fail from now on
     secret: str  # stands in the place's settings; must be seen nowhere
     wrong_place: Place  # a place of another kind
+    spoil: Callable[[], None] | None = None  # adds a delivery that can't be read, where a source may hold several
     notes: dict[str, str] = field(default_factory=dict)

@@ -30,6 +30,9 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
             writer.writeheader()
             writer.writerows(rows)
 
+    def spoil() -> None:
+        (root / f"part{next(numbers)}.csv").write_bytes(b"")
+
     yield Case(
         contract(COLUMNS, options={"glob": "*.csv", "encoding": ENCODING, "stable_seconds": 0}),
         Place(id=PlaceId("somewhere"), root=root, password_env="CASE_SECRET"),
@@ -37,4 +40,5 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         lambda: shutil.rmtree(root),
         "file-drop-secret",
         Place(id=PlaceId("somewhere"), base_url="http://127.0.0.1:1"),
+        spoil,
     )

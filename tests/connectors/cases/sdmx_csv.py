@@ -32,6 +32,9 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
             writer.writeheader()
             writer.writerows({"STRUCTURE": "datastructure", "STRUCTURE_ID": "AG:DSD(1.0)", **row} for row in rows)
 
+    def spoil() -> None:
+        (root / f"part{next(numbers)}.csv").write_text("name,price\npaper,12\n", encoding="utf-8")
+
     yield Case(
         contract(
             COLUMNS, connector="sdmx_csv", options={"glob": "*.csv", "stable_seconds": 0}, structure="structure.xml"
@@ -41,4 +44,5 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         lambda: shutil.rmtree(root),
         "sdmx-secret",
         Place(id=PlaceId("somewhere"), host="127.0.0.1"),
+        spoil,
     )

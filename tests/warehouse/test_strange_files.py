@@ -1,0 +1,37 @@
+"""Files as senders really drop them: names in another encoding, a stray file among the messages."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.warehouse.conftest import Hub
+from tests.warehouse.feeds import contract, drop, rows
+from warehouse import way
+
+pytestmark = pytest.mark.stack
+
+
+def gbk(name: str) -> str:
+    """A name as Windows in Chinese writes it, as Python lists it."""
+    return os.fsdecode(name.encode("gb18030"))
+
+
+def test_a_file_named_in_gbk_goes_the_whole_way(hub: Hub) -> None:
+    drop(hub.drop, gbk("支付明细.csv"), rows(20))
+    drop(hub.drop, os.fsdecode(b"\xff\xfe.csv"), rows(20, first=100))
+    done = way.run_feed(contract())
+    assert sorted((outcome.state, outcome.loaded) for outcome in done) == [("loaded", 20), ("loaded", 20)]
+    named = hub.all("select delivery from hub.batch")
+    assert sorted(row[0] for row in named) == ["\\xff\\xfe.csv", "支付明细.csv"]
+    assert way.run_feed(contract()) == []
+
+
+def test_an_unreadable_file_named_in_gbk_is_refused_by_name_and_hides_no_other(hub: Hub) -> None:
+    drop(hub.drop, gbk("支付一.csv"), rows(5))
+    (hub.drop / gbk("支付二.csv")).write_bytes(b"")
+    drop(hub.drop, gbk("支付三.csv"), rows(5, first=100))
+    done = way.run_feed(contract())
+    assert sorted(outcome.state for outcome in done) == ["loaded", "loaded", "refused"]
+    assert "支付二.csv" in hub.value("select state_reason from hub.batch where state = 'refused'")
