@@ -32,7 +32,7 @@ from exchange.serve import RELEASE_CHANNEL
 from hub.errors import HubException
 from hub.log import get
 from warehouse import acts
-from warehouse.engine import connection, translated, try_lock_session, unlock_session
+from warehouse.engine import connection, holding, translated, try_lock_session, unlock_session
 from warehouse.outbox import CHANNEL, waiting
 from warehouse.store import Store
 from warehouse.tables import lane, outbox
@@ -119,13 +119,14 @@ def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple
     with translated(), connection() as conn:
         _take(conn, rebase.lane)
         try:
-            rebase = plan(cluster, rebase.lane, rebase.asked)
-            with conn.begin():
-                changed = topics.accept(conn, cluster, topics.noted(conn, lane=rebase.lane))
-            relay.move(rebase.lane, rebase.to, cluster.settings)
-            with conn.begin():
-                positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
-                acts.note(conn, "rebase", rebase.lane, by, {**rebase.as_dict(), "topics": changed})
+            with holding("lane", rebase.lane):  # under it upkeep removes change sets: those planned for stay
+                rebase = plan(cluster, rebase.lane, rebase.asked)
+                with conn.begin():
+                    changed = topics.accept(conn, cluster, topics.noted(conn, lane=rebase.lane))
+                relay.move(rebase.lane, rebase.to, cluster.settings)
+                with conn.begin():
+                    positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
+                    acts.note(conn, "rebase", rebase.lane, by, {**rebase.as_dict(), "topics": changed})
         finally:
             with conn.begin():
                 unlock_session(conn, "relay", rebase.lane)
