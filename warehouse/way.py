@@ -1,18 +1,17 @@
-"""The whole way of a feed, from its sources to the outbox, in one process or step by step.
+"""The whole way of a feed, from its sources to the outbox, in one process.
 
-    collect  connector → gate → landing     every waiting delivery becomes a landed batch
-    check    row checks, batch rules        landed → checked | held
-    load     parts                          checked → loaded
-    run_feed all of it, fused: a page goes from the gate straight into the checks, without being read again
+    connector → gate → landing → checks    a page goes from the gate straight into the checks, without being read again
+    judge                                  duplicates, batch rules: checked | held
+    load                                   part by part: loaded
 
-Whoever works on a feed holds its lock, and first goes on with what another process left on the way. Doing any of it
-twice changes nothing.
+`opened` is the one door to a feed: whoever works on it, a run or a person's act, holds its lock and first finishes what
+another process left on the way. Doing any of it twice changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +22,16 @@ from connectors.base import Connector, Delivery, Window
 from connectors.places import listed_places
 from contracts.model import FeedContract, SourceSpec
 from hub import log
-from hub.ids import BatchId, FeedId
 from hub.settings import settings
 from warehouse import batches, receipt
 from warehouse.arrow import memory
-from warehouse.batches import Batch, BatchOutcome, BatchState
+from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking import metrics
 from warehouse.checking import pages as checked
 from warehouse.checking.checkers import checker_for
 from warehouse.checking.recheck import recheck
-from warehouse.engine import connection, holding, translated
-from warehouse.errors import BatchStateWrong, SourceUnknown
+from warehouse.engine import holding, translated
+from warehouse.errors import SourceUnknown
 from warehouse.feeds import registry
 from warehouse.feeds.contracts_of import contract_of
 from warehouse.landing import intake, known, traces
@@ -60,51 +58,26 @@ def silent(_: str, __: int) -> None:
     """Progress that nobody watches."""
 
 
-def collect(
-    contract: FeedContract,
-    source_id: str | None = None,
-    window: Window | None = None,
-    *,
-    file: Path | None = None,
-    operator: str | None = None,
-    progress: Progress = silent,
-) -> list[BatchId]:
-    """Takes every waiting delivery as far as landed; returns their batches, those found on the way first.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A feed that nobody else works on and of which nothing is unfinished."""
 
-    `window` with an interval is a backfill and moves no cursor; `file` is one delivery given by hand. A delivery that
-    is refused or can't be read is a batch in state `refused`, whose reason says what to do.
-    Raises SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
+    conn: sa.Connection  # holds the feed's lock, no transaction open
+    finished: list[BatchOutcome]  # what others had left on the way, oldest first
+
+
+@contextmanager
+def opened(contract: FeedContract, progress: Progress = silent) -> Iterator[Opened]:
+    """Takes a feed's lock, makes its tables where they are missing, and finishes what was left unfinished.
+
+    In that order: a load that began before it was killed was laid out for the table as it stood then, so nothing may
+    come between. Raises DatabaseUnavailable, TableMismatch, and what the unfinished batches raise.
     """
     with holding("feed", contract.id) as conn, translated():
-        _prepare(conn, contract)
-        waiting = [left.batch_id for left in _unfinished(conn, contract)]
-        asked = _Asked(contract, source_id, window, file, operator)
-        taken = _deliveries(conn, asked, progress, Timing(), fused=False)
-        return [*waiting, *(one.batch.batch_id for one in taken if not one.repeated)]
-
-
-def check(batch_id: BatchId, *, progress: Progress = silent) -> BatchState:
-    """Checks a landed batch; returns the state it is in then. A batch that is further on is left as it is."""
-    with holding("feed", _feed_of(batch_id)) as conn, translated():
-        batch = _see(conn, batch_id)
-        if batch.state == "landed":
-            batch = recheck(conn, contract_of(conn, batch), batch, progress, Timing())
-        return batch.state
-
-
-def load(batch_id: BatchId, *, progress: Progress = silent) -> BatchOutcome:
-    """Loads a checked batch, or goes on with one that is loading; returns what became of it.
-
-    A batch that is loaded, held, rejected or refused is left as it is. Raises BatchStateWrong for one not checked yet.
-    """
-    with holding("feed", _feed_of(batch_id)) as conn, translated():
-        batch = _see(conn, batch_id)
-        timing = Timing()
-        if batch.state in ("opened", "landed"):
-            raise BatchStateWrong(batch=batch_id, state=batch.state, action="load", needed="checked")
-        if batch.state in ("checked", "loading"):
-            batch = _load(conn, batch, progress, timing)
-        return outcome(conn, batch, timing)
+        memory.bound()
+        with conn.begin():
+            registry.ensure(conn, contract)
+        yield Opened(conn, [_finish(conn, left, progress) for left in _unfinished(conn, contract)])
 
 
 def run_feed(
@@ -118,28 +91,27 @@ def run_feed(
 ) -> list[BatchOutcome]:
     """Takes a feed the whole way: first what was left unfinished, then every waiting delivery, one after another.
 
-    Returns an outcome for each batch, in that order; a delivery that was taken or refused before comes with
-    `repeated` set. Arguments and errors as of `collect`.
+    `window` with an interval is a backfill and moves no cursor; `file` is one delivery given by hand. Returns an outcome
+    for each batch, in that order. A delivery that is refused or can't be read is a batch in state `refused`, whose reason
+    says what to do; one that was taken or refused before comes with `repeated` set.
+    Raises SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
     """
-    with holding("feed", contract.id) as conn, translated():
-        _prepare(conn, contract)
-        outcomes = [_onward(conn, left, progress) for left in _unfinished(conn, contract)]
+    with opened(contract, progress) as feed:
+        outcomes = list(feed.finished)
         timing = Timing()
-        for taken in _deliveries(
-            conn, _Asked(contract, source_id, window, file, operator), progress, timing, fused=True
-        ):
-            batch = taken.batch
-            if batch.state in ("checked", "loading"):
-                batch = _load(conn, batch, progress, timing)
-            outcomes.append(outcome(conn, batch, timing, repeated=taken.repeated))
+        asked = _Asked(contract, source_id, window, file, operator)
+        for taken in _deliveries(feed.conn, asked, progress, timing):
+            outcomes.append(through(feed.conn, taken, progress, timing))
             timing.clear()
         return outcomes
 
 
-def onward(batch_id: BatchId, *, progress: Progress = silent) -> BatchOutcome:
-    """Takes one landed batch (a replay, a release) the rest of the way."""
-    with holding("feed", _feed_of(batch_id)) as conn, translated():
-        return _onward(conn, _see(conn, batch_id), progress)
+def through(conn: sa.Connection, taken: Taken, progress: Progress, timing: Timing) -> BatchOutcome:
+    """Takes a delivery that was just taken the rest of the way. `conn` is that of the opened feed."""
+    batch = taken.batch
+    if batch.state == "checked":
+        batch = _load(conn, batch, progress, timing)
+    return outcome(conn, batch, timing, repeated=taken.repeated)
 
 
 def outcome(conn: sa.Connection, batch: Batch, timing: Timing | None = None, *, repeated: bool = False) -> BatchOutcome:
@@ -167,12 +139,6 @@ def outcome(conn: sa.Connection, batch: Batch, timing: Timing | None = None, *, 
     )
 
 
-def _prepare(conn: sa.Connection, contract: FeedContract) -> None:
-    memory.bound()
-    with conn.begin():
-        registry.ensure(conn, contract)
-
-
 def _unfinished(conn: sa.Connection, contract: FeedContract) -> list[Batch]:
     """What other processes left on the way; batches that never landed are abandoned and their files removed."""
     _clean_up(conn, contract)
@@ -196,16 +162,19 @@ def _clean_up(conn: sa.Connection, contract: FeedContract) -> None:
         if state is None:
             checked.CheckedPages(place, contract.id, batch_id).delete()
         elif state not in batches.UNFINISHED:
-            clean(conn, place, _see(conn, batch_id))
+            with conn.begin():
+                ended = batches.get(conn, batch_id)
+            clean(conn, place, ended)
 
 
-def _onward(conn: sa.Connection, batch: Batch, progress: Progress) -> BatchOutcome:
-    return through(conn, batch, progress, Timing())
+def _finish(conn: sa.Connection, batch: Batch, progress: Progress) -> BatchOutcome:
+    """Goes on with what another process left on the way.
 
-
-def through(conn: sa.Connection, batch: Batch, progress: Progress, timing: Timing) -> BatchOutcome:
-    """Takes a landed or checked batch the rest of the way. `conn` holds the feed's lock, no transaction open."""
-    if batch.state == "landed":
+    Where no part is loaded the checks are done anew from what landed: checked pages are put on the disk only when a
+    part's commit relies on them, and after a power cut nobody can tell whole ones from others.
+    """
+    timing = Timing()
+    if not batch.parts_loaded:
         batch = recheck(conn, contract_of(conn, batch), batch, progress, timing)
     if batch.state in ("checked", "loading"):
         batch = _load(conn, batch, progress, timing)
@@ -217,12 +186,10 @@ def _load(conn: sa.Connection, batch: Batch, progress: Progress, timing: Timing)
         return Loader(conn, contract_of(conn, batch), batch, progress).run()
 
 
-def _deliveries(
-    conn: sa.Connection, asked: _Asked, progress: Progress, timing: Timing, *, fused: bool
-) -> Iterator[Taken]:
+def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: Timing) -> Iterator[Taken]:
     contract, given = asked.contract, asked.window
     for source in _sources(contract, asked.source_id, asked.file):
-        checker = checker_for(contract, source) if fused else None
+        checker = checker_for(contract, source)
         door = Intake(conn, contract, source, checker=checker, progress=progress, timing=timing)
         with conn.begin():
             cursor = known.cursor_of(conn, contract.id, source.id)
@@ -288,13 +255,3 @@ def _reads_files(source: SourceSpec) -> bool:
 
 def _unknown(contract: FeedContract, source: str) -> SourceUnknown:
     return SourceUnknown(feed=contract.id, source=source, sources=", ".join(one.id for one in contract.sources))
-
-
-def _feed_of(batch_id: BatchId) -> FeedId:
-    with connection() as conn:
-        return batches.get(conn, batch_id).feed
-
-
-def _see(conn: sa.Connection, batch_id: BatchId) -> Batch:
-    with conn.begin():
-        return batches.get(conn, batch_id)

@@ -7,7 +7,7 @@ import sys
 
 from hub.errors import TransientError
 from hub.ids import BatchId
-from tests.warehouse.feeds import HELD, contract
+from tests.warehouse.feeds import HELD, REFUSING, contract
 from warehouse import way
 from warehouse.quarantine import replay
 
@@ -16,14 +16,11 @@ def main() -> int:
     made = contract(
         completeness=os.environ.get("TEST_COMPLETENESS", "incremental"),
         batch_rules=(HELD,) if os.environ.get("TEST_HELD") else (),
+        **({"gate_rules": REFUSING} if os.environ.get("TEST_REFUSING") else {}),
     )
     try:
         if os.environ.get("TEST_REPLAY"):
             replay.replay(made, BatchId(os.environ["TEST_REPLAY"]), operator="Op", reason="r")
-        elif os.environ.get("TEST_STEPS"):
-            for batch in way.collect(made):
-                way.check(batch)
-                way.load(batch)
         else:
             way.run_feed(made)
     except TransientError as error:

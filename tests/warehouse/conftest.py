@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hub import crash
 from hub.settings import Settings, settings
 from warehouse import engine
 from warehouse.changeset import ChangeSet
@@ -74,3 +77,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> Hub:
 
 def environment() -> dict[str, str]:
     return dict(os.environ)
+
+
+def killed_at(point: str, **more: str) -> int:
+    """Runs a process that takes the sample feed the whole way and dies at a step boundary; its exit code."""
+    command = [sys.executable, "-m", "tests.warehouse.child"]
+    return subprocess.run(command, env={**environment(), crash.VARIABLE: point, **more}, check=False).returncode

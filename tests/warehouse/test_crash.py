@@ -20,8 +20,8 @@ from hub.settings import Settings, settings
 from tests.warehouse.conftest import Hub, environment
 from tests.warehouse.feeds import contract, drop, row, rows
 from tests.warehouse.postgres import server
-from warehouse import engine
-from warehouse.errors import DatabaseUnavailable
+from warehouse import engine, way
+from warehouse.errors import DatabaseUnavailable, StoreMissing
 from warehouse.migrate import migrate
 from warehouse.quarantine import fixing, replay
 from warehouse.store import store
@@ -48,7 +48,7 @@ class Zygote:
         """Runs a process to its end; kills it after so many seconds. Returns its exit code, -9 for killed."""
         assert self.process.stdin and self.process.stdout
         values = {name: value for name, value in environment().items() if name.startswith("HUB_")}
-        blank = dict.fromkeys((crash.VARIABLE, "TEST_HELD", "TEST_STEPS", "TEST_COMPLETENESS", "TEST_REPLAY"), "")
+        blank = dict.fromkeys((crash.VARIABLE, "TEST_HELD", "TEST_COMPLETENESS", "TEST_REPLAY"), "")
         self.process.stdin.write(json.dumps({**blank, "TEST_COMPLETENESS": "incremental", **values, **more}) + "\n")
         self.process.stdin.flush()
         pid = json.loads(self.process.stdout.readline())["pid"]
@@ -105,19 +105,85 @@ BOOKS = {"loaded": 1999, "unchanged": 0, "quarantined": 3, "refused": 1}
 POINTS = [point for point in crash.WAREHOUSE_POINTS if not point.startswith("replay")]
 
 
-WAYS = [(point, "") for point in POINTS] + [(point, "1") for point in POINTS if not point.startswith("load")]
+ANEW = [point for point in POINTS if point.startswith("check")]
 
 
-@pytest.mark.parametrize(("point", "steps"), WAYS, ids=lambda value: {"": "fused", "1": "steps"}.get(value, value))
-def test_killed_at_a_step_boundary(small_parts: Hub, zygote: Zygote, point: str, steps: str) -> None:
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_step_boundary(small_parts: Hub, zygote: Zygote, point: str) -> None:
     hub = small_parts
     delivery(hub)
-    assert zygote.run(TEST_STEPS=steps, **{crash.VARIABLE: point}) == -signal.SIGKILL
+    assert zygote.run(**{crash.VARIABLE: point}) == -signal.SIGKILL
     if point in ("load.changes_written", "load.before_commit", "check.page_checked"):
-        assert zygote.run(TEST_STEPS=steps, **{crash.VARIABLE: f"{point}:2"}) == -signal.SIGKILL
-    assert zygote.run(TEST_STEPS=steps) == 0
+        assert zygote.run(**{crash.VARIABLE: f"{point}:2"}) == -signal.SIGKILL
+    assert zygote.run() == 0
     check_books(hub, **BOOKS)
-    assert zygote.run(TEST_STEPS=steps) == 0
+    assert zygote.run() == 0
+    check_books(hub, **BOOKS)
+
+
+@pytest.mark.parametrize("point", [*ANEW, "load.planned", "load.before_commit"])
+def test_killed_while_another_goes_on(small_parts: Hub, zygote: Zygote, point: str) -> None:
+    hub = small_parts
+    delivery(hub)
+    assert zygote.run(**{crash.VARIABLE: "collect.landed"}) == -signal.SIGKILL
+    assert zygote.run(**{crash.VARIABLE: point}) == -signal.SIGKILL
+    assert zygote.run() == 0
+    check_books(hub, **BOOKS)
+
+
+@pytest.mark.parametrize("point", ["check.decided", "load.planned", "load.before_commit"])
+@pytest.mark.parametrize("harm", ["missing", "cut", "empty"])
+def test_a_power_cut_before_anything_is_loaded(small_parts: Hub, zygote: Zygote, point: str, harm: str) -> None:
+    """Checked pages that were not yet on the disk are gone or are no Arrow files any more: they are made anew."""
+    hub = small_parts
+    delivery(hub)
+    assert zygote.run(**{crash.VARIABLE: point}) == -signal.SIGKILL
+    files = [store().path(path) for path in store().list("checked")]
+    assert {file.name for file in files} >= {"good-00000.arrow", "bad-00002.arrow", "duplicates.arrow"}
+    for file in files:
+        if harm == "missing":
+            file.unlink()
+        else:
+            os.truncate(file, 0 if harm == "empty" else file.stat().st_size // 2)
+    assert zygote.run() == 0
+    check_books(hub, **BOOKS)
+
+
+def test_checked_pages_are_on_the_disk_before_a_part_relies_on_them(
+    small_parts: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = small_parts
+    delivery(hub)
+    synced: set[int] = set()
+    due: list[set[int]] = []
+    fsync = os.fsync
+
+    def noting(handle: int) -> None:
+        fsync(handle)
+        synced.add(os.fstat(handle).st_ino)
+
+    def at(point: str) -> None:
+        if point == "load.before_commit":
+            place = store()
+            due.append({place.path(path).stat().st_ino for path in place.list("checked")})
+
+    monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(crash, "point", at)
+    way.run_feed(contract())
+    assert len(due) == 3 and len(due[0]) > 3
+    assert due[0] <= synced
+
+
+def test_a_lost_page_of_a_batch_half_loaded_is_said(small_parts: Hub, zygote: Zygote) -> None:
+    hub = small_parts
+    delivery(hub)
+    assert zygote.run(**{crash.VARIABLE: "load.part_committed"}) == -signal.SIGKILL
+    (lost,) = [path for path in store().list("checked") if "bad-00002" in path]
+    kept = store().path(lost).rename(hub.drop.parent / "kept")
+    with pytest.raises(StoreMissing):
+        way.run_feed(contract())
+    kept.rename(store().path(lost))
+    assert zygote.run() == 0
     check_books(hub, **BOOKS)
 
 
@@ -151,7 +217,7 @@ def test_a_killed_snapshot_withdraws_each_key_once(small_parts: Hub, zygote: Zyg
     drop(hub.drop, "a.csv", rows(2000))
     assert zygote.run(TEST_COMPLETENESS="snapshot") == 0
     drop(hub.drop, "b.csv", rows(300))
-    assert zygote.run(TEST_COMPLETENESS="snapshot", **{crash.VARIABLE: point}) in (-signal.SIGKILL, 0)
+    assert zygote.run(TEST_COMPLETENESS="snapshot", **{crash.VARIABLE: point}) == -signal.SIGKILL
     assert zygote.run(TEST_COMPLETENESS="snapshot") == 0
     gone = [event["record_key"] for event in hub.events() if event["change"] == "withdrawn"]
     assert gone == [f"V{number:06d}" for number in range(301, 2001)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from contracts.model import GateRule
 from hub.ids import RuleId
 from hub.settings import settings
-from tests.warehouse.conftest import Hub
+from tests.warehouse.conftest import Hub, killed_at
 from tests.warehouse.feeds import contract, drop, row, rows
 from warehouse import way
 from warehouse.landing import pages as landing
@@ -148,15 +148,13 @@ def test_an_empty_file_is_a_delivery(hub: Hub) -> None:
     assert way.run_feed(contract()) == []
 
 
-def test_step_by_step_is_the_same_as_fused(hub: Hub, tmp_path: Path) -> None:
+def test_what_landed_is_checked_later_as_in_one_go(hub: Hub) -> None:
     drop(hub.drop, "a.csv", [*rows(1500), row(1, amount="7"), row(2000, amount="-1"), row(2001, note="秘密")])
-    taken = way.collect(contract())
-    assert len(taken) == 1 and hub.value("select state from hub.batch") == "landed"
-    assert way.collect(contract()) == taken, "what is on the way is named again, and nothing is taken twice"
-    assert way.check(taken[0]) == "checked" and way.check(taken[0]) == "checked"
-    done = way.load(taken[0])
+    assert killed_at("collect.landed") == -signal.SIGKILL
+    assert hub.value("select state from hub.batch") == "landed"
+    (done,) = way.run_feed(contract())
     assert (done.state, done.rows_in, done.loaded, done.quarantined, done.refused) == ("loaded", 1503, 1499, 3, 1)
-    assert way.load(taken[0]).loaded == 1499
+    assert way.run_feed(contract()) == [], "and nothing is taken twice"
     assert len(hub.events()) == 1499
     assert hub.value("select count(*) from hub.outbox") == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from openpyxl import load_workbook
 
 from hub.ids import BatchId
-from tests.warehouse.conftest import Hub
+from tests.warehouse.conftest import Hub, killed_at
 from tests.warehouse.feeds import HEADERS, HELD, contract, drop, row, rows
-from warehouse import receipt, way
+from warehouse import engine, receipt, way
 from warehouse.engine import connection
 from warehouse.errors import (
     BatchStateWrong,
@@ -74,6 +75,56 @@ def test_a_release_is_a_new_batch_with_the_gate_waived(hub: Hub) -> None:
     assert child["operator"] == {"name": "Op One", "reason": "checked with the sender"}
     with pytest.raises(BatchStateWrong):
         replay.release(contract(), batch, **BY)
+
+
+def test_a_release_first_finishes_what_is_unfinished(hub: Hub) -> None:
+    batch = held(hub)
+    drop(hub.drop, "b.csv", [row(1, amount="9", version=2), *rows(9, first=10)])
+    assert killed_at("load.planned", TEST_HELD="1") == -signal.SIGKILL
+    done = replay.release(contract(batch_rules=(HELD,)), batch, **BY)
+    assert (done.state, done.loaded, done.unchanged, done.quarantined) == ("loaded", 1, 1, 1)
+    assert hub.all("select delivery, state, rows_loaded from hub.batch order by batch_no") == [
+        ("a.csv", "released", 0),
+        ("b.csv", "loaded", 10),
+        ("a.csv", "loaded", 1),
+    ]
+    assert hub.value("select amount::text from core.sample_vouchers where hub_key = 'V000001'") == "9.00"
+
+
+@pytest.mark.parametrize("act", ["replay", "reject", "fix"])
+def test_every_act_on_a_feed_first_finishes_what_is_unfinished(hub: Hub, tmp_path: Path, act: str) -> None:
+    if act == "reject":
+        batch = held(hub)
+    else:
+        batch = bad_batch(hub)
+        fixing.export(batch, tmp_path / "rows.csv")
+        edit(tmp_path / "rows.csv", {("6", "amount"): "1.00"})
+    drop(hub.drop, "b.csv", rows(9, first=100))
+    assert killed_at("load.planned") == -signal.SIGKILL
+    if act == "reject":
+        replay.reject(contract(batch_rules=(HELD,)), batch, **BY)
+    else:
+        fixing.fix(contract(), batch, tmp_path / "rows.csv", editor="Ed", reason="r")
+    if act == "replay":
+        drop(hub.drop, "c.csv", rows(9, first=200))
+        assert killed_at("load.planned") == -signal.SIGKILL
+        replay.replay(contract(), batch, **BY)
+    assert hub.value("select count(*) from hub.batch where state in ('landed', 'checked', 'loading')") == 0
+    assert hub.value("select rows_loaded from hub.batch where delivery = 'b.csv'") == 9
+
+
+def test_a_load_that_goes_on_looks_whether_the_table_is_still_its_own(small_parts: Hub) -> None:
+    hub = small_parts
+    drop(hub.drop, "a.csv", rows(2000))
+    assert killed_at("load.part_committed") == -signal.SIGKILL
+    with engine.transaction() as conn:  # as a restored table, or a hand in the database, would leave it
+        conn.exec_driver_sql("insert into hub.batch (batch_id, feed, contract_version, contract_sha256, kind, source,"
+                             " delivery, state) select 'by-hand', feed, contract_version, contract_sha256, kind, source,"
+                             " 'x', 'abandoned' from hub.batch")  # fmt: skip
+        conn.exec_driver_sql("update core.sample_vouchers set hub_key = 'V001996', hub_batch_no = 2 where hub_row = 1")
+    (done,) = way.run_feed(contract())
+    assert (done.state, done.loaded, done.unchanged) == ("loaded", 2000, 0)
+    assert hub.value("select hub_revision from core.sample_vouchers where hub_key = 'V001996'") == 2
 
 
 def test_a_rejection_is_on_record(hub: Hub) -> None:

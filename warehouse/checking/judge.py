@@ -129,9 +129,8 @@ class Judge:
     def _quarantine(self, conn: sa.Connection, pages: CheckedPages, batch: Batch, duplicates: Duplicates) -> None:
         """Writes the rows of a held batch that break a rule of their own, so that a person sees them."""
         for page in self._pages:
-            bad = pages.bad(page["page"])
-            if bad is not None:
-                quarantine_rows.insert(conn, batch.feed, batch.batch_id, bad)
+            if page["bad"]:
+                quarantine_rows.insert(conn, batch.feed, batch.batch_id, pages.bad(page["page"]))
             table = rejected_of(pages, batch, page["page"], duplicates)
             if table is not None:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, table)

@@ -2,6 +2,11 @@
 
 `good-<page>` has the contract's fields typed, in record batches of `CHUNK_ROWS`, which is what the load takes at a
 time; `bad-<page>` the rows that broke a rule; `duplicates` the rows that repeat or contradict another row.
+
+They are not fsynced as they are written. Until a part of their batch is loaded they can be made anew from what landed,
+and whoever takes up a batch that a process left does so (`warehouse.way`). A batch of several parts can't be checked
+anew once its first part is committed (a rule may look at the day, or at another feed), so its files are on the disk by
+then.
 """
 
 from __future__ import annotations
@@ -77,7 +82,7 @@ class CheckedPages:
         self._folder = folder(feed, batch_id)
 
     def write(self, page: CheckedPage) -> CheckedFile:
-        """Writes one page. Not fsynced: what is lost in a power cut is checked again from what landed."""
+        """Writes one page. It may be lost in a power cut until `settle`."""
         self._write(f"good-{page.ordinal:05d}", page.good)
         if page.bad.num_rows:
             self._write(f"bad-{page.ordinal:05d}", page.bad)
@@ -111,12 +116,9 @@ class CheckedPages:
         with pa.OSFile(str(self.store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
             return pa.ipc.open_file(source).read_all()
 
-    def bad(self, ordinal: int) -> pa.Table | None:
-        """The rows of a page that broke a rule, or None."""
-        path = f"{self._folder}/bad-{ordinal:05d}.arrow"
-        if not self.store.path(path).is_file():
-            return None
-        with pa.OSFile(str(self.store.path(path))) as source:
+    def bad(self, ordinal: int) -> pa.Table:
+        """The rows of a page that broke a rule. Whether there are any the batch's facts say: raises StoreMissing."""
+        with pa.OSFile(str(self.store.existing(f"{self._folder}/bad-{ordinal:05d}.arrow"))) as source:
             return pa.ipc.open_file(source).read_all()
 
     def write_duplicates(self, duplicates: Duplicates) -> None:
@@ -139,6 +141,10 @@ class CheckedPages:
             rejected=rows.filter(rejected).to_numpy(),
             rules=rules.filter(rejected),
         )
+
+    def settle(self) -> None:
+        """Puts all that was written on the disk: due before a commit after which it can't be made anew."""
+        self.store.settle(self._folder)
 
     def delete(self) -> None:
         """Removes the batch's checked pages."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,9 @@ class Loader:
         self._encoder = EventEncoder(contract, batch.batch_id)
         self._table = core_table(contract)
         self._limit = settings().max_event_bytes
+        self._bad: dict[int, int] = {page["page"]: page["bad"] for page in batch.facts["pages"]}
         self._duplicates = Duplicates.made(np.empty(0, np.int64), {})
+        self._settled: Future[None] | None = None
 
     def run(self) -> Batch:
         """Loads every part that is not loaded yet; returns the loaded batch.
@@ -85,7 +87,13 @@ class Loader:
         plan = self._planned()
         memory.give_back()  # what the checks of large pages left behind
         self._duplicates = self._pages.duplicates()
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
+        with (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool,
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="settle") as disk,
+        ):
+            if plan.count > 1 and not self._batch.parts_loaded:
+                # From the first commit on the other parts rely on these files: on the disk by then, beside the load.
+                self._settled = disk.submit(self._pages.settle)
             while self._batch.state == "loading":
                 self._load_part(plan, self._batch.parts_loaded, pool)
                 memory.give_back()
@@ -96,7 +104,8 @@ class Loader:
 
     def _planned(self) -> Plan:
         if self._batch.state == "loading":
-            return Plan.from_facts(self._batch.facts["plan"])
+            plan = Plan.from_facts(self._batch.facts["plan"])
+            return replace(plan, empty_table=plan.empty_table and self._alone())
         with self._conn.begin():
             empty = self._conn.execute(sa.select(sa.literal(1)).select_from(self._table).limit(1)).first() is None
             partial = self._batch.kind == "replay" and not self._batch.facts.get("whole")
@@ -115,6 +124,12 @@ class Loader:
             )
         crash.point("load.planned")
         return plan
+
+    def _alone(self) -> bool:
+        """Whether all rows of the table are this batch's."""
+        others = sa.select(sa.literal(1)).where(self._table.c.hub_batch_no != self._batch.batch_no).limit(1)
+        with self._conn.begin():
+            return self._conn.execute(others).first() is None
 
     def _load_part(self, plan: Plan, number: int, pool: ThreadPoolExecutor) -> None:
         entry = new_entry_id()
@@ -144,6 +159,8 @@ class Loader:
                     records=changes.records,
                     entry_id=entry,
                 )
+            if self._settled is not None:
+                self._settled.result()
             crash.point("load.before_commit")
         if not tally.events:
             self._store.delete(path)
@@ -213,8 +230,8 @@ class Loader:
         self._progress("load", made.rows)
 
     def _quarantine_page(self, page: int, tally: _Tally) -> None:
-        bad = self._pages.bad(page)
-        if bad is not None:
+        if self._bad[page]:
+            bad = self._pages.bad(page)
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, bad)
         table = rejected_of(self._pages, self._batch, page, self._duplicates)
         if table is not None:
@@ -273,13 +290,14 @@ def change_folder(batch: Batch) -> str:
 
 def clean(conn: sa.Connection, place: Store, batch: Batch) -> None:
     """Removes a finished batch's checked pages and what killed processes left of its parts."""
-    CheckedPages(place, batch.feed, batch.batch_id).delete()
     with conn.begin():
         query = sa.text("select path from hub.outbox where batch_id = :batch")
         kept = set(conn.execute(query, {"batch": batch.batch_id}).scalars())
     for path in place.list(change_folder(batch)):
         if path not in kept:
             place.delete(path)
+    # Last: by its checked pages a batch is found whose process ended before all of this was done.
+    CheckedPages(place, batch.feed, batch.batch_id).delete()
 
 
 def _part_rows(pages: Sequence[Mapping[str, int]]) -> int:

@@ -59,9 +59,8 @@ class MissingKeys:
         unreadable = self._batch.rows_refused
         for page in self._batch.facts["pages"]:
             columns = [flat(self._pages.column(page["page"], "_key"))] if page["good"] else []
-            bad = self._pages.bad(page["page"])
-            if bad is not None:
-                keys = flat(bad.column("_key"))
+            if page["bad"]:
+                keys = flat(self._pages.bad(page["page"]).column("_key"))
                 unreadable += keys.null_count
                 columns.append(keys.drop_null())
             for keys in columns:

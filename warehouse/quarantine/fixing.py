@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub.ids import BatchId
-from warehouse import acts, batches
-from warehouse.engine import connection, holding, translated
+from warehouse import acts, batches, way
+from warehouse.engine import connection
 from warehouse.errors import BatchStateWrong, FixForbidden, FixInvalid, StoreMissing
 from warehouse.landing import pages as landing
 from warehouse.loading.rejects import landed_pages
@@ -64,7 +64,8 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
     by = acts.named("fix", editor, reason)
     if not contract.fix_allowed:
         raise FixForbidden(feed=contract.id)
-    with holding("feed", contract.id) as conn, translated(), conn.begin():
+    with way.opened(contract) as feed, feed.conn.begin():
+        conn = feed.conn
         batch = batches.get(conn, batch_id)
         if batch.state != "loaded":
             raise BatchStateWrong(batch=batch_id, state=batch.state, action="fix", needed="loaded")

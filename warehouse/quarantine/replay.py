@@ -18,9 +18,7 @@ from hub.settings import settings
 from warehouse import acts, batches, receipt, way
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking.checkers import checker_for
-from warehouse.engine import holding, translated
 from warehouse.errors import BatchStateWrong, NothingToReplay
-from warehouse.feeds import registry
 from warehouse.landing.intake import Intake, Origin
 from warehouse.quarantine.replay_source import LandedDelivery, QuarantineDelivery
 from warehouse.store import store
@@ -55,7 +53,8 @@ def replay(
     `contract` is the feed's as it is now. Raises OperatorMissing, BatchStateWrong, NothingToReplay.
     """
     by = acts.named("replay", operator, reason)
-    with holding("feed", contract.id) as conn, translated():
+    with way.opened(contract, progress) as feed:
+        conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "loaded":
             raise BatchStateWrong(batch=batch_id, state=parent.state, action="replay", needed="loaded")
@@ -75,7 +74,8 @@ def release(
     Rows that break a rule of their own are quarantined as ever. Raises OperatorMissing, BatchStateWrong.
     """
     by = acts.named("release", operator, reason)
-    with holding("feed", contract.id) as conn, translated():
+    with way.opened(contract, progress) as feed:
+        conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "held":
             raise BatchStateWrong(batch=batch_id, state=parent.state, action="release", needed="held")
@@ -87,7 +87,8 @@ def release(
 def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: str) -> BatchOutcome:
     """Turns a held batch down for good. Raises OperatorMissing, BatchStateWrong."""
     by = acts.named("reject", operator, reason)
-    with holding("feed", contract.id) as conn, translated():
+    with way.opened(contract) as feed:
+        conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "held":
             raise BatchStateWrong(batch=batch_id, state=parent.state, action="reject", needed="held")
@@ -102,8 +103,6 @@ def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: 
 def _again(
     conn: sa.Connection, contract: FeedContract, delivery: Delivery, again: _Again, progress: Progress
 ) -> BatchOutcome:
-    with conn.begin():
-        registry.ensure(conn, contract)
     timing = Timing()
     source = contract.source(again.parent.source)
     door = Intake(conn, contract, source, checker=checker_for(contract, source), progress=progress, timing=timing)
@@ -117,7 +116,7 @@ def _again(
     origin = Origin(kind="replay", parent=again.parent, operator=again.by[0], facts=again.facts, on_landed=landed)
     taken = door.take(delivery, origin)
     assert taken is not None, "a replay is a batch even where nothing is in it"
-    return way.through(conn, taken.batch, progress, timing)
+    return way.through(conn, taken, progress, timing)
 
 
 def _see(conn: sa.Connection, batch_id: BatchId) -> Batch:
