@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
+
+from hub.clock import BEIJING
 
 PIVOT = 69  # two-digit years from here on are 19xx
-BEIJING = timezone(timedelta(hours=8), "+08:00")
 MONTHS = {
     name: number
     for number, name in enumerate(
@@ -49,11 +50,6 @@ _STAMPS: dict[str, re.Pattern[str]] = {
     }.items()
 }
 DATE_ALONE = ("YYYY-MM-DD", "YYYYMMDD", "YYYY/M/D", "YYYY.M.D", "YYYY年M月D日")
-
-
-def is_no_date(text: str) -> bool:
-    """Whether a text is how an export writes an empty date."""
-    return text in NO_DATES
 
 
 def parse_date(text: str, forms: Sequence[str]) -> date | None:

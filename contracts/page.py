@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from hub.ids import RuleId
 
+VALUES = 1_000  # values of a coded field that are counted one by one
+
 
 @dataclass(frozen=True, slots=True)
 class MalformedRow:
@@ -98,9 +100,9 @@ class BatchMetrics:
     sums: dict[str, Decimal] = field(default_factory=dict)  # decimal and integer field -> sum over good rows
     minima: dict[str, Any] = field(default_factory=dict)  # field -> least value (numbers, dates, timestamps)
     maxima: dict[str, Any] = field(default_factory=dict)
-    counts: dict[str, dict[str, int]] = field(
-        default_factory=dict
-    )  # coded field -> value -> rows, at most 1,000 values
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # coded field -> value -> rows, at most VALUES
+    uncounted: dict[str, int] = field(default_factory=dict)  # coded field -> rows whose value found no room there
+    named: dict[str, dict[str, int]] = field(default_factory=dict)  # field -> value that a rule names -> rows, all
     duplicates_identical: int = 0  # rows that repeat another row of the batch exactly
     duplicates_conflicting: int = 0  # rows of one key that differ: all quarantined
     samples: dict[RuleId, list[str]] = field(default_factory=dict)  # at most 20 record keys or row numbers a rule
@@ -117,6 +119,7 @@ class BatchMetrics:
             (self.broken, other.broken),
             (self.changed, other.changed),
             (self.nulls, other.nulls),
+            (self.uncounted, other.uncounted),
         )
         for mine, theirs in pairs:
             for name, count in theirs.items():
@@ -130,8 +133,14 @@ class BatchMetrics:
         for name, values in other.counts.items():
             mine_counts = self.counts.setdefault(name, {})
             for value, count in values.items():
-                if value in mine_counts or len(mine_counts) < 1_000:
+                if value in mine_counts or len(mine_counts) < VALUES:
                     mine_counts[value] = mine_counts.get(value, 0) + count
+                else:
+                    self.uncounted[name] = self.uncounted.get(name, 0) + count
+        for name, values in other.named.items():
+            mine_named = self.named.setdefault(name, {})
+            for value, count in values.items():
+                mine_named[value] = mine_named.get(value, 0) + count
         for rule, keys in other.samples.items():
             have = self.samples.setdefault(rule, [])
             have.extend(keys[: max(0, 20 - len(have))])

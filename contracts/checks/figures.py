@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +15,28 @@ from contracts.model import FeedContract
 from contracts.normalise.buffers import Mask
 from contracts.normalise.column import FieldColumn
 from contracts.normalise.texts import canonical_text
-from contracts.page import BatchMetrics, GatedPage
+from contracts.page import VALUES, BatchMetrics, GatedPage
 from hub.ids import RuleId
 
-VALUES = 1_000  # counted values of a coded field
 SAMPLES = 20  # keys named for a rule
 
 Rows = npt.NDArray[np.intp]
 
 
-def coded_fields(contract: FeedContract) -> frozenset[str]:
-    """Fields whose values are counted: truth values, codes, and what a batch rule asks the distribution of."""
+def coded_fields(contract: FeedContract) -> dict[str, frozenset[str]]:
+    """Fields whose values are counted, each with the values that batch rules name: those are counted without bound.
+
+    They are truth values, codes, and what a batch rule asks the distribution of.
+    """
     found = {spec.name for spec in contract.fields if spec.type == "boolean" or spec.code_list}
     found |= {rule.fields[0] for rule in contract.row_rules if rule.kind in {"enum", "code_list"}}
-    wanted = {"value_share", "values_present", "distribution_change"}
-    return frozenset(found | {str(rule.args["field"]) for rule in contract.batch_rules if rule.kind in wanted})
+    coded = dict.fromkeys(found, frozenset[str]())
+    for rule in contract.batch_rules:
+        if rule.kind in {"value_share", "values_present", "distribution_change"}:
+            named = {str(value) for value in rule.args.get("values", ())} | {str(rule.args.get("value", ""))}
+            field = str(rule.args["field"])
+            coded[field] = coded.get(field, frozenset()) | named - {""}
+    return coded
 
 
 def of_gate(gated: GatedPage) -> BatchMetrics:
@@ -38,7 +46,11 @@ def of_gate(gated: GatedPage) -> BatchMetrics:
 
 
 def add_columns(
-    metrics: BatchMetrics, columns: Sequence[FieldColumn], good: pa.Table, keep: Rows | None, coded: frozenset[str]
+    metrics: BatchMetrics,
+    columns: Sequence[FieldColumn],
+    good: pa.Table,
+    keep: Rows | None,
+    coded: Mapping[str, frozenset[str]],
 ) -> None:
     """Nulls, sums, extremes and counts over the good rows. `keep` are their positions, None where all are good."""
     if good.num_rows == 0:
@@ -56,7 +68,11 @@ def add_columns(
             ends = pc.min_max(values).as_py()
             metrics.minima[name], metrics.maxima[name] = ends["min"], ends["max"]
         if name in coded:
-            metrics.counts[name] = _counts(column, values, keep)
+            counts = _counts(column, values, keep)
+            metrics.counts[name] = dict(islice(counts.items(), VALUES))
+            metrics.named[name] = {value: counts.get(value, 0) for value in sorted(coded[name])}
+            if len(counts) > VALUES:
+                metrics.uncounted[name] = sum(islice(counts.values(), VALUES, None))
 
 
 def _could_overflow(values: pa.ChunkedArray) -> bool:
@@ -73,7 +89,7 @@ def _counts(column: FieldColumn, values: pa.ChunkedArray, keep: Rows | None) -> 
         numbers = np.bincount(codes + 1, minlength=len(texts) + 1)[1:].tolist()
     found: dict[str, int] = {}
     for text, number in sorted(zip(texts, numbers, strict=True), key=lambda pair: -pair[1]):
-        if text is not None and number and (text in found or len(found) < VALUES):
+        if text is not None and number:
             found[text] = found.get(text, 0) + number
     return found
 

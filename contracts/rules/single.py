@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.dates import BEIJING
 from contracts.model import RowRule
 from contracts.normalise.buffers import Mask, text_bytes
 from contracts.rules.frame import Frame
 from contracts.rules.patterns import mismatches
+from hub.clock import BEIJING
 
 
 def either(masks: list[Mask | None]) -> Mask | None:

@@ -21,6 +21,7 @@ from contracts.page import BatchMetrics, BatchVerdict
 from contracts.suite import pages
 from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
 from contracts.suite.observations import OBSERVERS, Observation, observe
+from hub import log
 from hub.errors import HubException
 
 _KEYS_SHOWN = 5
@@ -59,7 +60,7 @@ def judge(
         try:
             if _judge is None or _judge.used >= _SUITES:
                 _judge = _Judge.make()
-            kept, rendered = _judge.run(contract, metrics, watched, render=docs_dir is not None)
+            kept, result = _judge.run(contract, watched, batch_id)
         except HubException:
             raise
         except Exception as error:
@@ -67,14 +68,18 @@ def judge(
             raise JudgeFailed(
                 feed=contract.id, batch=batch_id, rule="-", reason=f"{type(error).__name__}: {error}"
             ) from error
-    for rule, _ in watched:
-        if rule.id not in kept:
-            raise JudgeFailed(feed=contract.id, batch=batch_id, rule=rule.id, reason="it was not judged")
-    verdicts = [_verdict(rule, seen, kept[rule.id]) for rule, seen in watched]
-    if docs_dir is not None:
-        feed = {"id": contract.id, "zh": contract.name_zh, "en": contract.name_en}
-        batch = {"id": batch_id, "at": now.isoformat(), "verdict": _word(verdicts)}
-        pages.write_pages(docs_dir, feed, batch, rendered)
+        for rule, _ in watched:
+            if rule.id not in kept:
+                raise JudgeFailed(feed=contract.id, batch=batch_id, rule=rule.id, reason="it was not judged")
+        verdicts = [_verdict(rule, seen, kept[rule.id]) for rule, seen in watched]
+        if docs_dir is not None:
+            try:
+                feed = {"id": contract.id, "zh": contract.name_zh, "en": contract.name_en}
+                batch = {"id": batch_id, "at": now.isoformat(), "verdict": _word(verdicts)}
+                pages.write_pages(docs_dir, feed, batch, _judge.rendered(contract, metrics, result))
+            except Exception as error:  # noqa: BLE001 - a page that nobody can read holds no batch up
+                facts = {"feed": contract.id, "batch": batch_id, "error": type(error).__name__}
+                log.get("suite").warning("data_docs_not_written", **facts)
     return verdicts
 
 
@@ -127,12 +132,10 @@ class _Judge:
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         return cls(gx, pd, context)
 
-    def run(
-        self, contract: FeedContract, metrics: BatchMetrics, watched: Watched, *, render: bool
-    ) -> tuple[dict[str, bool], dict[str, str]]:
-        """Which rules are kept, and the rendered pages by heading."""
+    def run(self, contract: FeedContract, watched: Watched, batch_id: str) -> tuple[dict[str, bool], Any]:
+        """Which rules are kept, and the result of the suite, None where there was nothing to observe."""
         kept: dict[str, bool] = {}
-        rendered: dict[str, str] = {}
+        result = None
         observations = [one for _, seen in watched for one in seen]
         if observations:
             table = self.pandas.DataFrame({one.name: [one.value] for one in observations})
@@ -140,14 +143,17 @@ class _Judge:
             result = self._checkpoint(contract.id, "batch", table, expectations)
             for found in result.results:
                 rule = found.expectation_config.meta["rule"]
-                self._raise_if_blind(contract, rule, found.exception_info)
+                self._raise_if_blind(contract, batch_id, rule, found.exception_info)
                 kept[rule] = kept.get(rule, True) and bool(found.success)
-            if render:
-                rendered["批次规则 / batch rules"] = self._page(result)
         kept |= {rule.id: True for rule, seen in watched if not seen}
-        if render and contract.row_rules:
+        return kept, result
+
+    def rendered(self, contract: FeedContract, metrics: BatchMetrics, result: Any) -> dict[str, str]:
+        """The pages of Data Docs by heading: the batch rules' result, and the tallies of the row rules."""
+        rendered = {} if result is None else {"批次规则 / batch rules": self._page(result)}
+        if contract.row_rules:
             rendered["行级规则 / row rules"] = self._page(self._row_rules(contract, metrics))
-        return kept, rendered
+        return rendered
 
     def _expectation(self, rule: BatchRule, one: Observation) -> Any:
         words = html.escape(f"{rule.label_zh} {rule.label_en}".strip() or rule.kind)
@@ -193,13 +199,13 @@ class _Judge:
         outcome = checkpoint.run(batch_parameters={"dataframe": table})
         return next(iter(outcome.run_results.values()))
 
-    def _raise_if_blind(self, contract: FeedContract, rule: str, info: Any) -> None:
+    def _raise_if_blind(self, contract: FeedContract, batch_id: str, rule: str, info: Any) -> None:
         """A rule that raised was not judged."""
         entries = [info] if isinstance(info, dict) and "raised_exception" in info else list((info or {}).values())
         for entry in entries:
             if isinstance(entry, dict) and entry.get("raised_exception"):
                 reason = str(entry.get("exception_message"))
-                raise JudgeFailed(feed=contract.id, batch="-", rule=rule, reason=reason)
+                raise JudgeFailed(feed=contract.id, batch=batch_id, rule=rule, reason=reason)
 
     def _page(self, result: Any) -> str:
         from great_expectations.render import renderer, view  # noqa: PLC0415

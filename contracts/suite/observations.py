@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from contracts.dates import BEIJING
 from contracts.model import BatchRule
-from contracts.page import BatchMetrics
+from contracts.page import VALUES, BatchMetrics
+from hub.clock import BEIJING
 
 Value = float | datetime | None
 
@@ -70,8 +70,10 @@ def _row_count(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, _
 def _change(rule: BatchRule, now: Decimal, before: Decimal | None) -> list[Observation]:
     drop, rise = rule.args.get("max_drop"), rule.args.get("max_rise")
     least = None if drop is None else -Decimal(str(drop))
-    if not before:
+    if before is None:
         return _between(rule, None, least, rise, "no batch before to compare with")
+    if not before:
+        return _between(rule, None, least, rise, "nothing to compare with: 0 in the batch before")
     change = (now - before) / abs(before)
     return _between(rule, change, least, rise, f"{_text(change)} ({_text(before)} → {_text(now)})")
 
@@ -108,7 +110,7 @@ def _total_change(
     rule: BatchRule, metrics: BatchMetrics, previous: BatchMetrics | None, _: datetime
 ) -> list[Observation]:
     name = rule.args["field"]
-    return _change(rule, metrics.sums.get(name, Decimal(0)), previous.sums.get(name) if previous else None)
+    return _change(rule, metrics.sums.get(name, Decimal(0)), previous.sums.get(name, Decimal(0)) if previous else None)
 
 
 def _average(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __: datetime) -> list[Observation]:
@@ -152,12 +154,12 @@ def _duplicates(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, 
 
 
 def _value_share(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __: datetime) -> list[Observation]:
-    count = metrics.counts.get(rule.args["field"], {}).get(rule.args["value"], 0)
+    count = metrics.named.get(rule.args["field"], {}).get(rule.args["value"], 0)
     return _between(rule, _share(count, metrics.rows_good), *_limits(rule))
 
 
 def _values_present(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __: datetime) -> list[Observation]:
-    there = metrics.counts.get(rule.args["field"], {})
+    there = metrics.named.get(rule.args["field"], {})
     missing = [value for value in rule.args["values"] if not there.get(value)]
     observed = f"missing: {', '.join(missing)}" if missing else "all present"
     return [Observation(rule.id, float(len(missing)), None, 0.0, observed, "none missing")]
@@ -167,10 +169,16 @@ def _distribution_change(
     rule: BatchRule, metrics: BatchMetrics, previous: BatchMetrics | None, _: datetime
 ) -> list[Observation]:
     name = rule.args["field"]
-    now, before = metrics.counts.get(name, {}), previous.counts.get(name, {}) if previous else {}
+    if previous is None:
+        return _between(rule, None, None, rule.args["max"], "no batch before to compare with")
+    if metrics.uncounted.get(name) or previous.uncounted.get(name):
+        return _between(rule, None, None, rule.args["max"], f"nothing to compare: more than {VALUES} values")
+    now, before = metrics.counts.get(name, {}), previous.counts.get(name, {})
     sums = sum(now.values()), sum(before.values())
     if not all(sums):
-        return _between(rule, None, None, rule.args["max"], "no batch before to compare with")
+        return _between(
+            rule, None, None, rule.args["max"], "nothing to compare with: no value in one of the two batches"
+        )
     gaps = (abs(_share(now.get(key, 0), sums[0]) - _share(before.get(key, 0), sums[1])) for key in {*now, *before})
     return _between(rule, sum(gaps, Decimal(0)) / 2, None, rule.args["max"])
 

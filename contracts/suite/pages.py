@@ -9,9 +9,9 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from lxml import html as lxml_html
 
@@ -67,8 +67,8 @@ def write_pages(docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str
     facts = f'<p>{html.escape(batch["id"])} · {html.escape(batch["at"])} · <b class="{verdict}">{verdict}</b></p>'
     target = page_of(docs_dir, feed["id"], batch["id"])
     _write(target, _whole(title, f"{back}{facts}{sections}", up="../"))
-    _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
-    _write(folder / "index.html", _whole(title, _batches(folder), up="../"))
+    entries = _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
+    _write(folder / "index.html", _whole(title, _batches(entries), up="../"))
     feeds = sorted(path.name for path in docs_dir.iterdir() if (path / "index.html").is_file())
     links = "".join(f'<li><a href="{name}/index.html">{html.escape(name)}</a></li>' for name in feeds)
     _write(docs_dir / "index.html", _whole("批次检查 · Batch checks", f"<ul>{links}</ul>", up=""))
@@ -95,15 +95,30 @@ def cleaned(page: str) -> str:
     return inner + "".join(lxml_html.tostring(child, encoding="unicode") for child in body)
 
 
-def _note(folder: Path, entry: Mapping[str, Any]) -> None:
-    with (folder / "batches.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+def _note(folder: Path, entry: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Adds a batch to the list of the newest ones, and gives it. The list is written whole and then renamed."""
+    before = [one for one in _noted(folder / "batches.jsonl") if one["batch"] != entry["batch"]]
+    entries = [*before, entry][-INDEX_ROWS:]
+    _write(folder / "batches.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in entries))
+    return entries
 
 
-def _batches(folder: Path) -> str:
-    lines = (folder / "batches.jsonl").read_text(encoding="utf-8").splitlines()[-INDEX_ROWS:]
+def _noted(path: Path) -> Iterator[Mapping[str, str]]:
+    """The entries of a list; what can't be read in it, such as a line torn by a crash, is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("batch", "at", "verdict")):
+                yield entry
+
+
+def _batches(entries: Sequence[Mapping[str, str]]) -> str:
     rows = []
-    for entry in (json.loads(line) for line in reversed(lines)):
+    for entry in reversed(entries):
         name, verdict = html.escape(entry["batch"]), html.escape(entry["verdict"])
         at = html.escape(entry["at"])
         rows.append(

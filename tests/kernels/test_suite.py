@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -16,14 +17,15 @@ from lxml import html
 
 from contracts.model import BatchRule, FeedContract
 from contracts.page import BatchMetrics
-from contracts.suite import KINDS, facts, from_facts, judge
+from contracts.suite import KINDS, facts, from_facts, judge, pages
 from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
 from contracts.suite.judging import _Judge
 from contracts.suite.observations import OBSERVERS
 from contracts.suite.pages import cleaned
+from hub import log
 from hub.errors import HubError
 from hub.ids import RuleId
-from tests.kernels.making import contract, rule, spec
+from tests.kernels.making import checker, contract, page, rule, spec
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIELDS = [
@@ -47,6 +49,7 @@ def metrics(**more: Any) -> BatchMetrics:
         "minima": {"on": date(2026, 1, 1), "amount": Decimal("-1.00")},
         "maxima": {"on": date(2026, 11, 21), "at": datetime(2026, 11, 22, 10, tzinfo=UTC), "amount": Decimal("99.00")},
         "counts": {"kind": {"a": 60, "b": 20}},
+        "named": {"kind": {"a": 60, "b": 20, "c": 0}},
         "duplicates_identical": 4,
         "duplicates_conflicting": 2,
     }
@@ -114,6 +117,64 @@ def test_the_first_batch_has_nothing_to_be_compared_with() -> None:
     assert verdicts[0].observed == "no batch before to compare with"
 
 
+def test_a_batch_before_without_rows_is_told_as_such() -> None:
+    empty = metrics(rows_in=0, rows_good=0, sums={}, counts={})
+    rules = [batch_rule(kind, CASES[kind][1], kind) for kind in ("row_count_change", "total_change")]
+    rules.append(batch_rule("distribution_change", CASES["distribution_change"][1], "distribution_change"))
+    verdicts = judge(feed(*rules), metrics(), previous=empty, docs_dir=None, batch_id="b", now=NOW)
+    assert [verdict.passed for verdict in verdicts] == [True, True, True]
+    assert [verdict.observed for verdict in verdicts] == [
+        "nothing to compare with: 0 in the batch before",
+        "nothing to compare with: 0 in the batch before",
+        "nothing to compare with: no value in one of the two batches",
+    ]
+
+
+def many(values: list[list[str]], *rules: BatchRule) -> BatchMetrics:
+    """The figures of a batch whose pages hold these values, counted as the way counts them."""
+    made = feed(*rules)
+    judge_rows = checker(made)
+    whole = BatchMetrics()
+    for ordinal, kinds in enumerate(values):
+        columns = {name: [None] * len(kinds) for name in ("amount", "on", "at")}
+        ids = [f"{ordinal}-{number}" for number in range(len(kinds))]
+        whole.merge(judge_rows.check(page({"id": ids, **columns, "kind": kinds}, ordinal=ordinal)).metrics)
+    return whole
+
+
+def test_values_that_rules_name_are_counted_however_many_there_are() -> None:
+    present = batch_rule("values_present", {"field": "kind", "values": ["late", "rare"]}, "present")
+    share = batch_rule("value_share", {"field": "kind", "value": "late", "min": 0.3, "max": 0.4}, "share")
+    first = [f"v{number}" for number in range(999)]
+    pages = [[*first, "rare"], ["late"] * 500, [f"w{number}" for number in range(2_000)] + ["rare"]]
+    figures = many(pages[:2], present, share)
+    assert figures.rows_good == 1_500
+    verdicts = judge(feed(present, share), figures, previous=None, docs_dir=None, batch_id="b", now=NOW)
+    assert [(verdict.rule, verdict.passed, verdict.observed) for verdict in verdicts] == [
+        ("present", True, "all present"),
+        ("share", True, "0.333333"),
+    ]
+    wide = many([pages[2], pages[1]], present)  # the page alone has more values than are counted
+    assert judge(feed(present), wide, previous=None, docs_dir=None, batch_id="b", now=NOW)[0].passed
+    assert from_facts(json.loads(json.dumps(facts(wide)))) == wide
+
+
+def test_distributions_of_more_values_than_are_counted_are_not_compared() -> None:
+    moved = batch_rule("distribution_change", {"field": "kind", "max": 0}, "moved")
+    few = many([["a", "b"]], moved)
+    for spread in (
+        [[f"v{number}" for number in range(1_001)]],
+        [[f"v{number}" for number in range(1_000)], ["late"] * 5],
+    ):
+        many_values = many(spread, moved)
+        for now, before in ((many_values, few), (few, many_values), (many_values, many_values)):
+            (verdict,) = judge(feed(moved), now, previous=before, docs_dir=None, batch_id="b", now=NOW)
+            assert verdict.passed
+            assert verdict.observed == "nothing to compare: more than 1000 values"
+    (verdict,) = judge(feed(moved), many([["a"]], moved), previous=few, docs_dir=None, batch_id="b", now=NOW)
+    assert not verdict.passed
+
+
 def test_an_empty_batch() -> None:
     rules = [batch_rule(kind, pair[0], kind) for kind, pair in CASES.items()]
     verdicts = judge(feed(*rules), BatchMetrics(), previous=BEFORE, docs_dir=None, batch_id="b", now=NOW)
@@ -122,8 +183,6 @@ def test_an_empty_batch() -> None:
 
 
 def test_metrics_go_to_json_and_back() -> None:
-    import json
-
     assert from_facts(json.loads(json.dumps(facts(metrics())))) == metrics()
 
 
@@ -137,11 +196,11 @@ def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
     made = feed(*rules)
     for number in range(2):
         judge(made, figures, previous=None, docs_dir=tmp_path, batch_id=f"batch-{number}", now=NOW)
-    pages = sorted(tmp_path.rglob("*.html"))
-    names = [str(page.relative_to(tmp_path)) for page in pages]
+    found = sorted(tmp_path.rglob("*.html"))
+    names = [str(path.relative_to(tmp_path)) for path in found]
     assert names == ["index.html", *(f"{made.id}/{name}.html" for name in ("batch-0", "batch-1", "index"))]
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
+    for path in found:
+        text = path.read_text(encoding="utf-8")
         tree = html.document_fromstring(text)
         for element in tree.iter():
             if not isinstance(element.tag, str):
@@ -152,7 +211,7 @@ def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
                 assert "//" not in value
             for name in ("href", "src"):
                 target = element.get(name)
-                assert target is None or (page.parent / target).is_file(), target
+                assert target is None or (path.parent / target).is_file(), target
         assert not re.search(r"@import|url\(", text)
     told = html.document_fromstring((tmp_path / made.id / "batch-1.html").read_text(encoding="utf-8")).text_content()
     assert "<script>alert(1)</script>" in told  # shown, not run
@@ -160,6 +219,44 @@ def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
     assert "0.15" in told
     assert "batch-1" in (tmp_path / made.id / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"url\(|@import|//[a-z]", (tmp_path / "docs.css").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "torn", ['{"batch": "b', "[]", '{"batch": 1}', "\x00\x00", '{"batch": "b", "at": 3, "verdict": null}']
+)
+def test_a_torn_line_of_data_docs_stops_no_later_batch(tmp_path: Path, torn: str) -> None:
+    made = feed(batch_rule("row_count", {"min": 1}))
+    judge(made, metrics(), previous=None, docs_dir=tmp_path, batch_id="batch-0", now=NOW)
+    with (tmp_path / made.id / "batches.jsonl").open("a", encoding="utf-8") as file:
+        file.write(torn)
+    for name in ("batch-1", "batch-2"):
+        assert judge(made, metrics(), previous=None, docs_dir=tmp_path, batch_id=name, now=NOW)[0].passed
+    index = (tmp_path / made.id / "index.html").read_text(encoding="utf-8")
+    assert all(f"{name}.html" in index for name in ("batch-0", "batch-1", "batch-2"))
+
+
+def test_the_list_of_batches_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "INDEX_ROWS", 3)
+    for number in range(5):
+        batch = {"id": f"batch-{number}", "at": NOW.isoformat(), "verdict": "passed"}
+        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, {})
+        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, {})  # judged again
+    lines = (tmp_path / "some_feed" / "batches.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["batch"] for line in lines] == ["batch-2", "batch-3", "batch-4"]
+
+
+def test_data_docs_that_cannot_be_written_stop_no_judgement(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "json")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    made = feed(batch_rule("row_count", {"min": 1}))
+    for broken in (
+        mock.patch.object(pages, "write_pages", side_effect=PermissionError("no")),
+        mock.patch.object(_Judge, "_page", side_effect=ValueError("no")),
+    ):
+        with broken:
+            assert judge(made, metrics(), previous=None, docs_dir=tmp_path / "docs", batch_id="b", now=NOW)[0].passed
+    assert judge(made, metrics(), previous=None, docs_dir=tmp_path / "file", batch_id="b", now=NOW)[0].passed
+    assert capfd.readouterr().err.count("data_docs_not_written") == 3
 
 
 def test_cleaning_keeps_text_and_drops_the_rest() -> None:
@@ -179,8 +276,9 @@ def test_failed_is_not_error() -> None:
     assert isinstance(caught.value, HubError)
     assert "no context" in caught.value.sentence()
     # A rule that raised inside Great Expectations was not judged either.
-    with mock.patch.object(_Judge, "_expectation", _on_a_missing_column), pytest.raises(JudgeFailed):
-        judge(rules, metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)
+    with mock.patch.object(_Judge, "_expectation", _on_a_missing_column), pytest.raises(JudgeFailed) as caught:
+        judge(rules, metrics(), previous=None, docs_dir=None, batch_id="b-17", now=NOW)
+    assert caught.value.facts["batch"] == "b-17"
     assert judge(rules, metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)[0].passed
 
 
