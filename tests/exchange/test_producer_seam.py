@@ -131,6 +131,25 @@ def test_the_client_names_a_record_that_no_broker_takes(topic: str, opened: Call
     assert caught.value.facts["index"] == 2
 
 
+def test_a_refused_record_is_named_beyond_what_the_queue_holds(hub_settings: Settings, unique: str) -> None:
+    """The queue is full before the record comes: its number is that within the call, not within what was left."""
+    now = load_settings(producer="confluent")
+    with Cluster(now) as cluster:
+        ensure_own(cluster)
+        cluster.create(f"seam.{unique}", 1, {})
+    producer = open_producer(f"seam.{unique}", now)
+    try:
+        producer.begin()
+        count, place = 240_000, 230_000
+        sent = [b"x"] * count
+        sent[place] = os.urandom(1_200_000)
+        with pytest.raises(RecordsRefused) as caught:
+            producer.send(f"seam.{unique}", [b"k"] * count, sent, [HEADERS] * count)
+        assert caught.value.facts["index"] == place
+    finally:
+        producer.close()
+
+
 def test_a_record_the_broker_refuses_fails_the_transaction(
     now: Settings, topic: str, opened: Callable[[], Producer], unique: str
 ) -> None:
