@@ -238,8 +238,8 @@ class NameWrong(ContractProblem):
     code = "HUB-CON-133"
     en = "{what} {name!r}: {reason}"
     zh = "{what} {name!r} 命名不合规:{reason}"
-    remedy_en = "rename it; the rules of names stand in CONTRIBUTING.md"
-    remedy_zh = "请改名;命名规则见 CONTRIBUTING.md"
+    remedy_en = "rename it; docs/contract-properties.md has the rules of names"
+    remedy_zh = "请改名;命名规则见 docs/contract-properties.md"
 
 
 class ReferenceBroken(ContractProblem):

@@ -40,6 +40,12 @@ rules of this page. ODCS's own sections come first:
 | `team`, `support` | who answers for the feed, whom to call |
 """
 
+_NAMES = """- a contract's id is `<domain>_<plural noun>` in snake_case, at most 60 characters, the stem of its file; the domain is its folder
+- fields, sources, rules and gate rules are snake_case, at most 60 characters, each once in its contract
+- a topic is `hub.<area>.<thing>[.<scope>].v<major>`; a version `<major>.<minor>.<patch>` in quotes
+- a header belongs to one field, and is not ignored besides
+"""
+
 
 def page() -> str:
     """The page's text."""
@@ -52,7 +58,8 @@ def page() -> str:
         }
     ]
     parts.extend(_properties(place) for place in PLACES)
-    parts.append("## Names / 命名\n\n" + "".join(f"- {reason} (`{pattern}`)\n" for pattern, _, reason in SUFFIXES))
+    parts.append("## Names / 命名\n\n" + _NAMES)
+    parts.append("".join(f"- {reason} (`{pattern}`)\n" for pattern, _, reason in SUFFIXES))
     parts.append("- an amount in 元 is called `amount[_<of what>]_cny` and states its unit at the source\n\n")
     parts.extend(_kinds(engine) for engine, _ in ENGINES)
     parts.append(_kinds("hub.forms"))

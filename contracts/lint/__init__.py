@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from contracts.lint import fields, identity, names, promises, properties, rules, secrets, sources
+from contracts.lint import fields, identity, names, promises, properties, rules, secrets, sources, topics
 from contracts.lint.around import Around
 from contracts.view import View
 
@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[View, Around], None], ...] = (
     rules.check,
     rules.gate,
     sources.check,
+    topics.check,
     promises.check,
     secrets.check,
 )
