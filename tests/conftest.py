@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from hub.settings import Settings, load_settings, settings
 from hub.stack import admin_conninfo, down, up
+from hub.stack.client import OWNER
 
 RUN = "HUB_TEST_VAR"
 
@@ -31,9 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if RUN not in os.environ:
         os.environ[RUN] = tempfile.mkdtemp(prefix="hub-tests-")
         config.stash[_mine] = Path(os.environ[RUN])
+        # Every stack of the run ends with this process, even when it is killed and can stop nothing.
+        os.environ[OWNER] = str(os.getpid())
     # A stack that the developer runs, or settings they exported, are none of the tests' business.
     for name in [
-        name for name in os.environ if name.startswith("HUB_") and name not in (RUN, "HUB_SHARED_DATA", "HUB_JAVA")
+        name
+        for name in os.environ
+        if name.startswith("HUB_") and name not in (RUN, OWNER, "HUB_SHARED_DATA", "HUB_JAVA")
     ]:
         del os.environ[name]
 

@@ -67,7 +67,7 @@ class AirflowPart(Part):
 
     def environment(self) -> dict[str, str]:
         """The whole environment of a service."""
-        get, port = self.plan.vault.get, self.plan.ports["airflow"]
+        get, port = self.plan.vault.get, self.plan.ports.get("airflow")
         logs = self.plan.layout.logs / "airflow"
         sections: dict[str, dict[str, object]] = {
             "core": {
@@ -108,6 +108,8 @@ class AirflowPart(Part):
             },
             "usage_data_collection": {"enabled": False},
         }
+        if port is None:  # its database alone
+            del sections["api"]["port"], sections["api"]["base_url"], sections["core"]["execution_api_server_url"]
         named = {f"AIRFLOW__{s}__{k}".upper(): str(v) for s, values in sections.items() for k, v in values.items()}
         no_proxy = ",".join(filter(None, [LOOPBACK, os.environ.get("NO_PROXY") or os.environ.get("no_proxy")]))
         return self.plan.our_env(
@@ -176,6 +178,7 @@ class AirflowService(AirflowPart):
     """A service that is known to be well by the API server's health page."""
 
     key: ClassVar[str] = ""
+    works_with = ("airflow-api",)
 
     def launch(self) -> Launch:
         """Remembers when, so that a heartbeat of an earlier run does not count."""

@@ -29,7 +29,7 @@ def choose(only: Iterable[str] | None = None, without: Iterable[str] = ()) -> fr
     everything = known()
     chosen = set(everything) if only is None else _with_needs(_expand(only))
     dropped = _expand(without)
-    while more := {name for name in chosen - dropped if set(everything[name].needs) & dropped}:
+    while more := {name for name in chosen - dropped if _wants(everything[name]) & dropped}:
         dropped |= more
     return frozenset(chosen - dropped)
 
@@ -60,6 +60,10 @@ def _expand(names: Iterable[str]) -> set[str]:
 
 def _with_needs(names: set[str]) -> set[str]:
     everything, found = known(), set(names)
-    while more := {need for name in found for need in everything[name].needs} - found:
+    while more := {need for name in found for need in _wants(everything[name])} - found:
         found |= more
     return found
+
+
+def _wants(part: type[Part]) -> set[str]:
+    return {*part.needs, *part.works_with}

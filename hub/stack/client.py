@@ -16,21 +16,30 @@ from filelock import FileLock
 
 from hub.settings import ROOT
 from hub.stack import catalogue, postgres, processes, state
-from hub.stack.errors import PartFailed, PartUnknown, StackDown, StackSlow, SupervisorDied
+from hub.stack.errors import OwnerGone, PartFailed, PartUnknown, StackDown, StackSlow, SupervisorDied
 from hub.stack.layout import Layout, write_private
-from hub.stack.state import GOOD, StackState
+from hub.stack.state import GOOD, PartState, StackState
 from hub.stack.stopping import stop_parts
 
 Watcher = Callable[[StackState], None]
+OWNER = "HUB_STACK_OWNER"
+"""Environment variable: id of the process with which a stack that is started here ends, where none is named."""
 
 
 def up(
-    var: Path, parts: Iterable[str] | None = None, *, timeout: float = 300, watch: Watcher | None = None
+    var: Path,
+    parts: Iterable[str] | None = None,
+    *,
+    timeout: float = 300,
+    watch: Watcher | None = None,
+    owner: int | None = None,
 ) -> StackState:
     """Starts the parts (by default all, each with what it needs) and returns when all are ready.
 
     Finds a stack that already runs in `var`, and adds what it lacks. `watch` is called with each state seen. When a part
-    fails, what this call started is stopped again. Raises PartFailed, StackSlow, SupervisorDied, PartUnknown.
+    fails, what this call started is stopped again. With an `owner` (a process id) a stack that this call starts is
+    stopped when that process ends, however it ends.
+    Raises PartFailed, StackSlow, SupervisorDied, PartUnknown, OwnerGone.
     """
     layout = Layout.of(var)
     wanted = catalogue.choose(parts)
@@ -39,8 +48,9 @@ def up(
     with FileLock(layout.up_lock):
         current = state.read(layout)
         if not current.running:
+            keeper = _owner(owner)
             _clear(layout)
-            _launch(layout, wanted)
+            _launch(layout, wanted, keeper)
             fresh = True
         elif lacking := [
             n
@@ -48,7 +58,7 @@ def up(
             if n not in current.parts or state.observe(layout).parts[n].state in ("failed", "down", "stopped")
         ]:
             _request(layout, lacking)
-            _await_taken(layout)
+            _await_taken(layout, timeout)
     try:
         return _wait(layout, wanted, timeout, watch)
     except BaseException:
@@ -105,7 +115,7 @@ def start_part(var: Path, part: str, *, timeout: float = 120) -> StackState:
     if before is not None and before.state == "ready" and processes.alive(before.proc):
         return current
     _request(layout, [part])
-    _await_taken(layout)
+    _await_taken(layout, timeout)
     return _wait(layout, frozenset({part}), timeout, None)
 
 
@@ -118,7 +128,17 @@ def admin_conninfo(var: Path, database: str = "postgres") -> str:
     return postgres.admin_conninfo(layout, current.ports["postgres"], database)
 
 
-def _launch(layout: Layout, wanted: frozenset[str]) -> None:
+def _owner(wanted: int | None) -> processes.Proc | None:
+    named = str(wanted) if wanted is not None else os.environ.get(OWNER)
+    if not named:
+        return None
+    found = processes.identify(int(named)) if named.isdecimal() else None
+    if found is None:
+        raise OwnerGone(pid=named, variable=OWNER)
+    return found
+
+
+def _launch(layout: Layout, wanted: frozenset[str], owner: processes.Proc | None) -> None:
     with layout.log("supervisor").open("ab") as out:
         child = subprocess.Popen(
             [
@@ -129,6 +149,7 @@ def _launch(layout: Layout, wanted: frozenset[str]) -> None:
                 str(layout.var),
                 "--parts",
                 ",".join(sorted(wanted)),
+                *(("--owner", str(owner)) if owner else ()),
             ],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))},
@@ -162,7 +183,7 @@ def _wait(layout: Layout, wanted: frozenset[str], timeout: float, watch: Watcher
             # The cause, not what only waited for it.
             first = min(broken, key=lambda part: part.detail.startswith("needs "))
             raise PartFailed(part=first.name, reason=first.detail, tail="\n".join(first.tail), log=first.log)
-        if len(mine) == len(wanted) and all(part.state in GOOD for part in mine.values()):
+        if len(mine) == len(wanted) and all(_is_good(part) for part in mine.values()):
             return current
         if not current.running:
             path = layout.log("supervisor")
@@ -178,10 +199,16 @@ def _request(layout: Layout, names: Iterable[str]) -> None:
     write_private(layout.requests / f"{time.time_ns()}-{uuid.uuid4().hex}.json", json.dumps({"start": sorted(names)}))
 
 
-def _await_taken(layout: Layout) -> None:
-    while any(layout.requests.glob("*.json")) and state.read(layout).running:
+def _await_taken(layout: Layout, timeout: float) -> None:
+    """The supervisor removes a request once the state says what comes of it."""
+    end = time.monotonic() + timeout
+    while any(layout.requests.glob("*.json")) and state.read(layout).running and time.monotonic() < end:
         time.sleep(0.03)
-    time.sleep(0.05)
+
+
+def _is_good(part: PartState) -> bool:
+    # The supervisor may not have noticed yet that a part has ended.
+    return part.state in GOOD and (part.state != "ready" or part.external or processes.alive(part.proc))
 
 
 def _clear(layout: Layout) -> None:

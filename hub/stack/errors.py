@@ -197,3 +197,13 @@ class PartUnrunnable(HubError):
     zh = "无法运行 {program}:{reason}"
     remedy_en = "check the setting that names it; `hub doctor` shows which programs were found"
     remedy_zh = "请检查相应设置;`hub doctor` 显示已找到的程序"
+
+
+class OwnerGone(HubError):
+    """The process with which the stack should end has ended already."""
+
+    code = "HUB-STK-018"
+    en = "the stack is to end with process {pid}, and there is no such process"
+    zh = "该本地栈应随进程 {pid} 结束,但该进程不存在"
+    remedy_en = "unset {variable}, or name a process that runs"
+    remedy_zh = "请取消设置 {variable},或指定正在运行的进程"

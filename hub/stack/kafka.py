@@ -72,7 +72,7 @@ class Kafka(Part):
     def ready(self) -> bool:
         """Whether the broker takes the hub's password and serves. Raises PasswordRefused."""
         if self.external:
-            return any(ports.answers(one.strip()) for one in (self.address or "").split(","))
+            return ports.answers(self.address or "")
         try:
             return bool(kafka_wire.brokers(self.login()))
         except kafka_wire.WireRefused:

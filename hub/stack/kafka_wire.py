@@ -33,7 +33,7 @@ class WireRefused(WireError):
 class Login:
     """How to enter a cluster."""
 
-    address: str
+    address: str  # host:port, or several with commas between them
     username: str | None
     password: str | None
     mechanism: str = "SCRAM-SHA-512"
@@ -44,19 +44,34 @@ class Login:
 
 
 def brokers(login: Login, timeout: float = 3.0) -> list[str]:
-    """`host:port` of the brokers that are up (not fenced). Raises WireError, WireRefused."""
+    """`host:port` of the brokers that are up (not fenced), as the first one says that answers.
+
+    Raises WireError, WireRefused.
+    """
+    failed: list[WireError] = []
+    for address in login.address.split(","):
+        try:
+            return _ask_one(login, address.strip(), timeout)
+        except WireRefused:
+            raise  # users and passwords are the cluster's
+        except WireError as error:
+            failed.append(error)
+    raise WireError("; ".join(map(str, failed)) if len(failed) > 1 else str(failed[0])) from failed[-1]
+
+
+def _ask_one(login: Login, address: str, timeout: float) -> list[str]:
     try:
-        with _Connection(login, timeout) as connection:
+        with _Connection(login, address, timeout) as connection:
             if login.username is not None:
                 connection.authenticate(login)
             return connection.metadata()
-    except (OSError, struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
-        raise WireError(f"{type(error).__name__}: {error}") from error
+    except (OSError, struct.error, IndexError, UnicodeDecodeError, ValueError, OverflowError) as error:
+        raise WireError(f"{address}: {type(error).__name__}: {error}") from error
 
 
 class _Connection:
-    def __init__(self, login: Login, timeout: float) -> None:
-        host, _, port = login.address.split(",")[0].strip().rpartition(":")
+    def __init__(self, login: Login, address: str, timeout: float) -> None:
+        host, _, port = address.rpartition(":")
         self._socket: socket.socket = socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
         if login.tls:
             context = ssl.create_default_context(cafile=str(login.cafile) if login.cafile else None)

@@ -65,6 +65,9 @@ class Part(ABC):
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
     needs: ClassVar[tuple[str, ...]] = ()
+    """Parts that must be ready before it starts."""
+    works_with: ClassVar[tuple[str, ...]] = ()
+    """Parts that it can't do without once it runs: started along with it, not waited for."""
     port_names: ClassVar[tuple[str, ...]] = ()
     oneshot: ClassVar[bool] = False
     """A step that ends by itself; ready when it ended well."""

@@ -37,13 +37,17 @@ def choose(names: Iterable[str], previous: Mapping[str, int]) -> dict[str, int]:
     return chosen
 
 
-def answers(address: str, timeout: float = 1.0) -> bool:
-    """Whether something accepts a TCP connection at `host:port`."""
+def answers(addresses: str, timeout: float = 1.0) -> bool:
+    """Whether something accepts a TCP connection at `host:port`, or at any of several with commas between them."""
+    return any(_answers(address.strip(), timeout) for address in addresses.split(","))
+
+
+def _answers(address: str, timeout: float) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=timeout):
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout):
             return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return False
 
 

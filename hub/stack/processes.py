@@ -32,6 +32,15 @@ class Proc:
     pid: int
     born: float
 
+    def __str__(self) -> str:
+        return f"{self.pid}:{self.born!r}"
+
+    @classmethod
+    def parse(cls, text: str) -> Proc:
+        """A process from its text. Raises ValueError."""
+        pid, _, born = text.partition(":")
+        return cls(int(pid), float(born))
+
 
 @dataclass(frozen=True)
 class Launch:

@@ -16,7 +16,6 @@ State = Literal["waiting", "preparing", "starting", "ready", "done", "skipped", 
 """`done`: a step that ended well. `down`: it was ready and ended. `silent`: it runs but its port does not answer."""
 
 GOOD: frozenset[State] = frozenset({"ready", "done", "skipped"})
-SETTLED: frozenset[State] = GOOD | {"failed", "down", "stopped"}
 
 
 @dataclass

@@ -39,8 +39,9 @@ _log = log.get("stack.supervisor")
 class Supervisor:
     """The parts of one run directory and their processes."""
 
-    def __init__(self, layout: Layout, wanted: frozenset[str]) -> None:
+    def __init__(self, layout: Layout, wanted: frozenset[str], owner: processes.Proc | None = None) -> None:
         self.layout = layout
+        self.owner = owner
         before = state.read(layout)
         self.now = StackState(str(layout.var), uuid.uuid4().hex, processes.identify(os.getpid()), before.ports)
         self.parts: dict[str, Part] = {}
@@ -75,8 +76,12 @@ class Supervisor:
                 self._bring_up(name)
 
     def run(self) -> None:
-        """Watches until told to stop, then stops everything."""
+        """Watches until told to stop, or until the process that wanted the stack is gone, then stops everything."""
         while not self.stopping.is_set():
+            if self.owner is not None and not processes.alive(self.owner):
+                _log.warning("its owner is gone, everything is stopped", owner=self.owner.pid)
+                self.stopping.set()
+                break
             self._watch()
             self._serve_requests()
             self.stopping.wait(TICK)
@@ -234,17 +239,25 @@ class Supervisor:
 
     def _serve_requests(self) -> None:
         for path in sorted(self.layout.requests.glob("*.json")):
-            request: dict[str, Any] = {}
-            with suppress(OSError, ValueError):
-                request = json.loads(path.read_text(encoding="utf-8"))
-            path.unlink(missing_ok=True)
-            wanted = frozenset(name for name in request.get("start", []) if name in catalogue.known())
-            self.add(wanted)
-            for name in wanted & set(self.parts):
-                self._watch()
-                if self.now.parts[name].state in ("failed", "down", "stopped"):
-                    self._set(name, state="waiting")
-                    self._bring_up(name)
+            names: list[str] = []
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))["start"]]
+            try:
+                self._grant(frozenset(names) & set(catalogue.known()))
+            finally:
+                # Last: whoever asked takes the state for its answer as soon as the request is gone.
+                path.unlink(missing_ok=True)
+
+    def _grant(self, wanted: frozenset[str]) -> None:
+        """Starts the parts of a request that don't run."""
+        self.add(wanted)
+        self._watch()
+        again = [name for name in wanted if self.now.parts[name].state in ("failed", "down", "stopped")]
+        # All first: one that needs another must not see it as still down.
+        for name in again:
+            self._set(name, state="waiting")
+        for name in again:
+            self._bring_up(name)
 
     def _publish(self, part: Part) -> None:
         """Adds the part's settings to `hub.env`."""
@@ -301,6 +314,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hub.stack.supervisor")
     parser.add_argument("--var", type=Path, required=True)
     parser.add_argument("--parts", required=True)
+    parser.add_argument("--owner", type=processes.Proc.parse, help="pid:birth of the process with which all ends")
     given = parser.parse_args(arguments)
     log.configure("info", "json")
     layout = Layout.of(given.var)
@@ -314,7 +328,7 @@ def main(arguments: list[str] | None = None) -> int:
     layout.env_file.unlink(missing_ok=True)
     for left in layout.requests.glob("*"):
         left.unlink(missing_ok=True)
-    supervisor = Supervisor(layout, frozenset(given.parts.split(",")))
+    supervisor = Supervisor(layout, frozenset(given.parts.split(",")), given.owner)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stopping.set())
     supervisor.run()

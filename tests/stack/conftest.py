@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from hub import stack
+from hub.stack.client import OWNER
 
 PARTS = ("postgres", "kafka")
 
@@ -20,8 +21,9 @@ PARTS = ("postgres", "kafka")
 @pytest.fixture(autouse=True)
 def no_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever runs the tests must not reach the stacks under test."""
+    kept = (OWNER, "HUB_CACHE", "HUB_JAVA", "HUB_KAFKA_HOME", "HUB_POSTGRES_HOME")
     for name in list(os.environ):
-        if name.startswith("HUB_") and name not in ("HUB_CACHE", "HUB_JAVA", "HUB_KAFKA_HOME", "HUB_POSTGRES_HOME"):
+        if name.startswith("HUB_") and name not in kept:
             monkeypatch.delenv(name)
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.stack import catalogue, jars, java, kafka_config, ports, postgres_home, state
+from hub.stack.airflow import AirflowPart
 from hub.stack.errors import (
     JarDiffers,
     JarsUnreachable,
@@ -85,6 +86,24 @@ def test_what_needs_what() -> None:
     assert catalogue.choose(None, ["postgres"]) == {"kafka"}
     with pytest.raises(PartUnknown):
         catalogue.choose(["postgresql"])
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.known()))
+def test_any_part_can_be_asked_for_alone(tmp_path: Path, name: str) -> None:
+    """What is started with it has every port that its configuration names."""
+    chosen = catalogue.choose([name])
+    parts = catalogue.build(Layout.of(tmp_path), "id", chosen, {})
+    assert {need for part in chosen for need in catalogue.known()[part].needs} <= chosen
+    if isinstance(parts[name], AirflowPart):
+        (tmp_path / "secrets").mkdir(mode=0o700)
+        assert ("AIRFLOW__API__PORT" in parts[name].environment()) == (name != "airflow-db")
+
+
+def test_airflows_services_go_with_its_api_server() -> None:
+    assert "airflow-api" in catalogue.choose(["airflow-scheduler"])
+    left = catalogue.choose(None, ["airflow-api"])
+    assert not left & {"airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
+    assert "airflow-db" in left
 
 
 def test_the_lock_names_every_jar_by_hash_and_no_address() -> None:

@@ -8,7 +8,10 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -16,8 +19,8 @@ import pytest
 
 from hub import stack
 from hub.settings import load_settings
-from hub.stack import kafka_wire, processes
-from hub.stack.errors import PartFailed, StackDown
+from hub.stack import client, kafka_wire, processes
+from hub.stack.errors import OwnerGone, PartFailed, StackDown
 from hub.stack.layout import Layout
 from hub.stack.postgres import plain_url
 from tests.stack.conftest import PARTS, listening
@@ -115,6 +118,14 @@ def test_broker_takes_the_right_password_alone(running: Path) -> None:
         kafka_wire.brokers(login(running, username=None))
 
 
+def test_brokers_are_asked_one_after_another(running: Path) -> None:
+    known = load_settings(var=running).kafka_bootstrap
+    for address in (f"127.0.0.1:1,{known}", f"nonsense, {known}", f"{known},127.0.0.1:1"):
+        assert kafka_wire.brokers(login(running, address=address)) == [known]
+    with pytest.raises(kafka_wire.WireRefused):
+        kafka_wire.brokers(login(running, address=f"127.0.0.1:1,{known}", password="wrong"))
+
+
 def test_the_authorizer_is_on(running: Path) -> None:
     """A user with a password and no grant is told of no topic, and may make none."""
     from kafka import KafkaAdminClient
@@ -175,6 +186,7 @@ def test_a_killed_part_is_reported_and_starts_again_on_its_data(running: Path) -
     url = plain_url(load_settings(var=running).url())
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("create table if not exists stack_kept as select 42 as n")
+    _make_topic(running, "stack.kept")
     before = stack.status(running)
     children = all_processes(running)["postgres"]
     assert len(children) > 3
@@ -189,12 +201,25 @@ def test_a_killed_part_is_reported_and_starts_again_on_its_data(running: Path) -
     assert not any(process.is_running() for process in children)
     with psycopg.connect(url) as connection:
         assert connection.execute("select n from stack_kept").fetchone() == (42,)
-    assert "stack.secret" in _topics(running) or kafka_wire.brokers(login(running))
+    assert "stack.kept" in _topics(running)
     assert stack.start_part(running, "postgres").pid("postgres") == after.parts["postgres"].pid
     assert stack.status(running).ready
 
 
+def _make_topic(var: Path, name: str) -> None:
+    from kafka.admin import NewTopic
+
+    with _admin(var) as admin:
+        admin.create_topics([NewTopic(name, 1, 1)])
+
+
 def _topics(var: Path) -> list[str]:
+    with _admin(var) as admin:
+        return list(admin.list_topics())
+
+
+@contextmanager
+def _admin(var: Path) -> Iterator[Any]:
     from kafka import KafkaAdminClient
 
     now = load_settings(var=var)
@@ -207,7 +232,7 @@ def _topics(var: Path) -> list[str]:
         sasl_plain_password=now.kafka_password.get_secret_value(),
     )
     try:
-        return list(admin.list_topics())
+        yield admin
     finally:
         admin.close()
 
@@ -249,6 +274,29 @@ def test_up_after_the_supervisor_was_killed_replaces_what_it_left(var: Path) -> 
     second = stack.up(var, ["postgres"])
     assert second.ready and second.supervisor != first.supervisor
     assert second.pid("postgres") != first.pid("postgres")
+
+
+@pytest.mark.crash
+def test_a_stack_goes_with_the_process_that_it_was_started_for(var: Path) -> None:
+    code = "import sys, time, os; from pathlib import Path; from hub import stack\n"
+    code += "stack.up(Path(sys.argv[1]), ['postgres'], owner=os.getpid()); print('up', flush=True); time.sleep(300)"
+    owner = subprocess.Popen([sys.executable, "-c", code, str(var)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout and owner.stdout.readline() == "up\n"
+    state = stack.status(var)
+    assert state.ready and state.supervisor
+    owner.kill()
+    owner.wait()
+    assert processes.wait_gone(state.supervisor, 30)
+    assert not any(all_processes(var).values()) and stack.status(var).parts["postgres"].state == "stopped"
+
+
+def test_a_stack_for_a_process_that_is_gone_is_not_started(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setenv(client.OWNER, str(gone.pid))
+    with pytest.raises(OwnerGone):
+        stack.up(var, ["postgres"])
+    assert not stack.status(var).parts
 
 
 def test_a_recycled_process_id_is_never_killed(var: Path) -> None:

@@ -6,12 +6,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.stack import ports, state
 from hub.stack.kafka_wire import Login, Scram, WireError, brokers
+from hub.stack.layout import Layout
 
 
 def test_scram_follows_the_example_of_rfc_7677() -> None:
@@ -64,3 +67,21 @@ def test_nobody_there() -> None:
         brokers(Login("127.0.0.1:1", "hub", "password"))
     with pytest.raises(WireError):
         brokers(Login("nonsense", "hub", "password"))
+
+
+def test_any_broker_of_a_list_that_answers_will_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ports.answers(f"127.0.0.1:1, 127.0.0.1:{port}")
+        assert ports.answers(f"127.0.0.1:{port},127.0.0.1:1")
+    assert not ports.answers("127.0.0.1:1,127.0.0.1:2,nonsense")
+
+
+def test_the_state_of_several_brokers_is_that_of_any(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:1,127.0.0.1:{server.getsockname()[1]}"
+        part = state.PartState("kafka", state="ready", address=address, external=True)
+        layout = Layout.of(tmp_path)
+        state.write(layout, state.StackState(str(tmp_path), parts={"kafka": part}))
+        assert state.observe(layout).parts["kafka"].state == "ready"
+    assert state.observe(layout).parts["kafka"].state == "silent"
