@@ -5,8 +5,10 @@ A reader gets topics by name and consumer groups by a prefix of its own, nothing
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import (
@@ -23,21 +25,50 @@ from kafka.admin import (
 )
 
 from exchange.cluster import Cluster
-from exchange.errors import BrokerFailed, KafkaRequestRefused
+from exchange.errors import BrokerFailed, KafkaRequestRefused, ReaderNameInvalid
+from hub.settings import Settings
 
 ROUNDS = 8_192
 """PBKDF2 rounds of a SCRAM verifier."""
 
 VISIBLE_SECONDS = 10.0
 
+_LITERAL = ACLResourcePatternType.LITERAL
+_EVERYTHING = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
 
-def grant_reader(cluster: Cluster, user: str, password: str, topics: Iterable[str], group_prefix: str) -> None:
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
+_OWN = {"hub", "broker", "controller", "admin", "anonymous"}
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """That a user may read a topic, and the groups in which it may."""
+
+    user: str
+    topic: str
+    groups: tuple[str, ...]
+    password: bool  # whether the user can log in at all
+
+
+def check_name(user: str, now: Settings) -> None:
+    """Whether a reader may be called so. Raises ReaderNameInvalid.
+
+    No dot: groups start with the name and a dot, so that no reader's name is the start of another one's groups.
+    """
+    if user in _OWN or user == now.kafka_username or not _NAME.fullmatch(user):
+        raise ReaderNameInvalid(user=user)
+
+
+def grant_reader(cluster: Cluster, user: str, password: str | None, topics: Iterable[str], group_prefix: str) -> None:
     """Makes the user (or sets its password) and lets it read the topics in groups that start with `group_prefix`.
 
-    Returns when the brokers know both. Raises KafkaRequestRefused, BrokerFailed, BrokerUnreachable.
+    None leaves the password of a known user as it is. Returns when the brokers know both. Raises KafkaRequestRefused,
+    BrokerFailed, BrokerUnreachable.
     """
-    credential = UserScramCredentialUpsertion(user, cluster.settings.kafka_sasl_mechanism, password, iterations=ROUNDS)
-    _alter_user(cluster, user, credential)
+    if password is not None:
+        mechanism = cluster.settings.kafka_sasl_mechanism
+        _alter_user(cluster, user, UserScramCredentialUpsertion(user, mechanism, password, iterations=ROUNDS))
     wanted = [acl for name in topics for acl in _topic_acls(user, name)]
     wanted.append(_acl(user, ACLOperation.READ, ResourceType.GROUP, group_prefix, ACLResourcePatternType.PREFIXED))
     with cluster.asked(f"grant {user} its topics") as admin:
@@ -47,15 +78,48 @@ def grant_reader(cluster: Cluster, user: str, password: str, topics: Iterable[st
     _await_visible(cluster, user, wanted)
 
 
+def revoke_topics(cluster: Cluster, user: str, topics: Iterable[str]) -> None:
+    """Takes the right to read these topics away; the user, its password and its other topics stay."""
+    with cluster.asked(f"revoke the rights of {user}") as admin:
+        admin.delete_acls([_about(user, ResourcePatternFilter(ResourceType.TOPIC, name, _LITERAL)) for name in topics])
+
+
 def revoke_reader(cluster: Cluster, user: str) -> None:
     """Takes all rights and the password of a user away; a user that is not there is no error."""
-    everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    mine = ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, everything)
     with cluster.asked(f"revoke the rights of {user}") as admin:
-        admin.delete_acls([mine])
-        known = admin.describe_user_scram_credentials([user])
-    if known.get(user, {}).get("credential_infos"):
+        admin.delete_acls([_about(user, _EVERYTHING)])
+    if has_password(cluster, user):
         _alter_user(cluster, user, UserScramCredentialDeletion(user, cluster.settings.kafka_sasl_mechanism))
+
+
+def has_password(cluster: Cluster, user: str) -> bool:
+    """Whether the brokers know the user."""
+    with cluster.asked(f"tell the user {user}") as admin:
+        return bool(admin.describe_user_scram_credentials([user]).get(user, {}).get("credential_infos"))
+
+
+def readers(cluster: Cluster, topic: str | None = None) -> list[Right]:
+    """Who may read which topic, by topic and user; the hub's own users, who may do anything, are not among them."""
+    with cluster.asked("tell who may read") as admin:
+        found = list(admin.describe_acls(_about(None, _EVERYTHING))[0])
+        # Asked for the users that have rights: the brokers know others, of whom nothing is to be told.
+        users = sorted({acl.principal.removeprefix("User:") for acl in found})
+        known = admin.describe_user_scram_credentials(users) if users else {}
+    groups: dict[str, list[str]] = {}
+    reads: list[tuple[str, str]] = []
+    for acl in found:
+        user, resource = acl.principal.removeprefix("User:"), acl.resource_pattern
+        starts = "*" if resource.pattern_type == ACLResourcePatternType.PREFIXED else ""
+        if acl.operation not in (ACLOperation.READ, ACLOperation.ALL):
+            continue
+        if resource.resource_type == ResourceType.GROUP:
+            groups.setdefault(user, []).append(resource.resource_name + starts)
+        elif resource.resource_type == ResourceType.TOPIC and topic in (None, resource.resource_name):
+            reads.append((resource.resource_name + starts, user))
+    return [
+        Right(user, name, tuple(sorted(groups.get(user, ()))), bool(known.get(user, {}).get("credential_infos")))
+        for name, user in sorted(reads)
+    ]
 
 
 def rights(cluster: Cluster, user: str) -> list[dict[str, str]]:
@@ -90,18 +154,19 @@ def _acl(user: str, operation: Any, kind: Any, name: str, pattern: Any) -> Any:
 
 
 def _acls(cluster: Cluster, user: str) -> list[Any]:
-    everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    mine = ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, everything)
     with cluster.asked(f"tell the rights of {user}") as admin:
-        return list(admin.describe_acls(mine)[0])
+        return list(admin.describe_acls(_about(user, _EVERYTHING))[0])
+
+
+def _about(user: str | None, what: Any) -> Any:
+    who = None if user is None else f"User:{user}"
+    return ACLFilter(who, None, ACLOperation.ANY, ACLPermissionType.ANY, what)
 
 
 def _await_visible(cluster: Cluster, user: str, wanted: list[Any]) -> None:
     until = time.monotonic() + VISIBLE_SECONDS
     while time.monotonic() < until:
-        with cluster.asked(f"tell the user {user}") as admin:
-            known = admin.describe_user_scram_credentials([user]).get(user, {}).get("credential_infos")
-        if known and set(wanted) <= set(_acls(cluster, user)):
+        if has_password(cluster, user) and set(wanted) <= set(_acls(cluster, user)):
             return
         time.sleep(0.05)
     raise BrokerFailed(action=f"take over the rights of {user}", reason=f"not visible after {VISIBLE_SECONDS:.0f} s")

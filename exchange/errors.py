@@ -1,7 +1,7 @@
 """Errors of the exchange: brokers, topics, the relay and its position, events.
 
 HubError
-├── KafkaLoginRefused, KafkaForbidden, KafkaRequestRefused
+├── KafkaLoginRefused, KafkaForbidden, KafkaRequestRefused, ReaderNameInvalid, ReaderUnknown
 ├── TopicMissing, TopicRecreated, TopicDiffers, TopicUnknown
 ├── ClusterRebuilt, PositionExpired, PositionBehind, DatabaseRestored, OutboxGap, ChangeSetWrong
 ├── LaneUnknown, RebaseTargetUnknown
@@ -43,6 +43,26 @@ class KafkaRequestRefused(HubError):
     zh = "Kafka 代理拒绝执行 {action}:{reason}"
     remedy_en = "correct what the reason names, then run again"
     remedy_zh = "请按原因更正后重试"
+
+
+class ReaderNameInvalid(HubError):
+    """A reader of topics can't be called so."""
+
+    code = "HUB-EXC-004"
+    en = "{user} can't be the name of a reader: it is the hub's own, or not of 2 to 63 characters a-z, 0-9 and -"
+    zh = "{user} 不能用作读取用户名:它是系统自用名,或不是 2 至 63 个 a-z、0-9、- 字符"
+    remedy_en = "choose a name such as audit-office"
+    remedy_zh = "请另取名称,例如 audit-office"
+
+
+class ReaderUnknown(HubError):
+    """No such user may read a topic, and none has a password."""
+
+    code = "HUB-EXC-005"
+    en = "the brokers know no reader {user}"
+    zh = "Kafka 中没有读取用户 {user}"
+    remedy_en = "`hub topic readers` shows who may read which topic"
+    remedy_zh = "`hub topic readers` 列出各主题的读取用户"
 
 
 class TopicMissing(HubError):

@@ -1,24 +1,32 @@
-"""Topics as the hub made them: list, describe, tail."""
+"""Topics as the hub made them, and who may read them: list, describe, tail, readers, grant, revoke."""
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from contracts import catalogue
-from exchange import consume, topics
+from exchange import access, consume, topics
 from exchange.cluster import Cluster, TopicFound
 from exchange.envelope import Event
-from exchange.errors import TopicUnknown
+from exchange.errors import ReaderUnknown, TopicUnknown
 from hub.errors import HubError
 from hub.output import AsJson, console, emit_json, emit_rows
-from warehouse.engine import connection
+from hub.settings import settings
+from warehouse import acts
+from warehouse.engine import connection, transaction
 
-app = typer.Typer(no_args_is_help=True, help="Topics: list, describe, tail.")
+app = typer.Typer(no_args_is_help=True, help="Topics: list, describe, tail, readers, grant, revoke.")
 
 Topic = Annotated[str, typer.Argument(help="The topic's name.")]
+User = Annotated[str, typer.Argument(help="The reader's Kafka user, such as audit-office.")]
+Operator = Annotated[str, typer.Option(help="Name of the person who decides.")]
+Reason = Annotated[str, typer.Option(help="Why.")]
 
 
 @app.command("list")
@@ -81,6 +89,89 @@ def tail(
             emit_json(_shown(event, data=data))
         else:
             _print(event, data=data)
+
+
+@app.command()
+def readers(
+    topic: Annotated[str | None, typer.Argument(help="Only this topic's readers.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows who may read which topic, in which consumer groups, as the brokers have it."""
+    with Cluster() as cluster:
+        rows = [asdict(one) for one in access.readers(cluster, topic)]
+    emit_rows(rows, [(name, name) for name in ("topic", "user", "groups", "password")], as_json=as_json)
+
+
+@app.command()
+def grant(
+    user: User,
+    topics_: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="Topics it may read.")],
+    *,
+    operator: Operator = "",
+    reason: Reason = "",
+    password_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Its password is the first line of this file."),
+    ] = None,
+    new_password: Annotated[bool, typer.Option("--new-password", help="Make a known reader's password anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Lets a reader read topics, in consumer groups named USER.*; a new reader's password is made and shown this once."""
+    by = acts.named("grant", operator, reason)
+    access.check_name(user, settings())
+    with transaction() as conn, Cluster() as cluster:
+        known = {row.name for row in topics.noted(conn)} | set(topics.OWN)
+        for name in topics_:
+            if name not in known:
+                raise TopicUnknown(topic=name)
+        made = None
+        if password_file is not None:
+            password: str | None = (password_file.read_text(encoding="utf-8").splitlines() or [""])[0]
+            if not password:
+                raise typer.BadParameter("the file is empty", param_hint="--password-file")
+        elif new_password or not access.has_password(cluster, user):
+            password = made = secrets.token_urlsafe(24)
+        else:
+            password = None
+        facts = {"topics": topics_, "groups": f"{user}.", "password": password is not None}
+        acts.note(conn, "grant", user, by, facts)
+        access.grant_reader(cluster, user, password, topics_, f"{user}.")
+    if as_json:
+        emit_json({"user": user, "topics": topics_, "groups": f"{user}.*", "password": made})
+        return
+    out = console()
+    out.print(f"{escape(user)} reads {escape(', '.join(topics_))} in groups that start with {escape(user)}.")
+    if made is not None:
+        out.print(f"[bold]password[/] {escape(made)}  [dim](shown this once)[/]", soft_wrap=True)
+
+
+@app.command()
+def revoke(
+    user: User,
+    topics_: Annotated[
+        list[str] | None, typer.Argument(metavar="[TOPIC...]", help="Only these; none: all, and the password.")
+    ] = None,
+    *,
+    operator: Operator = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Takes a reader's right to topics away, or all its rights and its password."""
+    by = acts.named("revoke", operator, reason)
+    access.check_name(user, settings())
+    with transaction() as conn, Cluster() as cluster:
+        if not access.has_password(cluster, user) and not access.rights(cluster, user):
+            raise ReaderUnknown(user=user)
+        acts.note(conn, "revoke", user, by, {"topics": topics_ or "all"})
+        if topics_:
+            access.revoke_topics(cluster, user, topics_)
+        else:
+            access.revoke_reader(cluster, user)
+        left = [asdict(one) for one in access.readers(cluster) if one.user == user]
+    if as_json:
+        emit_json({"user": user, "left": left})
+    else:
+        console().print(f"{escape(user)} may read {escape(', '.join(one['topic'] for one in left) or 'nothing')} now")
 
 
 def _row(cluster: Cluster, row: topics.TopicNoted, found: TopicFound | None) -> dict[str, Any]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from exchange import access
 from exchange.cluster import Cluster
+from exchange.commands import topic
 from exchange.consume import open_reader
-from exchange.errors import KafkaForbidden, KafkaLoginRefused, TopicUnknown
+from exchange.errors import KafkaForbidden, KafkaLoginRefused, ReaderNameInvalid, ReaderUnknown, TopicUnknown
 from exchange.producer import open_producer
+from exchange.topics import DEAD_LETTERS_TOPIC
 from hub.errors import HubError
 from hub.settings import Settings, load_settings
 from hub.stack import jars, java
 from tests.exchange.conftest import Bench
+from tests.exchange.test_commands import ran
+from warehouse.errors import OperatorMissing
 
 pytestmark = pytest.mark.stack
 
@@ -91,6 +97,57 @@ def test_a_granted_user_reads_its_topics_and_nothing_else(bench: Bench, unique: 
         ids(reader, bench.topic, group + "a")
     assert access.rights(bench.cluster, user) == []
     access.revoke_reader(bench.cluster, user)
+
+
+def test_an_operator_grants_and_revokes(bench: Bench, unique: str, tmp_path: Path) -> None:
+    bench.load(["K1", "K2"])
+    bench.relay()
+    user, by = f"office-{unique}", ["--operator", "demo-operator", "--reason", "agreed", "--json"]
+    first = json.loads(ran(topic.app, "grant", user, bench.topic, *by))
+    assert (first["user"], first["topics"], first["groups"]) == (user, [bench.topic], f"{user}.*")
+    reader = load_settings(kafka_username=user, kafka_password=first["password"])
+    assert len(ids(reader, bench.topic, f"{user}.a")) == 2
+    # A further topic leaves the password as it is; a file or --new-password changes it.
+    assert json.loads(ran(topic.app, "grant", user, DEAD_LETTERS_TOPIC, *by))["password"] is None
+    assert len(ids(reader, bench.topic, f"{user}.a")) == 2
+    mine = [row for row in json.loads(ran(topic.app, "readers", "--json")) if row["user"] == user]
+    assert sorted(row["topic"] for row in mine) == sorted([bench.topic, DEAD_LETTERS_TOPIC])
+    assert all(row["groups"] == [f"{user}.*"] and row["password"] for row in mine)
+    assert [row["user"] for row in json.loads(ran(topic.app, "readers", bench.topic, "--json"))] == [user]
+    assert user in ran(topic.app, "readers", bench.topic)
+    (tmp_path / "word").write_text("a word of its own\n")
+    words = ["--password-file", str(tmp_path / "word")]
+    assert json.loads(ran(topic.app, "grant", user, bench.topic, *words, *by))["password"] is None
+    reader = load_settings(kafka_username=user, kafka_password="a word of its own")
+    assert len(ids(reader, bench.topic, f"{user}.a")) == 2
+    left = json.loads(ran(topic.app, "revoke", user, DEAD_LETTERS_TOPIC, *by))["left"]
+    assert [row["topic"] for row in left] == [bench.topic]
+    assert len(ids(reader, bench.topic, f"{user}.a")) == 2
+    assert json.loads(ran(topic.app, "revoke", user, *by))["left"] == []
+    with pytest.raises((KafkaLoginRefused, KafkaForbidden)):
+        ids(reader, bench.topic, f"{user}.a")
+    noted = bench.sql("select action, object, operator, facts::text as facts from hub.act order by act_no")
+    assert [(row.action, row.object) for row in noted] == [("grant", user)] * 3 + [("revoke", user)] * 2
+    assert not any(first["password"] in row.facts or "a word" in row.facts for row in noted)
+
+
+def test_a_grant_needs_a_person_a_reader_s_name_and_a_topic_of_the_hub(bench: Bench, unique: str) -> None:
+    by = ["--operator", "demo-operator", "--reason", "agreed"]
+    for words, kind in (
+        (["grant", f"office-{unique}", bench.topic], OperatorMissing),
+        (["revoke", f"office-{unique}"], OperatorMissing),
+        (["grant", f"office-{unique}", "no.such.topic", *by], TopicUnknown),
+        (["revoke", f"office-{unique}", *by], ReaderUnknown),
+        # The hub's own users keep their passwords, and nobody's groups are the start of another one's.
+        (["grant", "hub", bench.topic, *by], ReaderNameInvalid),
+        (["grant", "broker", bench.topic, *by], ReaderNameInvalid),
+        (["revoke", "controller", *by], ReaderNameInvalid),
+        (["grant", "office.a", bench.topic, *by], ReaderNameInvalid),
+        (["grant", "*", bench.topic, *by], ReaderNameInvalid),
+    ):
+        assert isinstance(CliRunner().invoke(topic.app, words).exception, kind), words
+    assert bench.sql("select * from hub.act") == []
+    assert not access.has_password(bench.cluster, f"office-{unique}")
 
 
 def test_a_new_password_replaces_the_old_one(bench: Bench, unique: str) -> None:
