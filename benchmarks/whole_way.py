@@ -63,7 +63,7 @@ class Run:
         (self.var / "drop").mkdir()
         (self.var / "places.toml").write_text(f'[places.finance_bureau_drop]\nroot = "{self.var / "drop"}"\n')
         (self.var / "places.toml").chmod(0o600)
-        up(self.var, {"postgres", "kafka", "warehouse", "relay"})
+        up(self.var, {"postgres", "kafka", "warehouse", "relay"}, owner=os.getpid())
         self.settings = load_settings(var=self.var)
         self.engine = sa.create_engine(self.settings.url())
 

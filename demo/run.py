@@ -90,7 +90,7 @@ class Demo:
         self.show.say("starting PostgreSQL, Kafka, Airflow and the relay; beside them four agency systems")
         self.agencies.start()
         threading.Thread(target=_import_the_rest, daemon=True).start()
-        self.stack = up(self.var, watch=self._watch_parts)
+        self.stack = up(self.var, watch=self._watch_parts, owner=None if self.request.keep else os.getpid())
         # The stack wrote where its parts answer; what was read of the settings before is out of date.
         settings.cache_clear()
         while not self.agencies.ready():
