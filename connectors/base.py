@@ -56,6 +56,7 @@ class Delivery(ABC):
     size: int | None = None  # bytes as they came
     cursor_after: dict[str, Any] | None = None  # to be saved with the rows; None: leave the cursor
     appearance: str | None = None  # of a file: see `appearance`; set with `sha256`
+    one_frame: bool = False  # every page has the unit and the columns of the first; set by the time that one is there
     facts: dict[str, Any] = field(default_factory=dict)  # sender, manifest, ETag …: for the landing manifest
 
     @abstractmethod

@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connectors import base, options
 from connectors.base import Delivery, Window
-from connectors.cursors import greatest, overlap_of, start_of
+from connectors.cursors import Watermark, greatest, overlap_of, start_of
 from connectors.errors import CursorHasNulls, CursorUnusable, KeyTied, OptionsInvalid, TableMissing
 from connectors.names import expected
 from connectors.places import Place
@@ -153,13 +153,16 @@ class _Pull(Delivery):
     """One pull of a table."""
 
     def __init__(self, connector: Connector, window: Window) -> None:
-        super().__init__(name=connector.options.table, source=connector.source)
+        super().__init__(name=connector.options.table, source=connector.source, one_frame=True)
         self._connector, self._window = connector, window
         self._stack = ExitStack()
         self._hash = hashlib.sha256()
         self._size = 0
         self._first: list[Sequence[Any]] = []
-        self._watermark: str | None = None
+        contract = connector.contract
+        self._watermark = (
+            Watermark(connector.source.id, contract.field(contract.cursor)) if contract.cursor is not None else None
+        )
 
     def start(self) -> bool:
         """Opens the snapshot and fetches the first page; whether it has rows."""
@@ -194,10 +197,10 @@ class _Pull(Delivery):
                 rows = self._fetch([self._beyond(after)])
             yield from self._page(pager, self._without_key, position)
         self.sha256, self.size = self._hash.hexdigest(), self._size
-        if self._connector.contract.cursor and not self._window.backfill and self._watermark is not None:
+        if self._watermark is not None and not self._window.backfill:
             saved = (self._window.cursor or {}).get("value")
-            field = self._connector.contract.field(self._connector.contract.cursor)
-            self.cursor_after = {"value": greatest(field, [saved, self._watermark])}
+            top = self._watermark.after(saved)
+            self.cursor_after = {"value": top} if top is not None else None
 
     def close(self) -> None:
         """Ends the snapshot. May be called twice."""
@@ -276,13 +279,13 @@ class _Pull(Delivery):
         pa_csv.write_csv(table, written, pa_csv.WriteOptions(include_header=position == 0))
         self._hash.update(written.getvalue())
         self._size += written.tell()
-        if plan.cursor is not None:
+        if plan.cursor is not None and self._watermark is not None:
             field = self._connector.contract.field(self._connector.contract.cursor or "")
             ends = table.column(plan.cursor.name)
             # The pages come in the cursor's order, but for rows without a key, and for values such as infinity.
             last = greatest(field, [ends[-1].as_py()])
             ordered = rows is not self._without_key and last is not None
-            self._watermark = greatest(field, [self._watermark, *([last] if ordered else ends.to_pylist())])
+            self._watermark.note([last] if ordered else ends.to_pylist())
         numbers = np.arange(position + 1, position + 1 + len(rows))
         yield from pager.add(table, order=numbers, source_rows=numbers)
 

@@ -14,6 +14,7 @@ VARIABLE = "HUB_CRASH_AT"
 
 WAREHOUSE_POINTS = (
     "collect.opened",  # the batch has a row, nothing has landed
+    "collect.page_gated",  # a page is through the gate, nothing of it is on disk
     "collect.page_landed",  # a page of rows is on disk, the delivery is not whole
     "collect.pages_landed",  # every page and the manifest are on disk, the database doesn't know
     "collect.landed",  # the batch is landed

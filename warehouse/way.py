@@ -22,6 +22,7 @@ from connectors.base import Connector, Delivery, Window
 from connectors.places import listed_places
 from contracts.model import FeedContract, SourceSpec
 from hub import log
+from hub.errors import HubException
 from hub.settings import settings
 from warehouse import batches, receipt
 from warehouse.arrow import memory
@@ -212,8 +213,11 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
             yield from _by_hand(conn, door, source, asked.file, origin)
             continue
         connector = connector_registry.open_connector(contract, source, listed_places(), settings().page_rows)
-        for delivery in connector.deliveries(window):
-            yield from _take(door, delivery, origin)
+        try:
+            for delivery in connector.deliveries(window):
+                yield from _take(door, delivery, origin)
+        except HubException as error:
+            raise door.told(error) from error.__cause__
 
 
 def _by_hand(conn: sa.Connection, door: Intake, source: SourceSpec, file: Path, origin: Origin) -> Iterator[Taken]:

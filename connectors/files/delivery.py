@@ -81,6 +81,7 @@ class FileDelivery(Delivery):
 
     def _read(self, tee: TeeFile) -> Iterator[RawPage]:
         form = self._form()
+        self.one_frame = isinstance(form, CsvForm)
         if isinstance(form, CsvForm):
             return csv_pages(tee, self.name, form, self._fields, self._page_rows)
         bound = settings().max_xlsx_bytes

@@ -82,6 +82,7 @@ def contract(feed: str = "sample_vouchers", **more: Any) -> FeedContract:
     return replace(made, **more)
 
 
+REFUSING = (GateRule(RuleId("mark"), "secrecy", "refuse_delivery"),)
 HELD = BatchRule(RuleId("batch.rows"), "row_count", {"min": "5"}, gate=True)
 
 

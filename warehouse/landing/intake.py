@@ -1,19 +1,17 @@
-"""From a delivery to a landed batch: gate, landing, and in the same pass the checks, page by page.
+"""From a delivery to a landed batch, checked and judged in the same pass.
 
-Pages go through side by side in a few threads; at most one more than there are threads is in memory. Nothing of a
-page is written before the gate has let it through, and where the gate refuses the delivery as a whole, or it can't be
-read to its end, everything of it that was written is removed and only the trace stays.
+Where the gate refuses the delivery as a whole, or it can't be read to its end, everything of it that was written is
+removed and only the trace stays. What the delivery and its errors are called is stored as the gate lets it be told.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -21,16 +19,17 @@ import sqlalchemy as sa
 from connectors.base import Delivery
 from contracts.checks import Checker
 from contracts.gate import Gate
+from contracts.gate.names import WITHHELD
 from contracts.gate.trace import Tracer
 from contracts.model import FeedContract, SourceSpec
-from contracts.page import GatedPage, RawPage, Refusal
+from contracts.page import Refusal
 from hub import clock, crash
-from hub.errors import AgencyError
+from hub.errors import AgencyError, HubException
 from hub.settings import settings
 from warehouse import batches, receipt
 from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchKind
-from warehouse.checking.judge import Judge, PageChecked, checked_page
+from warehouse.checking.judge import Judge
 from warehouse.checking.pages import CheckedPages
 from warehouse.engine import lock_transaction
 from warehouse.landing import pages as landing
@@ -38,12 +37,11 @@ from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
 from warehouse.landing.known import already_taken, note_look, order_of, refused_before
 from warehouse.landing.pages import LandedPage
+from warehouse.landing.passing import DeliveryRefused, Passed, Passing
 from warehouse.store import store
 from warehouse.timing import Timing
 
 Progress = Callable[[str, int], None]
-WITHHELD = "(withheld)"
-"""Stands for the name of a delivery whose very name may not be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +65,6 @@ class Taken:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A page that went through."""
-
-    rows_in: int
-    landed: LandedPage | None = None
-    refusals: pa.Table | None = None
-    maskings: pa.Table | None = None
-    touched: bool = False
-    checked: PageChecked | None = None
-    refused: Refusal | None = None
-
-
 @dataclass(slots=True)
 class _Sum:
     """What the pages add up to."""
@@ -96,17 +81,11 @@ class _Sum:
         return sum(table.num_rows for table in self.refusals)
 
 
-class _DeliveryRefused(Exception):
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.rule)
-        self.refusal = refusal
+_Error = TypeVar("_Error", bound=HubException)
 
 
 class Intake:
-    """Takes deliveries of one source. `conn` holds the feed's lock and has no transaction open.
-
-    With a `checker` the pages are checked in the same pass and `take` leaves a batch that is checked or held.
-    """
+    """Takes deliveries of one source. `conn` holds the feed's lock and has no transaction open."""
 
     def __init__(
         self,
@@ -114,7 +93,7 @@ class Intake:
         contract: FeedContract,
         source: SourceSpec,
         *,
-        checker: Checker | None,
+        checker: Checker,
         progress: Progress,
         timing: Timing,
     ) -> None:
@@ -130,91 +109,66 @@ class Intake:
         self._gate = Gate(contract, source, level=settings().level, hmac_key=self._key)
 
     def take(self, delivery: Delivery, origin: Origin) -> Taken | None:
-        """Lands one delivery (and checks it); returns its batch, or None where there was nothing in it.
+        """Lands and checks one delivery; returns its batch, checked or held, or None where there was nothing in it.
 
         A delivery that is refused or can't be read gives a batch in state `refused` with the reason.
         Raises TransientError and HubError as they come; the batch is then taken up or abandoned by the next run.
         """
         named = self._gate.inspect_name(delivery.name)
         if named is not None:
-            return self._refuse(None, delivery, origin, named)
-        batch: Batch | None = None
-        judge = Judge(self.contract) if self._checker is not None else None
+            return self._refuse(None, delivery, origin, named, withheld=True)
+        judge = Judge(self.contract)
         total = _Sum()
+        passing = Passing(
+            self.contract,
+            (self._gate, self._tracer),
+            self._checker,
+            self._timing,
+            opened=lambda: self._open(delivery, origin),
+        )
         try:
-            with ThreadPoolExecutor(settings().threads, thread_name_prefix="page") as pool:
-                waiting: deque[Future[_Page]] = deque()
-                try:
-                    for page in self._timing.over("read", delivery.pages()):
-                        if not page.rows_in:
-                            continue
-                        batch = batch or self._open(delivery, origin)
-                        if len(waiting) >= settings().threads:
-                            self._add(total, judge, waiting.popleft().result())
-                        waiting.append(pool.submit(self._through, page, batch))
-                    while waiting:
-                        self._add(total, judge, waiting.popleft().result())
-                finally:
-                    for future in waiting:
-                        future.cancel()
-            if batch is None:
-                batch = self._open_empty(delivery, origin)
-        except _DeliveryRefused as signal:
-            return self._refuse(batch, delivery, origin, signal.refusal)
+            with closing(passing.through(delivery, again=origin.kind == "replay")) as pages:
+                for page in pages:
+                    self._add(total, judge, page)
+            batch = passing.batch or self._open_empty(delivery, origin)
+        except DeliveryRefused as signal:
+            return self._refuse(passing.batch, delivery, origin, signal.refusal)
         except AgencyError as error:
-            return self._unreadable(batch, delivery, origin, error)
+            return self._unreadable(passing.batch, delivery, origin, self.told(error))
+        except HubException as error:
+            raise self.told(error) from error.__cause__
         if batch is None:
             return None
         taken = self._land(batch, delivery, origin, total)
-        if taken.repeated or judge is None:
+        if taken.repeated:
             return taken
         with self._timing.of("judge"):
             return Taken(judge.decide(self._conn, taken.batch, waive=bool(origin.facts.get("waived"))))
 
-    def _through(self, page: RawPage, batch: Batch) -> _Page:
-        """One page through gate, landing and checks; runs in a thread of the pool."""
-        with self._timing.of("gate"):
-            gated = self._gate.inspect(page)
-        if gated.delivery_refused is not None:
-            return _Page(page.rows_in, refused=gated.delivery_refused)
-        with self._timing.of("land"):
-            landed = landing.write_page(
-                self._store, landing.folder(batch.feed, batch.batch_id), gated, page, self._tracer
-            )
-        crash.point("collect.page_landed")
-        done = _Page(
-            page.rows_in,
-            landed,
-            traces.refusal_table(gated.refusals),
-            traces.masking_table((*gated.maskings, *gated.dropped)),
-            gated.touched,
-        )
-        if self._checker is None:
-            return done
-        with self._timing.of("check"):
-            return replace(done, checked=self._check(gated, batch))
+    def told(self, error: _Error) -> _Error:
+        """The error as it may be logged and stored."""
+        return self._gate.told(error)
 
-    def _check(self, gated: GatedPage, batch: Batch) -> PageChecked:
-        assert self._checker is not None
-        checked = self._checker.check(gated.page)
-        checked.metrics.rows_in += len(gated.refusals)
-        checked.metrics.rows_refused += len(gated.refusals)
-        return checked_page(self.contract, CheckedPages(self._store, batch.feed, batch.batch_id), checked)
-
-    def _add(self, total: _Sum, judge: Judge | None, page: _Page) -> None:
-        if page.refused is not None:
-            raise _DeliveryRefused(page.refused)
-        assert page.landed is not None
-        total.rows_in += page.rows_in
-        total.touched |= page.touched
+    def _add(self, total: _Sum, judge: Judge, page: Passed) -> None:
+        gated = page.gated
+        total.rows_in += gated.rows_in
+        total.touched |= gated.touched
         total.pages.append(page.landed)
-        for kept, table in ((total.refusals, page.refusals), (total.maskings, page.maskings)):
-            if table is not None:
-                kept.append(table)
-        if judge is not None and page.checked is not None:
-            judge.add(page.checked)
+        total.refusals.append(gated.refusals)
+        total.maskings.append(gated.maskings)
+        judge.add(page.checked)
         memory.give_back()
-        self._progress("check" if judge is not None else "land", page.rows_in)
+        self._progress("check", gated.rows_in)
+
+    def _cursor(self, delivery: Delivery) -> dict[str, Any] | None:
+        """The cursor to be saved. Its values are the source's business; names of files stand in its keys."""
+        return None if delivery.cursor_after is None else self._with_told_keys(delivery.cursor_after)
+
+    def _with_told_keys(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            self._gate.name(key): self._with_told_keys(inner) if isinstance(inner, Mapping) else inner
+            for key, inner in value.items()
+        }
 
     def _open(self, delivery: Delivery, origin: Origin, name: str | None = None) -> Batch:
         with self._conn.begin():
@@ -223,7 +177,7 @@ class Intake:
                 self.contract,
                 kind=origin.kind,
                 source=self._source.id,
-                delivery=delivery.name if name is None else name,
+                delivery=self._gate.name(delivery.name) if name is None else name,
                 parent=origin.parent,
                 cursor_before=origin.cursor,
                 interval=origin.interval,
@@ -238,17 +192,17 @@ class Intake:
         if delivery.original is not None or self.contract.completeness == "snapshot" or origin.kind == "replay":
             return self._open(delivery, origin)
         with self._conn.begin():
-            note_look(self._conn, self.contract.id, self._source.id, delivery.cursor_after, found=False)
+            note_look(self._conn, self.contract.id, self._source.id, self._cursor(delivery), found=False)
         return None
 
     def _land(self, batch: Batch, delivery: Delivery, origin: Origin, total: _Sum) -> Taken:
         with self._conn.begin():
             earlier = None if origin.kind == "replay" else already_taken(self._conn, batch, delivery)
-            if earlier is not None:
-                batches.forget(self._conn, batch)
-                note_look(self._conn, self.contract.id, self._source.id, delivery.cursor_after, found=False)
         if earlier is not None:
-            discard(batch)
+            discard(batch)  # first: a folder whose batch is forgotten would be nobody's
+            with self._conn.begin():
+                batches.forget(self._conn, batch)
+                note_look(self._conn, self.contract.id, self._source.id, self._cursor(delivery), found=False)
             return Taken(earlier, repeated=True)
         with self._timing.of("land"):
             original = self._keep_original(delivery, total)
@@ -277,7 +231,7 @@ class Intake:
                 delivery_sha256=delivery.sha256,
                 appearance=delivery.appearance,
                 order_no=order_of(self._conn, batch, delivery) if origin.kind == "pull" else batch.order_no,
-                cursor_after=delivery.cursor_after if delivery.cursor_after is not None else sa.null(),
+                cursor_after=self._cursor(delivery) or sa.null(),
             )
             note_look(self._conn, self.contract.id, self._source.id, None, found=True)
             if origin.on_landed is not None:
@@ -302,20 +256,21 @@ class Intake:
             "sender": self.contract.owner,
             "source": batch.source,
             "delivery": {
-                "name": delivery.name,
+                "name": batch.delivery,
                 "sha256": delivery.sha256,
                 "bytes": delivery.size,
                 "original_kept": kept,
-                "facts": traces.plain(delivery.facts),
+                "facts": self._gate.told_facts(traces.plain(delivery.facts)),
             },
             "received_at": batch.opened_at.isoformat(),
             "rows_in": total.rows_in,
             "rows_refused": total.rows_refused,
         }
 
-    def _refuse(self, batch: Batch | None, delivery: Delivery, origin: Origin, refusal: Refusal) -> Taken:
-        """The gate refused the delivery: the trace stays, everything else goes."""
-        named = batch is None  # by its name alone, before a page was read: then the name isn't kept either
+    def _refuse(
+        self, batch: Batch | None, delivery: Delivery, origin: Origin, refusal: Refusal, *, withheld: bool = False
+    ) -> Taken:
+        """The gate refused the delivery: the trace stays, everything else goes; `withheld`: its name too."""
         trace = hmac.digest(self._key, f"{refusal.rule}:{refusal.hmac}:{delivery.name}".encode(), "sha256").hex()
         return self._end(
             batch,
@@ -323,7 +278,7 @@ class Intake:
             origin,
             identity=f"hmac:{trace}",
             reason=f"the gate refused the delivery: {refusal.rule}",
-            name=WITHHELD if named else None,
+            name=WITHHELD if withheld else None,
             refusals=[traces.refusal_table([refusal])],
         )
 

@@ -51,8 +51,8 @@ def folder(feed: FeedId, batch_id: BatchId) -> str:
     return f"landing/{feed}/{batch_id}"
 
 
-def write_page(store: Store, where: str, gated: GatedPage, came: RawPage, tracer: Tracer) -> LandedPage:
-    """Writes and fsyncs what the gate let through of a page into the folder `where`; `came` is the page before the gate, for its HMACs."""
+def landed_table(gated: GatedPage, came: RawPage, tracer: Tracer) -> pa.Table:
+    """What lands of a page; `came` is the page before the gate, for its HMACs."""
     page = gated.page
     table = pa.table(
         [flat(column) for column in page.table.columns],
@@ -62,19 +62,29 @@ def write_page(store: Store, where: str, gated: GatedPage, came: RawPage, tracer
     table = table.append_column("_hmac", _hmacs(gated, came, tracer))
     if page.malformed:
         table = pa.concat_tables([table, _malformed(page.malformed)], promote_options="default").sort_by("_row")
-    table = table.replace_schema_metadata({b"unit": page.unit.encode(), b"ordinal": str(page.ordinal).encode()})
-    path = f"{where}/rows-{page.ordinal:05d}.arrow"
+    return table.replace_schema_metadata({b"unit": page.unit.encode(), b"ordinal": str(page.ordinal).encode()})
+
+
+def write_table(store: Store, where: str, table: pa.Table) -> LandedPage:
+    """Writes and fsyncs what lands of a page into the folder `where`."""
+    unit, ordinal = _standing(table)
+    path = f"{where}/rows-{ordinal:05d}.arrow"
     with store.writer(path) as file, pa.ipc.new_file(file, table.schema, options=ipc_options()) as ipc:
         ipc.write_table(table)
     bounds = pc.min_max(table.column("_row")).as_py()
     return LandedPage(
-        page.ordinal, path, file.sha256, file.size, table.num_rows, page.unit, bounds["min"] or 0, bounds["max"] or 0
+        ordinal, path, file.sha256, file.size, table.num_rows, unit, bounds["min"] or 0, bounds["max"] or 0
     )
 
 
 def read_page(store: Store, path: str) -> RawPage:
     """A landed page as it was let through. Raises StoreMissing."""
-    table, unit, ordinal = _open(store, path)
+    return raw_page(_open(store, path))
+
+
+def raw_page(table: pa.Table) -> RawPage:
+    """The page that landed as a table."""
+    unit, ordinal = _standing(table)
     malformed: tuple[MalformedRow, ...] = ()
     if "_text" in table.column_names:
         split = table.column("_text").is_null()
@@ -112,7 +122,7 @@ def read_rows(store: Store, path: str, rows: np.ndarray[tuple[int], np.dtype[np.
 
 def row_hashes(store: Store, path: str) -> pa.Table:
     """The hash of every row of a landed page: `_row` int64, `_row_hash` fixed_size_binary(32), `_masked` bool."""
-    table, _, _ = _open(store, path)
+    table = _open(store, path)
     hashes = pa.array(_sha256s(_delivered(table)), pa.binary(32))
     if "_text" in table.column_names:
         text = flat(table.column("_text"))
@@ -151,11 +161,15 @@ def write_manifest(
     return path, store.put(path, data), len(data)
 
 
-def _open(store: Store, path: str) -> tuple[pa.Table, str, int]:
+def _open(store: Store, path: str) -> pa.Table:
     with pa.OSFile(str(store.existing(path))) as source:
-        table = pa.ipc.open_file(source).read_all()
+        return pa.ipc.open_file(source).read_all()
+
+
+def _standing(table: pa.Table) -> tuple[str, int]:
+    """Unit and ordinal of the page."""
     metadata = table.schema.metadata
-    return table, metadata[b"unit"].decode(), int(metadata[b"ordinal"])
+    return metadata[b"unit"].decode(), int(metadata[b"ordinal"])
 
 
 def _names(table: pa.Table) -> list[str]:
