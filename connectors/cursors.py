@@ -9,13 +9,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.errors import CursorUnusable
 from contracts.model import FieldSpec
 
+_REST = r"((?:\.\d{1,12})?(?:[Zz]|[+-]\d{2}:?\d{2})?)"
+_TAIL = re.compile(r"(\.\d+)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII)
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(rf"({shape}){_REST if '%H' in form else '()'}", re.ASCII), form)
+    for shape, form in (
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "%Y-%m-%dT%H:%M:%S"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "%Y-%m-%d %H:%M:%S"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d", "%Y-%m-%dT%H:%M"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d", "%Y-%m-%d %H:%M"),
+        (r"\d{8}T\d{6}", "%Y%m%dT%H%M%S"),
+        (r"\d{14}", "%Y%m%d%H%M%S"),
+        (r"\d{4}-\d\d-\d\d", "%Y-%m-%d"),
+        (r"\d{8}", "%Y%m%d"),
+        (r"\d{4}/\d\d/\d\d", "%Y/%m/%d"),
+        (r"\d{4}\.\d\d\.\d\d", "%Y.%m.%d"),
+        (r"\d{4}-\d\d", "%Y-%m"),
+        (r"\d{4}", "%Y"),
+    )
+)
+"""How a cursor's dates and times are written: in each of these the order of texts is the order of times."""
+_NO_MOMENT = ("infinity", "-infinity")  # what PostgreSQL keeps beside times
 _DURATION = re.compile(r"^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
 
 
@@ -60,6 +81,31 @@ def greatest(field: FieldSpec, values: Iterable[str | None]) -> str | None:
     return best[1] if best else None
 
 
+class Watermark:
+    """The greatest value that a pull has met."""
+
+    def __init__(self, source: str, field: FieldSpec) -> None:
+        self._source, self._field = source, field
+        self._top: str | None = None
+        self._met = False  # a value, readable or not
+
+    def note(self, values: Iterable[str | None]) -> None:
+        """Takes values in any order."""
+        given = [value for value in values if value is not None and value.lower() not in _NO_MOMENT]
+        self._met = self._met or bool(given)
+        self._top = greatest(self._field, [self._top, *given])
+
+    def after(self, saved: str | None) -> str | None:
+        """Where the cursor stands after the pull. Raises CursorUnusable where values came and none could be read.
+
+        Such a cursor would stay where it is for ever, and every pull would read the same again.
+        """
+        if self._met and self._top is None:
+            name, kind = self._field.name, self._field.type
+            raise CursorUnusable(source=self._source, reason=f"no value of {name} that came can be ordered as {kind}")
+        return greatest(self._field, [saved, self._top])
+
+
 def _rank(field: FieldSpec, value: str | None) -> Any:
     """What a value is compared by; None where it can't be read as the field's type."""
     if value is None:
@@ -68,23 +114,30 @@ def _rank(field: FieldSpec, value: str | None) -> Any:
         if field.type in ("integer", "decimal"):
             number = Decimal(value)
             return number if number.is_finite() else None
-        if field.type == "timestamp":
-            moment = datetime.fromisoformat(value)
-            return moment.timestamp() if moment.tzinfo else (moment - datetime(1970, 1, 1)).total_seconds()
-        if field.type == "date":
-            return datetime.fromisoformat(value).date()
+        if field.type in ("timestamp", "date"):
+            moment, _, tail = _split(value)
+            match = _TAIL.fullmatch(tail)
+            assert match is not None  # the shape says so
+            offset = datetime.strptime(match[2], "%z").utcoffset() if match[2] else None
+            return moment - (offset or timedelta()), Decimal(f"0{match[1] or ''}")
     except (ValueError, InvalidOperation, OverflowError):
         return None
     return value
 
 
 def _earlier(value: str, overlap: timedelta) -> str:
-    """A date or time, earlier, in the same form."""
-    days = timedelta(days=math.ceil(overlap / timedelta(days=1)))
-    if re.fullmatch(r"\d{8}", value):
-        return (date.fromisoformat(value) - days).strftime("%Y%m%d")
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        return (date.fromisoformat(value) - days).isoformat()
-    moment = datetime.fromisoformat(value) - overlap
-    text = moment.isoformat(sep=value[10], timespec="auto" if "." in value else "seconds")
-    return text.removesuffix("+00:00") + "Z" if value.endswith("Z") else text
+    """A date or time, earlier, in the same form. Raises ValueError, OverflowError."""
+    moment, form, tail = _split(value)
+    if "%H" in form:
+        return f"{(moment - overlap).strftime(form)}{tail}"
+    return (moment - timedelta(days=math.ceil(overlap / timedelta(days=1)))).strftime(form)
+
+
+def _split(value: str) -> tuple[datetime, str, str]:
+    """A date or time without its fraction and offset, the form it is written in, and those two as they stand."""
+    for shape, form in _SHAPES:
+        match = shape.fullmatch(value)
+        if match is not None:
+            moment = datetime.strptime(match[1], form)
+            return moment, form.replace("%H:%M", "%H:%M:%S") if form.endswith("%H:%M") else form, match[2] or ""
+    raise ValueError("no form that has an order")

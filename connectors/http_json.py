@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from connectors import base, options
 from connectors.base import Delivery, Window
-from connectors.cursors import greatest, overlap_of, start_of
+from connectors.cursors import Watermark, overlap_of, start_of
 from connectors.errors import HttpUnavailable, ResponseInvalid
 from connectors.http.address import address_of, path_problem, shown
 from connectors.http.client import Answer, Bounds, PlaceClient
@@ -136,7 +136,10 @@ class _Pull(Delivery):
         self._connector, self._window = connector, window
         self._client = connector.client()
         self._saved = dict(window.cursor or {})
-        self._watermark: str | None = None
+        contract = connector.contract
+        self._watermark = (
+            Watermark(connector.source.id, contract.field(contract.cursor)) if contract.cursor is not None else None
+        )
         self._responses = 1
 
     def start(self) -> bool:
@@ -204,20 +207,19 @@ class _Pull(Delivery):
 
     def _note_cursor(self, table: Any) -> None:
         contract = self._connector.contract
-        if contract.cursor is None or contract.cursor in self._connector.source.constants:
+        if self._watermark is None or contract.cursor is None or contract.cursor in self._connector.source.constants:
             return
         field = contract.field(contract.cursor)
         known = {header_form(name) for name in names_of(self._connector.source, field)}
         for name in table.column_names:
             if header_form(name) in known:
-                self._watermark = greatest(field, [self._watermark, *table.column(name).to_pylist()])
+                self._watermark.note(table.column(name).to_pylist())
 
     def _cursor_after(self, headers: Mapping[str, str], *, single: bool) -> dict[str, Any] | None:
-        contract, cursor = self._connector.contract, {}
-        if contract.cursor is not None:
-            top = greatest(contract.field(contract.cursor), [self._saved.get("value"), self._watermark])
-            if top is not None:
-                cursor["value"] = top
+        cursor: dict[str, Any] = {}
+        top = self._watermark.after(self._saved.get("value")) if self._watermark is not None else None
+        if top is not None:
+            cursor["value"] = top
         said = self._connector.options
         if said.etag_covers == "set" or (single and said.paging.style not in ("page", "offset")):
             found = {"etag": headers.get("etag"), "last_modified": headers.get("last-modified")}

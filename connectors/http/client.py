@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import ssl
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Self
@@ -29,6 +29,7 @@ from connectors.errors import (
 from connectors.http.address import shown
 from connectors.http.tokens import Tokens
 from connectors.places import Place
+from hub import clock
 
 CONNECT_SECONDS = 10
 LONGEST_WAIT = 120
@@ -75,7 +76,7 @@ class PlaceClient:
             timeout=httpx.Timeout(bounds.idle_seconds, connect=CONNECT_SECONDS),
             headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "supervision-hub"},
         )
-        self._tokens = Tokens(place, self._client)
+        self._tokens = Tokens(place, self._client, bounds.total_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -186,11 +187,11 @@ def _retry_after(value: str | None) -> float:
     """Seconds of a Retry-After header: a number or a date (RFC 9110 §10.2.3); 0 where it says nothing."""
     if value is None:
         return 0
-    if value.strip().isdigit():
+    if re.fullmatch("[0-9]+", value.strip()):
         return float(value.strip()[:9])
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+        return max(0.0, (parsedate_to_datetime(value) - clock.now()).total_seconds())
+    except (TypeError, ValueError, OverflowError):
         return 0
 
 

@@ -27,7 +27,9 @@ class Paging(Options):
 
     style: Literal["none", "page", "offset", "cursor", "next_url", "link"] = "none"
     param: Param | None = Field(None, description="Query parameter; default: page, offset, cursor by style.")
-    start: int = Field(1, ge=0, description="First page number, or first offset less 1 page.")
+    start: int | None = Field(
+        None, ge=0, description="First page number (default 1), or number of the first record by offset (default 0)."
+    )
     size_param: Param | None = Field(None, description="Query parameter of the page's size.")
     size: Size | None = Field(None, description="Records of a page.")
     next: str = Field("next", min_length=1, max_length=200, description="Dotted path of the next token or link.")
@@ -48,6 +50,7 @@ class Walk:
     def __init__(self, place: Place, paging: Paging, first: Step) -> None:
         self._place, self._paging, self._first = place, paging, first
         self._pages = self._records = 0
+        self._start = paging.start if paging.start is not None else int(paging.style == "page")
         self._seen: set[str] = set()
         self._bodies: set[bytes] = set()
 
@@ -58,9 +61,9 @@ class Walk:
         if said.size is not None and (said.size_param or said.style == "offset"):
             params[said.size_param or "limit"] = str(said.size)
         if said.style == "page":
-            params[said.param or "page"] = str(said.start)
+            params[said.param or "page"] = str(self._start)
         elif said.style == "offset":
-            params[said.param or "offset"] = "0"
+            params[said.param or "offset"] = str(self._start)
         return Step(self._first.url, params)
 
     def following(self, step: Step, answer: Answer, document: Any, count: int) -> Step | None:
@@ -71,9 +74,9 @@ class Walk:
         self._refuse_repetition(answer, count)
         # A server may give fewer records than asked for on any page: only an empty page ends pages and offsets.
         if said.style == "page" and count:
-            return Step(step.url, {**step.params, said.param or "page": str(said.start + self._pages)})
+            return Step(step.url, {**step.params, said.param or "page": str(self._start + self._pages)})
         if said.style == "offset" and count:
-            return Step(step.url, {**step.params, said.param or "offset": str(self._records)})
+            return Step(step.url, {**step.params, said.param or "offset": str(self._start + self._records)})
         if said.style == "cursor":
             token = self._token(answer, document)
             return Step(step.url, {**step.params, said.param or "cursor": token}) if token is not None else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 import time
 from typing import Any
@@ -23,14 +24,15 @@ _EARLY = 30  # seconds before its end that a token is renewed
 _CODES = {"invalid_client", "invalid_request", "invalid_grant", "unauthorized_client", "invalid_scope"}
 
 _granted: dict[tuple[str, str, str, str], tuple[SecretStr, float]] = {}
-_lock = threading.Lock()
+_locks: dict[tuple[str, str, str, str], threading.Lock] = {}
+_lock = threading.Lock()  # of the two tables above: never held while a server is asked
 
 
 class Tokens:
     """Gives a place's Authorization header."""
 
-    def __init__(self, place: Place, client: httpx.Client) -> None:
-        self._place, self._client = place, client
+    def __init__(self, place: Place, client: httpx.Client, total_seconds: float) -> None:
+        self._place, self._client, self._total_seconds = place, client, total_seconds
 
     def authorization(self) -> dict[str, str]:
         """The header, or none. Raises SecretUnreadable, CredentialsRefused, HttpUnavailable."""
@@ -55,11 +57,16 @@ class Tokens:
         return (self._place.id, *((oauth2.token_url, oauth2.client_id, oauth2.scope or "") if oauth2 else ("", "", "")))
 
     def _oauth2(self, oauth2: OAuth2) -> SecretStr:
+        key = self._key()
         with _lock:
-            kept = _granted.get(self._key())
+            own = _locks.setdefault(key, threading.Lock())
+        with own:  # of several pulls of one place one asks; pulls of other places don't wait for it
+            with _lock:
+                kept = _granted.get(key)
             if kept is None or kept[1] <= time.monotonic():
                 kept = self._grant(oauth2)
-                _granted[self._key()] = kept
+                with _lock:
+                    _granted[key] = kept
             return kept[0]
 
     def _grant(self, oauth2: OAuth2) -> tuple[SecretStr, float]:
@@ -83,10 +90,12 @@ class Tokens:
             raise ResponseInvalid(url=shown(oauth2.token_url), reason="it grants no access_token")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise ResponseInvalid(url=shown(oauth2.token_url), reason="its token_type is not Bearer")
-        seconds = float(lasts) if isinstance(lasts, int | float | str) and str(lasts).isdigit() else 300.0
+        known = isinstance(lasts, int | str) and re.fullmatch("[0-9]{1,9}", str(lasts))
+        seconds = float(lasts) if known else 300.0
         return SecretStr(token), time.monotonic() + seconds - min(_EARLY, seconds / 2)
 
     def _post(self, url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, bytes]:
+        started = time.monotonic()
         try:
             request = self._client.build_request(
                 "POST", url, data=form, headers={**headers, "Accept-Encoding": "identity"}
@@ -95,6 +104,8 @@ class Tokens:
             try:
                 body = b""
                 for piece in response.iter_raw():
+                    if time.monotonic() - started > self._total_seconds:
+                        raise HttpUnavailable(url=shown(url), reason=f"not complete after {self._total_seconds:g} s")
                     body += piece
                     if len(body) > MAX_BYTES:
                         raise ResponseInvalid(url=shown(url), reason=f"more than {MAX_BYTES} bytes")

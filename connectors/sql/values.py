@@ -28,7 +28,7 @@ def from_python(table: str, column: str, values: Sequence[Any]) -> pa.Array:
 
 
 def from_postgres(values: pa.Array, kind: str) -> pa.Array:
-    """PostgreSQL's own text (DateStyle ISO, TimeZone UTC) as canonical text; `kind` as `kind_of` says."""
+    """PostgreSQL's own text (DateStyle ISO, TimeZone UTC) as canonical text; `kind` is a column's (connectors.sql.columns)."""
     if kind == "instant":
         values = pc.replace_substring_regex(values, r"^(\d{4,6}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00$", r"\1T\2Z")
     elif kind == "moment":

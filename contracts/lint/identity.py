@@ -8,9 +8,16 @@ from typing import Any
 from contracts import errors
 from contracts.building import reference
 from contracts.lint.around import Around, Spot
-from contracts.view import UNPUBLISHED, View
+from contracts.model import FieldSpec
+from contracts.view import UNPUBLISHED, View, map_of_texts
 
 _OVERLAP = re.compile(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?|\d{1,9}")
+_CURSOR_FORMS: dict[str, tuple[str, ...]] = {
+    "date": ("YYYY-MM-DD", "YYYYMMDD", "YYYY/M/D", "YYYY.M.D", "YYYY-MM", "YYYY", "timestamp"),
+    "timestamp": ("rfc3339", "beijing", "utc", "YYYYMMDDHHMMSS", "date"),
+    "integer": ("plain",),
+    "decimal": ("plain",),
+}
 _ORDERED = ("integer", "decimal", "date", "timestamp", "string")
 
 
@@ -117,6 +124,9 @@ def _cursor(view: View, own: dict[str, Any]) -> None:
                 name=f"hub.{name}",
                 reason=f"the field {spec.name} is a {spec.type}, which has no order",
             )
+    cursor = view.known.get(str(own.get("cursor")))
+    if cursor is not None:
+        _cursor_forms(view, cursor)
     overlap = own.get("cursor_overlap")
     if overlap is not None:
         path = view.hub_path((), "cursor_overlap")
@@ -141,6 +151,22 @@ def _cursor(view: View, own: dict[str, Any]) -> None:
             name="hub.cursor",
             reason="a snapshot holds everything; with a cursor, what is missing could not be told from what is old",
         )
+
+
+def _cursor_forms(view: View, cursor: FieldSpec) -> None:
+    """A cursor is compared as the source writes it: only forms in which texts sort like times."""
+    allowed = _CURSOR_FORMS.get(cursor.type)
+    if allowed is None:
+        return
+    field = next(path for path, spec in view.fields if spec.name == cursor.name)
+    sources = [(path, map_of_texts(view.hub(path).get("forms"))) for path, _ in view.mappings(("servers",))]
+    given = [(view.hub_path(field, "forms"), cursor.forms)]
+    given += [(view.hub_path(path, "forms"), forms.get(cursor.name, ())) for path, forms in sources]
+    for path, forms in given:
+        strange = [form for form in forms if form not in allowed]
+        if strange:
+            reason = f"the cursor {cursor.name} can't be kept in the form {strange[0]}; it can in {', '.join(allowed)}"
+            view.document.problem(errors.PropertyWrong, path, name="hub.forms", reason=reason)
 
 
 def _relations(view: View, around: Around) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from connectors.base import Delivery, Window
 from connectors.errors import (
     CredentialsRefused,
+    CursorUnusable,
     HeaderUnusable,
     HttpElsewhere,
     HttpRefused,
@@ -33,6 +35,7 @@ from connectors.http.records import Shape, parsed, written
 from connectors.places import OAuth2, Place
 from connectors.registry import option_problems
 from contracts.model import FieldSpec
+from hub import clock
 from hub.errors import HubException
 from hub.ids import PlaceId
 from tests.connectors.making import all_numbers, contract, opened, read
@@ -93,6 +96,11 @@ def by_offset(asked: Asked) -> None:
     asked.answer({"items": THINGS[start : start + 2]})  # fewer than the asked-for 5: not the end
 
 
+def by_offset_from_one(asked: Asked) -> None:
+    start = int(asked.query["offset"]) - 1
+    asked.answer({"items": THINGS[start : start + 2] if start >= 0 else []})
+
+
 def by_cursor(asked: Asked) -> None:
     start = int(asked.query.get("after", "0"))
     following = start + 3
@@ -115,6 +123,7 @@ def by_link(asked: Asked) -> None:
     [
         (by_page, {"style": "page"}),
         (by_offset, {"style": "offset", "size": 5}),
+        (by_offset_from_one, {"style": "offset", "size": 5, "start": 1}),
         (by_cursor, {"style": "cursor", "param": "after", "next": "meta.next", "size": 3, "size_param": "n"}),
         (by_url, {"style": "next_url"}),
         (by_link, {"style": "link"}),
@@ -217,6 +226,31 @@ MOMENTS = (
     FieldSpec("name", "", "", "string"),
     FieldSpec("updated", "", "", "timestamp"),
 )
+
+
+@pytest.mark.parametrize(
+    ("written", "since"),
+    [("20240301080000", "20240301073000"), ("20240301T080000Z", "20240301T073000Z"), ("2024/03/01", "2024/02/29")],
+)
+def test_a_cursor_is_kept_in_the_form_that_the_source_writes(written: str, since: str) -> None:
+    more: dict[str, Any] = {
+        "fields": MOMENTS,
+        "cursor": "updated",
+        "cursor_overlap": "PT30M",
+        "options": {"cursor_param": "since"},
+    }
+    with serving(lambda asked: asked.answer({"items": [{"id": 1, "name": "x", "updated": written}]})) as server:
+        _, first = pull(server.url, **more)
+        assert first is not None and first.cursor_after == {"value": written}
+        pull(server.url, Window(cursor=first.cursor_after), **more)
+    assert server.queries() == [{}, {"since": since}]
+
+
+def test_a_cursor_that_no_value_moves_is_met_loudly() -> None:
+    def route(asked: Asked) -> None:
+        asked.answer({"items": [{"id": 1, "name": "x", "updated": "1 March 2024, 08:00"}]})
+
+    fails(route, CursorUnusable, fields=MOMENTS, cursor="updated")
 
 
 def test_a_cursor_asks_for_what_is_new_since_its_overlap() -> None:
@@ -360,6 +394,77 @@ def test_a_token_service_that_misbehaves(
         pull(server.url, place=oauth(server.url, monkeypatch))
     shown = str(caught.value.as_dict()) + repr(caught.value) + str(caught.value.__cause__) + "".join(capfd.readouterr())
     assert SECRET not in shown and TOKEN not in shown
+
+
+def test_a_token_service_that_trickles_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def route(asked: Asked) -> None:
+        asked.handler.send_response(200)
+        asked.handler.send_header("Content-Length", "1000")
+        asked.handler.end_headers()
+        for _ in range(1_000):
+            asked.handler.wfile.write(b" ")
+            asked.handler.wfile.flush()
+            time.sleep(0.05)
+
+    started = time.monotonic()
+    with serving(route) as server, pytest.raises(HttpUnavailable, match="not complete"):
+        pull(server.url, options={"total_seconds": 1, "attempts": 1}, place=oauth(server.url, monkeypatch))
+    assert time.monotonic() - started < 5
+
+
+def test_a_slow_token_service_holds_no_other_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_slow, go_on = threading.Event(), threading.Event()
+
+    def slow(asked: Asked) -> None:
+        if asked.path == "/token":
+            asked_slow.set()
+            go_on.wait(20)
+            asked.answer({"access_token": TOKEN, "token_type": "Bearer"})
+        else:
+            asked.answer({"items": THINGS})
+
+    def quick(asked: Asked) -> None:
+        grants = asked.path == "/token"
+        asked.answer({"access_token": TOKEN, "token_type": "Bearer"} if grants else {"items": THINGS})
+
+    with serving(slow) as stalled, serving(quick) as sound:
+        given = [oauth(server.url, monkeypatch) for server in (stalled, sound)]
+        slowly = [threading.Thread(target=pull, args=(stalled.url,), kwargs={"place": given[0]}) for _ in range(2)]
+        try:
+            for thread in slowly:
+                thread.start()
+            assert asked_slow.wait(10)
+            found: list[Any] = []
+            other = threading.Thread(target=lambda: found.extend(pull(sound.url, place=given[1])[0]), daemon=True)
+            other.start()
+            other.join(10)
+            assert len(found) == len(THINGS)
+            assert all(thread.is_alive() for thread in slowly)  # the first place waits still
+        finally:
+            go_on.set()
+            for thread in slowly:
+                thread.join(20)
+        assert [one.path for one in stalled.asked].count("/token") == 1  # one asks, the others of the place wait
+
+
+@pytest.mark.parametrize("lasts", ["²", "\u0663", "-1", 1e400, "9" * 400])
+def test_a_token_with_a_strange_end_is_taken_all_the_same(monkeypatch: pytest.MonkeyPatch, lasts: Any) -> None:
+    def route(asked: Asked) -> None:
+        grant = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": lasts}
+        asked.answer(grant if asked.path == "/token" else {"items": THINGS})
+
+    with serving(route) as server:
+        assert len(pull(server.url, place=oauth(server.url, monkeypatch))[0]) == len(THINGS)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("²", 0), ("\u0663", 0), ("12", 12), (" 12 ", 12), ("soon", 0), ("-3", 0), ("1.5", 0), ("", 0), (None, 0),
+     ("Fri, 01 Mar 2024 00:01:30 GMT", 90), ("Fri, 01 Mar 2024 00:01:30", 0), ("Fri, 01 Mar 99999 00:00:00 GMT", 0)],
+)  # fmt: skip
+def test_what_a_server_asks_to_wait(header: str | None, seconds: float) -> None:
+    with clock.at(datetime(2024, 3, 1, tzinfo=UTC)):
+        assert client_module._retry_after(header) == seconds
 
 
 def test_fixed_tokens_and_passwords(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from connectors.base import Delivery, Window
-from connectors.cursors import greatest, overlap_of, start_of
+from connectors.cursors import Watermark, greatest, overlap_of, start_of
 from connectors.errors import (
     ColumnUnsupported,
     CursorHasNulls,
@@ -271,11 +271,19 @@ def test_another_dialect_needs_the_operators_word() -> None:
     ("value", "overlap", "due"),
     [
         ("2024-03-01T08:00:00Z", "PT10M", "2024-03-01T07:50:00Z"),
-        ("2024-03-01T08:00:00.5+08:00", "PT1S", "2024-03-01T07:59:59.500000+08:00"),
+        ("2024-03-01T08:00:00.5+08:00", "PT1S", "2024-03-01T07:59:59.5+08:00"),
         ("2024-03-01", "P1D", "2024-02-29"),
         ("2024-03-01", "PT1H", "2024-02-29"),
         ("20240301", "P1W", "20240223"),
         ("2024-03-01 00:00:00", "PT1S", "2024-02-29 23:59:59"),
+        ("20240301T080000Z", "PT10M", "20240301T075000Z"),
+        ("20240301T080000.250+0800", "PT10M", "20240301T075000.250+0800"),
+        ("20240301080000", "PT10M", "20240301075000"),
+        ("2024/03/01", "P1D", "2024/02/29"),
+        ("2024.03.01", "PT10M", "2024.02.29"),
+        ("2024-03", "P1D", "2024-02"),
+        ("2024", "P1D", "2023"),
+        ("2024-03-01T08:00", "PT10M", "2024-03-01T07:50:00"),
         ("1000", "100", "900"),
         ("10.50", "0.5", "10.00"),
         ("abc", None, "abc"),
@@ -285,7 +293,10 @@ def test_overlaps(value: str, overlap: str | None, due: str) -> None:
     assert start_of("s", value, overlap_of("s", overlap)) == due
 
 
-@pytest.mark.parametrize(("value", "overlap"), [("abc", "P1D"), ("2024-03-01", "100"), ("0001-01-01", "P1D")])
+@pytest.mark.parametrize(
+    ("value", "overlap"),
+    [("abc", "P1D"), ("2024-03-01", "100"), ("0001-01-01", "P1D"), ("2024-13-01", "P1D"), ("20240301T0800", "PT1M")],
+)
 def test_overlaps_of_another_kind_are_refused(value: str, overlap: str) -> None:
     with pytest.raises(CursorUnusable):
         start_of("s", value, overlap_of("s", overlap))
@@ -302,6 +313,28 @@ def test_the_greatest_is_told_by_the_fields_type() -> None:
     assert greatest(number, ["9", "10", None, "x"]) == "10"
     assert greatest(moment, ["2024-03-01T08:00:00+08:00", "2024-03-01T01:00:00Z", "infinity"]) == "2024-03-01T01:00:00Z"
     assert greatest(number, ["x", None]) is None
+    assert greatest(moment, ["20240301080000", "20240229235959"]) == "20240301080000"
+    assert greatest(moment, ["20240301T080000Z", "20240301T090000+0800"]) == "20240301T080000Z"
+    assert greatest(moment, ["2024-03-01 08:00:00.123456789", "2024-03-01 08:00:00.1234567891"]) == (
+        "2024-03-01 08:00:00.1234567891"
+    )
+    day = FieldSpec("d", "", "", "date")
+    assert greatest(day, ["2024/03/01", "2024/02/29", "2024.02.28"]) == "2024/03/01"
+    assert greatest(day, ["20240301", "20240131"]) == "20240301"
+    assert greatest(day, ["2024-02", "2024-03"]) == "2024-03"
+
+
+def test_values_of_which_none_can_be_read_are_met_loudly() -> None:
+    mark = Watermark("s", FieldSpec("t", "", "", "timestamp"))
+    mark.note([None, "infinity"])
+    assert mark.after(None) is None
+    assert mark.after("2024-03-01T08:00:00Z") == "2024-03-01T08:00:00Z"
+    mark.note(["1 March 2024"])
+    with pytest.raises(CursorUnusable) as caught:
+        mark.after("2024-03-01T08:00:00Z")
+    assert "1 March" not in str(caught.value.as_dict())
+    mark.note(["2024-03-01T09:00:00Z"])
+    assert mark.after("2024-03-01T08:00:00Z") == "2024-03-01T09:00:00Z"
 
 
 @pytest.mark.stack

@@ -53,3 +53,26 @@ def test_a_topic_may_be_compacted_where_the_kafka_key_is_the_record_key(tmp_path
         SUBJECT, SUBJECT.replace("unit_uscc", "sample_no"), with_topic("topic_config", "{cleanup.policy: compact}")
     )
     assert read(tmp_path, text).problems == ()
+
+
+@pytest.mark.parametrize("forms", ["[rfc3339, YYYYMMDDHHMMSS]", "[beijing]", "[date]"])
+def test_forms_in_which_a_cursor_can_be_kept_pass(tmp_path: Path, forms: str) -> None:
+    field = "  - name: updated_at\n"
+    made = changed(field, f"{field}    customProperties:\n    - {{property: hub.forms, value: {forms}}}\n")
+    assert read(tmp_path, made).problems == ()
+
+
+def test_a_form_in_which_no_cursor_can_be_kept_is_refused(tmp_path: Path) -> None:
+    by_day = changed("{property: hub.cursor, value: updated_at}", "{property: hub.cursor, value: found_on}")
+    field = "  - name: found_on\n"
+    at_field = changed(
+        field, f"{field}    customProperties:\n    - {{property: hub.forms, value: [DD/MM/YYYY]}}\n", by_day
+    )
+    connector = "  - {property: hub.connector, value: sql_table}\n"
+    at_source = changed(
+        connector, f"{connector}  - {{property: hub.forms, value: {{found_on: [YYYYMMDD, DD-Mon-YY]}}}}\n", by_day
+    )
+    for text, form in ((at_field, "DD/MM/YYYY"), (at_source, "DD-Mon-YY")):
+        (problem,) = read(tmp_path, text).problems
+        assert problem.code == "HUB-CON-131" and form in problem.sentence()
+    assert read(tmp_path, by_day).problems == ()
