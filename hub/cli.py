@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -64,7 +65,7 @@ class CommandsOnDisk(TyperGroup):
         """Writes help from the files' docstrings: typer's own would import every command for its help line."""
         table = Table(box=None, show_header=False, padding=(0, 2))
         for name, command in sorted(commands_on_disk().items()):
-            table.add_row(f"[bold cyan]{name}[/]", command.help)
+            table.add_row(f"[bold cyan]{name}[/]", escape(command.help))
         out = console()
         out.print(f"[bold]Usage:[/] hub COMMAND ...    (hub COMMAND --help says more; hub --version)\n\n{self.help}\n")
         out.print(table)
@@ -107,5 +108,10 @@ def main() -> None:
 
 
 def _first_line(path: Path) -> str:
-    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    """The first line of a module's docstring; of one that can't be read, why: the others must still be listed."""
+    try:
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (SyntaxError, ValueError, OSError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        return f"(broken: {type(error).__name__}{line} in {path.name})"
     return doc.split("\n", 1)[0]

@@ -10,6 +10,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 BEIJING = timezone(timedelta(hours=8), "+08:00")
 
+VARIABLE = "HUB_NOW"
+"""Environment variable that sets the clock."""
+
 _fixed: ContextVar[datetime | None] = ContextVar("fixed", default=None)
 
 
@@ -18,7 +21,7 @@ def now() -> datetime:
     fixed = _fixed.get()
     if fixed is not None:
         return fixed
-    forced = os.environ.get("HUB_NOW")
+    forced = os.environ.get(VARIABLE)
     return datetime.fromisoformat(forced).astimezone(UTC) if forced else datetime.now(UTC)
 
 

@@ -10,7 +10,9 @@ import os
 import resource
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,10 +21,10 @@ import psutil
 import psycopg
 from pydantic import SecretStr
 
-from hub import stack
+from hub import clock, crash, stack
 from hub.errors import HubException
 from hub.settings import ROOT, Settings
-from hub.stack import jars, java, kafka_wire, postgres_home
+from hub.stack import client, jars, java, kafka_wire, postgres_home, processes
 from hub.stack.layout import Layout
 from hub.stack.postgres import plain_url
 
@@ -46,39 +48,41 @@ class Check:
 
 
 def examine(now: Settings) -> list[Check]:
-    """All checks. One that breaks is itself a failed check; the others still run."""
-    areas: list[tuple[str, Callable[[Settings], Iterator[Check]]]] = [
-        ("machine", machine),
-        ("programs", programs),
-        ("parts", parts),
-        ("contracts", contracts),
-        ("settings", settings_shown),
-    ]
+    """All checks. One that breaks is itself a failed check; all others still run."""
     found: list[Check] = []
-    for area, look in areas:
+    for area, name, look in LOOKS:
         try:
-            found.extend(look(now))
+            for check in look(now):
+                found.append(check)  # noqa: PERF402 - what came before a look broke counts
         except HubException as error:
             found.append(Check(area, error.code, "fail", error.sentence(), error.remedy()))
         except Exception as error:  # noqa: BLE001 - a doctor that dies of what it finds helps nobody
             told = f"{type(error).__name__}: {error}"[:300]
-            found.append(Check(area, "examination", "fail", told, "report this: the check itself broke"))
+            found.append(Check(area, name, "fail", told, "report this: the check itself broke"))
     return found
 
 
-def machine(now: Settings) -> Iterator[Check]:
-    """Processors, memory, disk, Python, open files, shared memory."""
+def processors(_: Settings) -> Iterator[Check]:
+    """Whether the parts can run side by side."""
     cores = os.cpu_count() or 1
     yield _least("processors", cores, 2, 1, told=f"{cores}", remedy="two or more processors run the parts side by side")
-    memory = psutil.virtual_memory().available / GIB
+
+
+def memory(_: Settings) -> Iterator[Check]:
+    """Memory that is available."""
+    available = psutil.virtual_memory().available / GIB
     yield _least(
         "memory",
-        memory,
+        available,
         3,
         1.2,
-        told=f"{memory:.1f} GiB available",
+        told=f"{available:.1f} GiB available",
         remedy="the whole stack takes 2.5 GiB; without Airflow 0.6 GiB: `hub stack up --without airflow`",
     )
+
+
+def disk(now: Settings) -> Iterator[Check]:
+    """Room where the run directory is, or will be."""
     place = next(folder for folder in (now.var, *now.var.absolute().parents) if folder.exists())
     usage = shutil.disk_usage(place)
     free, used = usage.free / GIB, (usage.total - usage.free) / usage.total
@@ -87,13 +91,25 @@ def machine(now: Settings) -> Iterator[Check]:
     yield Check(
         "machine", "disk", verdict, told, "make room, or point HUB_VAR at a larger disk" if verdict != "ok" else ""
     )
+
+
+def python(_: Settings) -> Iterator[Check]:
+    """The version of Python."""
     version = ".".join(map(str, sys.version_info[:3]))
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Check(
         "machine", "python", "ok" if good else "fail", version, "" if good else "use Python 3.11 to 3.13: make setup"
     )
+
+
+def open_files(_: Settings) -> Iterator[Check]:
+    """How many files a process may open."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     yield _least("open files", files, 4096, 256, told=str(files), remedy="raise the limit: ulimit -n 8192")
+
+
+def shared_memory(_: Settings) -> Iterator[Check]:
+    """Room for PostgreSQL's shared memory."""
     shared = Path("/dev/shm")  # noqa: S108 - only looked at
     if shared.is_dir():
         room = shutil.disk_usage(shared).free / 1024**2
@@ -107,46 +123,55 @@ def machine(now: Settings) -> Iterator[Check]:
         )
 
 
-def programs(now: Settings) -> Iterator[Check]:
-    """Java, Kafka's jars, PostgreSQL and the user that it runs as."""
+def java_there(now: Settings) -> Iterator[Check]:
+    """The Java that brokers run on."""
+    found = java.find(now.java)
+    yield Check("programs", "java", "ok", f"{found.version} at {found.program}")
+
+
+def kafka_jars(now: Settings) -> Iterator[Check]:
+    """Kafka's jars, each with the SHA-256 of the lock file."""
     layout = Layout.of(now.var)
-    found_java = java.find(now.java)
-    yield Check("programs", "java", "ok", f"{found_java.version} at {found_java.program}")
     if now.kafka_home:
         count = len(jars.classpath(now.kafka_home, layout.var))
         yield Check("programs", "kafka jars", "ok", f"{count} in {now.kafka_home}")
-    else:
-        folder = jars.cache_folder(now.cache, layout.var) / "kafka"
-        wanted = jars.locked()
-        there = [jar for jar in wanted if (folder / jar.file).exists()]
-        for jar in there:
-            jars.checked(folder / jar.file, jar, folder)
-        told = f"{len(there)} of {len(wanted)} in {folder}, each with the SHA-256 of the lock file"
-        yield Check(
-            "programs",
-            "kafka jars",
-            "ok",
-            told + ("" if len(there) == len(wanted) else "; the rest is fetched by `hub stack up`"),
-        )
-    if now.database_url is None or now.postgres_home:
-        home = postgres_home.find(now.postgres_home)
-        who = postgres_home.run_as(now.postgres_user)
-        as_whom = (
-            "as the current user" if who.uid is None else f"as user number {who.uid}, because it refuses to run as root"
-        )
-        yield Check("programs", "postgresql", "ok", f"{home}, {as_whom}")
-        if who.uid is not None and not postgres_home.can_reach(layout.var / "postgres", who):
-            told = f"user number {who.uid} can't enter {layout.var}; the data lies below /var/tmp instead"
-            yield Check(
-                "programs", "run directory", "warn", told, "point HUB_VAR at a folder that every user may pass through"
-            )
+        return
+    folder = jars.cache_folder(now.cache, layout.var) / "kafka"
+    wanted = jars.locked()
+    there = [jar for jar in wanted if (folder / jar.file).exists()]
+    for jar in there:
+        jars.checked(folder / jar.file, jar, folder)
+    told = f"{len(there)} of {len(wanted)} in {folder}, each with the SHA-256 of the lock file"
+    rest = "" if len(there) == len(wanted) else "; the rest is fetched by `hub stack up`"
+    yield Check("programs", "kafka jars", "ok", told + rest)
 
+
+def postgresql(now: Settings) -> Iterator[Check]:
+    """PostgreSQL and the user that it runs as, where the stack starts one."""
+    if now.database_url is not None and not now.postgres_home:
+        return
+    layout = Layout.of(now.var)
+    home = postgres_home.find(now.postgres_home)
+    who = postgres_home.run_as(now.postgres_user)
+    as_whom = (
+        "as the current user" if who.uid is None else f"as user number {who.uid}, because it refuses to run as root"
+    )
+    yield Check("programs", "postgresql", "ok", f"{home}, {as_whom}")
+    if who.uid is not None and not postgres_home.can_reach(layout.var / "postgres", who):
+        told = f"user number {who.uid} can't enter {layout.var}; the data lies below /var/tmp instead"
+        yield Check(
+            "programs", "run directory", "warn", told, "point HUB_VAR at a folder that every user may pass through"
+        )
+
+
+def lost_clusters(_: Settings) -> Iterator[Check]:
+    """Clusters outside a run directory that is gone."""
     for lost in postgres_home.lost_clusters():
         yield Check("programs", "lost cluster", "warn", f"{lost}: its run directory is gone", f"rm -r {lost}")
 
 
 def parts(now: Settings) -> Iterator[Check]:
-    """The stack's parts, and whether database and brokers take the credentials in the settings."""
+    """The stack's parts as they truly are."""
     state = stack.status(now.var)
     for part in state.parts.values():
         if part.state == "stopped":
@@ -170,10 +195,6 @@ def parts(now: Settings) -> Iterator[Check]:
         )
     if now.database_url is None and now.kafka_bootstrap is None:
         yield Check("parts", "stack", "warn", "nothing runs and nothing else is named", "run `hub stack up`")
-    if now.database_url is not None:
-        yield _database(now)
-    if now.kafka_bootstrap is not None:
-        yield _brokers(now)
 
 
 def contracts(now: Settings) -> Iterator[Check]:
@@ -183,7 +204,12 @@ def contracts(now: Settings) -> Iterator[Check]:
             "contracts", "catalogue", "warn", "this installation has no contracts package", "install the whole hub"
         )
         return
-    catalogue = importlib.import_module("contracts.catalogue").load(now.contracts)
+    with tempfile.TemporaryDirectory() as scratch:
+        # A copy of the cache: loading renews it, and a doctor changes nothing.
+        cache = Path(scratch) / "contracts"
+        with suppress(OSError, shutil.Error):
+            shutil.copytree(now.var / "cache" / "contracts", cache)
+        catalogue = importlib.import_module("contracts.catalogue").load(now.contracts, cache)
     found, broken = len(catalogue.feeds), list(catalogue.broken)
     remedy = "" if found or broken else f"put contracts into {now.contracts}/feeds"
     yield Check("contracts", "catalogue", "warn" if remedy else "ok", f"{found} feeds, {len(broken)} broken", remedy)
@@ -204,10 +230,10 @@ def settings_shown(now: Settings) -> Iterator[Check]:
         shown = "not set" if value is None else "set, not shown" if secret else str(value)
         yield Check("settings", variable, "ok", f"{shown} ({source})")
     known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {
-        "HUB_NOW",
-        "HUB_STACK_MARK",
-        "HUB_PYTHON",
-        "HUB_CRASH_AT",
+        clock.VARIABLE,
+        crash.VARIABLE,
+        client.OWNER,
+        processes.MARK,
     }
     for variable in sorted(
         name for name in os.environ if name.upper().startswith("HUB_") and name.upper() not in known
@@ -219,6 +245,18 @@ def settings_shown(now: Settings) -> Iterator[Check]:
             "set in the environment, but no setting has this name",
             "check its spelling; unset it",
         )
+
+
+def database(now: Settings) -> Iterator[Check]:
+    """Whether the database takes the credentials in the settings."""
+    if now.database_url is not None:
+        yield _database(now)
+
+
+def brokers(now: Settings) -> Iterator[Check]:
+    """Whether the brokers take the credentials in the settings."""
+    if now.kafka_bootstrap is not None:
+        yield _brokers(now)
 
 
 def _database(now: Settings) -> Check:
@@ -283,3 +321,23 @@ def _noted(path: Path) -> set[str]:
     if not path.is_file():
         return set()
     return {line.split("=", 1)[0] for line in path.read_text(encoding="utf-8").splitlines() if "=" in line}
+
+
+LOOKS: tuple[tuple[str, str, Callable[[Settings], Iterator[Check]]], ...] = (
+    ("machine", "processors", processors),
+    ("machine", "memory", memory),
+    ("machine", "disk", disk),
+    ("machine", "python", python),
+    ("machine", "open files", open_files),
+    ("machine", "shared memory", shared_memory),
+    ("programs", "java", java_there),
+    ("programs", "kafka jars", kafka_jars),
+    ("programs", "postgresql", postgresql),
+    ("programs", "lost cluster", lost_clusters),
+    ("parts", "stack", parts),
+    ("parts", "database", database),
+    ("parts", "brokers", brokers),
+    ("contracts", "catalogue", contracts),
+    ("settings", "settings", settings_shown),
+)
+"""Area, name and look: each is guarded on its own, so that one that breaks hides no other."""

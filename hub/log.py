@@ -1,4 +1,4 @@
-"""Structured logs on stderr: one event, its facts, no secret. `bind` adds facts to all later lines of a task."""
+"""Structured logs on stderr: one event, its facts, no secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def configure(level: str = "info", form: str = "console") -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _facts,
@@ -38,11 +37,6 @@ def configure(level: str = "info", form: str = "console") -> None:
 def get(name: str) -> Any:
     """A logger whose lines carry `part=name`."""
     return structlog.get_logger(part=name)
-
-
-def bind(**facts: Any) -> None:
-    """Adds facts (feed, batch, lane …) to every later line of this task or thread."""
-    structlog.contextvars.bind_contextvars(**facts)
 
 
 class _Stderr:

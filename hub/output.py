@@ -21,6 +21,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 """The option every command has; tests list the commands and check it."""
 
 
+NAMES = frozenset(
+    {"pid", "port", "row", "row_no", "source_row", "page", "part", "part_no", "batch_no", "revision", "version"}
+    | {"seq", "record", "partition", "offset", "line"}
+)
+"""Keys whose numbers name something: people copy them, so they get no commas."""
+
+
 def console() -> Console:
     """The console for results."""
     return Console(highlight=False)
@@ -54,7 +61,7 @@ def emit_rows(
         table.add_column(heading, overflow="fold")
     for row in rows:
         # Values come from outside: they are data, never console markup.
-        table.add_row(*(escape(_cell(row.get(key))) for key, _ in columns))
+        table.add_row(*(escape(_cell(row.get(key), key)) for key, _ in columns))
     console().print(table)
 
 
@@ -69,15 +76,15 @@ def emit_error(error: HubException, *, as_json: bool) -> None:
     out.print(f"[bold]remedy[/] {escape(error.remedy())}")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, key: str = "") -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
+        return str(value) if key in NAMES else f"{value:,}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_cell(item)}" for key, item in value.items())
+        return ", ".join(f"{name} {_cell(item, name)}" for name, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_cell(item) for item in value)
+        return ", ".join(_cell(item, key) for item in value)
     return str(value)

@@ -52,16 +52,16 @@ def locked(lock: Path = LOCK) -> list[Jar]:
 
 
 def cache_folder(wanted: Path | None, var: Path) -> Path:
-    """Where fetched jars lie: the operator's folder, else the user's cache, else, where that can't be written, `var`."""
+    """Where fetched jars lie: the operator's folder, else the user's cache, else, where that can't be written, `var`.
+
+    Makes nothing.
+    """
     if wanted:
         return wanted
     base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     folder = Path(base) / "supervision-hub"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return var / "cache"
-    return folder if os.access(folder, os.W_OK | os.X_OK) else var / "cache"
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return folder if there.is_dir() and os.access(there, os.W_OK | os.X_OK) else var / "cache"
 
 
 def classpath(kafka_home: Path | None, cache: Path, lock: Path = LOCK) -> list[Path]:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hub import clock, log
+from hub import cli, clock, log
 from hub.canonical import canonical_bytes
 from hub.errors import SettingInvalid, SettingMissing
 from hub.ids import new_batch_id
@@ -117,3 +118,32 @@ def test_help_lists_commands_without_importing_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert "Usage" in done.stdout
+
+
+def test_a_command_that_does_not_parse_is_listed_as_broken_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hub" / "commands"
+    folder.mkdir(parents=True)
+    (folder / "good.py").write_text('"""Does good."""')
+    (folder / "bad.py").write_text("def f(:\n")
+    (folder / "nul.py").write_bytes(b'"""x"""\0')
+    (folder / "latin.py").write_bytes(b'"""caf\xe9"""')
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    cli.commands_on_disk.cache_clear()
+    try:
+        found = {name: command.help for name, command in cli.commands_on_disk().items()}
+    finally:
+        cli.commands_on_disk.cache_clear()
+    assert found["good"] == "Does good."
+    assert all(found[name].startswith("(broken: ") for name in ("bad", "nul", "latin"))
+    assert "line 1" in found["bad"]
+
+
+def test_numbers_that_name_something_are_printed_to_be_copied() -> None:
+    out = io.StringIO()
+    row = {"pid": 31245, "rows": 31245, "lag": {"seq": 31245, "events": 31245}}
+    with redirect_stdout(out):
+        emit_rows([row], [(name, name) for name in row], as_json=False)
+    printed = out.getvalue()
+    assert printed.count("31,245") == 2 and printed.count("31245") == 2

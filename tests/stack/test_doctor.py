@@ -89,3 +89,40 @@ def test_a_wrong_password_is_told_from_a_broker_that_is_away(running: Path) -> N
     found = verdicts(now)
     assert found["brokers"].verdict == "fail" and "HUB_KAFKA_PASSWORD" in found["brokers"].remedy
     assert found["database"].verdict == "fail" and "password" in found["database"].found
+
+
+def test_it_changes_nothing(var: Path) -> None:
+    """Neither run directory nor cache is made, nor anything in those that are there."""
+    cache, home = var.parent / "cache", var.parent / "home"
+    home.mkdir()
+    env = {"XDG_CACHE_HOME": str(cache), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    run(var, **env)
+    assert sorted(path.name for path in var.parent.iterdir()) == ["home"]
+    var.mkdir()
+    cache.mkdir()
+    run(var, **env)
+    assert [path for folder in (var, cache, home) for path in folder.rglob("*")] == []
+
+
+def test_one_check_that_fails_hides_no_other(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug of the check")
+
+    monkeypatch.setattr(doctor.java, "find", broken)
+    monkeypatch.setattr(doctor.psutil, "virtual_memory", broken)
+    found = verdicts(load_settings(var=var))
+    assert {name for name, check in found.items() if check.verdict == "fail"} == {"java", "memory"}
+    assert "RuntimeError" in found["java"].found and found["java"].remedy
+    assert {"processors", "disk", "python", "kafka jars", "postgresql", "catalogue"} <= set(found)
+    found = verdicts(load_settings(var=var, java="/no/java", postgres_home="/no/postgres"))
+    assert {"HUB-STK-010", "kafka jars"} <= set(found)
+
+
+def test_a_state_that_cannot_be_read_hides_neither_database_nor_brokers(var: Path) -> None:
+    var.mkdir()
+    (var / "stack.json").write_text("{")
+    found = verdicts(
+        load_settings(var=var, database_url="postgresql+psycopg://h:p@127.0.0.1:1/h", kafka_bootstrap="127.0.0.1:1")
+    )
+    (var / "stack.json").unlink()
+    assert {"HUB-STK-015", "database", "brokers"} <= set(found)
