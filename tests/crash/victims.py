@@ -1,0 +1,95 @@
+"""What is killed: loaders that take both feeds the whole way, with an engineer who corrects and replays, and relays."""
+
+from __future__ import annotations
+
+import csv
+import random
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from exchange.serve import Server
+from hub.ids import BatchId
+from hub.settings import load_settings, settings
+from tests.crash import planted
+from warehouse import engine, way
+from warehouse.errors import DatabaseUnavailable, NothingToReplay
+from warehouse.quarantine import fixing, replay
+
+PAGE_ROWS = 25
+PART_ROWS = 20
+"""Fewer than an operator may set, so that a few rows make several pages and parts."""
+
+
+def small() -> None:
+    """Cuts pages and parts small in this process."""
+    now = settings()
+    now.page_rows, now.part_rows = PAGE_ROWS, PART_ROWS
+
+
+def load(contract: FeedContract, seed: int) -> None:
+    """Takes the feed the whole way again and again until killed; waits while the database is away."""
+    small()
+    planted.plant()
+    chance = random.Random(seed)
+    while True:
+        try:
+            way.run_feed(contract)
+            if chance.random() < 0.3:
+                mend(contract)
+        except DatabaseUnavailable:
+            time.sleep(0.2)
+        time.sleep(chance.uniform(0.0, 0.03))
+
+
+def finish(contracts: list[FeedContract]) -> None:
+    """Takes what is left the whole way."""
+    small()
+    planted.plant()
+    for contract in contracts:
+        way.run_feed(contract)
+        mend(contract)
+    engine.dispose()
+
+
+def mend(contract: FeedContract) -> None:
+    """Corrects negative amounts in every batch that has some, and replays it."""
+    for batch in _batches(contract, "state = 'open' and raw ->> 'amount' like '-%'"):
+        with tempfile.TemporaryDirectory() as folder:
+            _correct(contract, batch, Path(folder, "rows.csv"))
+    for batch in _batches(contract, "state = 'fixed'"):
+        try:
+            replay.replay(contract, batch, operator="Engineer", reason="sign")
+        except NothingToReplay:
+            continue  # the process before this one was killed after its rows had gone
+
+
+def _batches(contract: FeedContract, where: str) -> list[BatchId]:
+    query = sa.text(f"select distinct batch_id from hub.quarantine where feed = :feed and {where} order by 1")
+    with engine.connection() as conn:
+        return [BatchId(batch) for batch in conn.execute(query, {"feed": contract.id}).scalars()]
+
+
+def _correct(contract: FeedContract, batch: BatchId, path: Path) -> None:
+    fixing.export(batch, path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["amount"] = row["amount"].removeprefix("'").removeprefix("-")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    fixing.fix(contract, batch, path, editor="Engineer", reason="sign")
+
+
+def relay(var: Path, producer: str) -> None:
+    """A relay as `hub relay serve` runs it."""
+    planted.plant()
+    server = Server(load_settings(var=var, producer=producer))
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    server.run()
