@@ -167,7 +167,9 @@ def state_of(conn: sa.Connection, batch_id: BatchId) -> BatchState | None:
 
 def unfinished(conn: sa.Connection, feed: FeedId) -> list[Batch]:
     """Batches of a feed that a process left on the way, oldest first."""
-    query = sa.select(batch).where(batch.c.feed == feed, batch.c.state.in_(UNFINISHED)).order_by(batch.c.batch_no)
+    # As literals: the index of unfinished batches is used only where the planner sees the states.
+    states: sa.BindParameter[list[str]] = sa.bindparam("states", list(UNFINISHED), expanding=True, literal_execute=True)
+    query = sa.select(batch).where(batch.c.feed == feed, batch.c.state.in_(states)).order_by(batch.c.batch_no)
     return [_batch(row) for row in conn.execute(query).mappings()]
 
 

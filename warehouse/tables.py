@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 SCHEMA = "hub"
 metadata = MetaData(schema=SCHEMA)
 _NOW = func.now()
+_UNFINISHED = "state in ('opened', 'landed', 'checked', 'loading')"
 
 
 def _at(name: str, *, required: bool = False) -> Column[object]:
@@ -94,6 +95,9 @@ batch = Table(
     Index("batch_by_feed", "feed", "batch_no"),
     Index("batch_by_delivery", "feed", "delivery_sha256"),
     Index("batch_by_appearance", "feed", "source", "appearance"),
+    Index("batch_by_parent", "parent_batch", postgresql_where=text("parent_batch is not null")),
+    Index("batch_unfinished", "feed", "batch_no", postgresql_where=text(_UNFINISHED)),
+    Index("batch_waiting", "feed", postgresql_where=text("state in ('held', 'refused')")),
 )
 
 # Bytes in the store that belong to a batch.
@@ -163,6 +167,16 @@ quarantine = Table(
     Index("quarantine_by_age", "feed", "quarantined_at"),
 )
 
+# A record that a delivery brought as it was known, while an older one of the feed waited (held, in quarantine, not yet
+# readable): what waits is older than that, though the feed's table doesn't say so. Gone when nothing waits any more.
+confirmed = Table(
+    "confirmed",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("record_key", Text, primary_key=True),
+    Column("order_no", BigInteger, nullable=False),  # place in the order of the latest such delivery
+)
+
 # One corrected value of a quarantined row: who, why, from, to.
 fix = Table(
     "fix",
@@ -224,6 +238,7 @@ act = Table(
     Column("reason", Text, nullable=False),
     Column("facts", JSONB, nullable=False, server_default="{}"),
     _at("acted_at", required=True),
+    Index("act_by_object", "object", "act_no"),
 )
 
 # What keeps order. `last_seq` moves only under the lane's advisory transaction lock.

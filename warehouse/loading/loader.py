@@ -30,7 +30,7 @@ from warehouse.batches import Batch
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
 from warehouse.checking.pages import CheckedPages, Duplicates, is_row_of
 from warehouse.feeds.tables import core_table
-from warehouse.loading import merge
+from warehouse.loading import late, merge
 from warehouse.loading.encode import COPIED, Encoded, encode, fit
 from warehouse.loading.event_data import EventEncoder
 from warehouse.loading.finish import finish
@@ -78,6 +78,8 @@ class Loader:
         self._bad: dict[int, int] = {page["page"]: page["bad"] for page in batch.facts["pages"]}
         self._duplicates = Duplicates.made(np.empty(0, np.int64), {})
         self._settled: Future[None] | None = None
+        self._later: late.Later | None = None
+        self._waiting: late.Waiting | None = None
 
     def run(self) -> Batch:
         """Loads every part that is not loaded yet; returns the loaded batch.
@@ -87,6 +89,9 @@ class Loader:
         plan = self._planned()
         memory.give_back()  # what the checks of large pages left behind
         self._duplicates = self._pages.duplicates()
+        with self._conn.begin():
+            self._later = late.later_than(self._conn, self._contract, self._batch)
+            self._waiting = late.waiting(self._conn, self._contract, self._batch)
         with (
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool,
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="settle") as disk,
@@ -125,6 +130,10 @@ class Loader:
         crash.point("load.planned")
         return plan
 
+    def _all_new(self, plan: Plan) -> bool:
+        """Whether nothing needs to be looked up or noted: the table held nothing, and no delivery waits or is late."""
+        return plan.empty_table and self._later is None and self._waiting is None
+
     def _alone(self) -> bool:
         """Whether all rows of the table are this batch's."""
         others = sa.select(sa.literal(1)).where(self._table.c.hub_batch_no != self._batch.batch_no).limit(1)
@@ -136,7 +145,7 @@ class Loader:
         path = f"{change_folder(self._batch)}/part-{number:05d}-{entry}.arrow"
         tally = _Tally()
         with self._conn.begin():
-            if not plan.empty_table or number >= len(plan.parts):
+            if not self._all_new(plan) or number >= len(plan.parts):
                 merge.prepare(self._conn)
             again = False
             with ChangeSetWriter(self._store, path, self._facts(number)) as changes:
@@ -169,7 +178,7 @@ class Loader:
         """Classifies, encodes and copies a part's chunks; a chunk is encoded while the one before it is copied."""
         waiting: deque[Future[Encoded]] = deque()
         pages: deque[int] = deque()  # of the chunks in `waiting`
-        state = None if plan.empty_table else merge.held(self._conn, self._contract, self._keys(part))
+        state = None if self._all_new(plan) else merge.held(self._conn, self._contract, self._keys(part))
         for piece in part:
             if piece.first:
                 self._quarantine_page(piece.page, tally)
@@ -177,6 +186,9 @@ class Loader:
                 merged = self._merged(state, chunk)
                 tally.unchanged += merged.unchanged
                 tally.stale += merged.stale
+                if self._waiting is not None and merged.confirmed.any():
+                    known = flat(chunk.column("_key")).filter(pa.array(merged.confirmed))
+                    late.confirm(self._conn, self._batch, self._waiting, known)
                 waiting.append(
                     pool.submit(encode, self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
                 )
@@ -215,9 +227,8 @@ class Loader:
     def _merged(self, state: pa.Table | None, chunk: pa.Table) -> merge.Merged:
         if state is None:
             return merge.all_new(chunk)
-        late = self._batch.order_no != self._batch.batch_no
-        order_no = self._batch.order_no if late else None
-        return merge.against(state, self._contract, chunk, order_no=order_no)
+        order_no = self._batch.order_no if late.is_late(self._batch) else None
+        return merge.against(state, self._contract, chunk, order_no=order_no, later=self._later)
 
     def _write(self, made: Encoded, page: int, changes: ChangeSetWriter, tally: _Tally) -> None:
         merge.retire(self._conn, self._contract, made.replaced, self._batch.batch_no)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,13 @@ _STATE = pa.schema(
 )
 
 
+class Later(Protocol):
+    """Of which keys deliveries spoke that came later than the one being loaded."""
+
+    def spoke_of(self, keys: pa.StringArray) -> Mask:
+        """Which of the keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """A page's rows, sorted into classes. `load` rows get a new revision; the rest are unchanged."""
@@ -49,6 +57,7 @@ class Merged:
     load: pa.Table  # the page's columns, then those of EXTRA
     unchanged: int
     stale: int  # part of unchanged
+    confirmed: Mask  # rows of the page that say what is known already: unchanged, but not stale
 
 
 SMALL_TABLE = 50_000
@@ -75,7 +84,7 @@ def all_new(page: pa.Table) -> Merged:
         no,
         hexed(flat(kept.column("_hash"))),
     )
-    return Merged(load=_with(kept, extra), unchanged=unchanged, stale=0)
+    return Merged(load=_with(kept, extra), unchanged=unchanged, stale=0, confirmed=_mask(withdrawn))
 
 
 def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringArray]) -> pa.Table:
@@ -96,16 +105,21 @@ def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringAr
     return copy_out(conn, query, _STATE)
 
 
-def against(state: pa.Table, contract: FeedContract, page: pa.Table, *, order_no: int | None) -> Merged:
+def against(
+    state: pa.Table,
+    contract: FeedContract,
+    page: pa.Table,
+    *,
+    order_no: int | None = None,
+    later: Later | None = None,
+) -> Merged:
     """The classes of a page beside what the table holds (`held` of at least the page's keys).
 
-    `order_no` (replays and deliveries read late): rows that a later batch loaded are newer than this one, whatever they say.
+    For a load that comes late: `order_no` is its place, rows that a later batch loaded are newer than this one whatever
+    they say; `later` tells of which keys later deliveries spoke besides.
     """
-    if not state.num_rows:
-        return all_new(page)
-    count = page.num_rows
     places = pc.index_in(flat(page.column("_key")), value_set=flat(state.column("key")))
-    if places.null_count == count:
+    if later is None and places.null_count == page.num_rows:
         return all_new(page)
     found: Mask = places.is_valid().to_numpy(zero_copy_only=False)
     revision = _spread(state, "revision", places).fill_null(0)
@@ -120,6 +134,10 @@ def against(state: pa.Table, contract: FeedContract, page: pa.Table, *, order_no
     older = found & _mask(pc.less(flat(page.column("_version")), _spread(state, "version", places)))
     if order_no is not None and contract.source_version is None:
         older |= found & _mask(pc.greater(_spread(state, "order_no", places), order_no))
+    if later is not None:
+        spoken = later.spoke_of(flat(page.column("_key")))
+        # Between two contents that hold a source version decides, where there is one.
+        older |= spoken if contract.source_version is None else spoken & ~(found & ~old_withdrawn)
     same = found & ~old_withdrawn & ~withdraws & same_hash & same_subject
     stale = older & ~same
     unchanged = same | stale | (withdraws & (~found | old_withdrawn))
@@ -140,7 +158,7 @@ def against(state: pa.Table, contract: FeedContract, page: pa.Table, *, order_no
         hexes,
     )
     load = _with(page, extra).filter(pa.array(~unchanged))
-    return Merged(load=load, unchanged=int(unchanged.sum()), stale=int(stale.sum()))
+    return Merged(load, int(unchanged.sum()), int(stale.sum()), confirmed=unchanged & ~stale)
 
 
 def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, batch_no: int) -> None:
@@ -148,21 +166,40 @@ def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, ba
     if not len(keys):
         return
     fill_keys(conn, [keys])
+    gone = sql.SQL("delete from {core} c using page_keys k where c.hub_key = k.key returning c.*").format(
+        core=sql.Identifier(CORE, contract.id)
+    )
+    _execute(conn, _into_history(contract, gone, batch_no))
+
+
+def withdraw(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, batch_no: int) -> None:
+    """Marks the rows of these keys as withdrawn by the batch, with a revision of their own; what held goes to history."""
+    if not len(keys):
+        return
+    fill_keys(conn, [keys])
+    core = sql.Identifier(CORE, contract.id)
+    held = sql.SQL("select * from {} where hub_key in (select key from page_keys)").format(core)
+    _execute(conn, _into_history(contract, held, batch_no))
+    mark = sql.SQL(
+        "update {core} set hub_withdrawn = true, hub_revision = hub_revision + 1, hub_batch_no = {batch_no},"
+        " hub_loaded_at = now() where hub_key in (select key from page_keys)"
+    )
+    _execute(conn, mark.format(core=core, batch_no=sql.Literal(batch_no)))
+
+
+def _into_history(contract: FeedContract, rows: sql.Composed, batch_no: int) -> sql.Composed:
+    """Puts rows of the table, as a statement yields them, into its history."""
     names = [*(spec.name for spec in contract.fields), *HUB_COLUMNS]
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
-    gone = sql.SQL(", ").join(sql.SQL("gone.{}").format(sql.Identifier(name)) for name in names)
-    statement = sql.SQL(
-        "with gone as (delete from {core} c using page_keys k where c.hub_key = k.key returning c.*)"
-        " insert into {history} ({columns}, {replaced_by}) select {gone}, {batch_no} from gone"
+    return sql.SQL(
+        "with gone as ({rows}) insert into {history} ({columns}, {replaced_by}) select {columns}, {batch_no} from gone"
     ).format(
-        core=sql.Identifier(CORE, contract.id),
+        rows=rows,
         history=sql.Identifier(HISTORY, contract.id),
         columns=columns,
-        gone=gone,
         replaced_by=sql.Identifier(REPLACED_BY),
         batch_no=sql.Literal(batch_no),
     )
-    _execute(conn, statement)
 
 
 def fill_keys(conn: sa.Connection, keys: Sequence[pa.StringArray]) -> None:

@@ -1,5 +1,6 @@
 """Snapshot feeds: keys that the table has and the delivery no longer has are withdrawn.
 
+Of a snapshot that is loaded after a newer one (a release, a file read late) nothing is missing: the newer one said it.
 A key counts as delivered when any row has it, quarantined ones too. Where a row's key can't be read (a malformed or
 refused row), no key is known to be missing, so none is withdrawn and the batch says so.
 """
@@ -17,11 +18,11 @@ from warehouse.arrow.columns import flat
 from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.batches import Batch
 from warehouse.checking.pages import CheckedPages
-from warehouse.engine import driver
-from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
+from warehouse.feeds.tables import CORE
 from warehouse.loading import merge
 from warehouse.loading.encode import withdrawals
 from warehouse.loading.event_data import EventEncoder
+from warehouse.loading.late import newer_snapshot
 
 _GONE = pa.schema([("_key", pa.string()), ("_subject", pa.string()), ("_revision", pa.int32()), ("_hex", pa.string())])
 
@@ -37,6 +38,9 @@ class MissingKeys:
 
     def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[pa.Table, bool]:
         """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""
+        nothing = withdrawals(self._contract, encoder, _GONE.empty_table()), False
+        if newer_snapshot(self._conn, self._contract, self._batch):
+            return nothing
         unreadable = self._fill_delivered()
         if unreadable:
             log.get("load").warning(
@@ -44,11 +48,11 @@ class MissingKeys:
                 batch=self._batch.batch_id,
                 rows=unreadable,
             )
-            return withdrawals(self._contract, encoder, _GONE.empty_table()), False
+            return nothing
         gone = copy_out(self._conn, self._query(limit + 1), _GONE)
         more = gone.num_rows > limit
         gone = gone.slice(0, limit)
-        self._mark(flat(gone.column("_key")))
+        merge.withdraw(self._conn, self._contract, flat(gone.column("_key")), self._batch.batch_no)
         return withdrawals(self._contract, encoder, gone), more
 
     def _fill_delivered(self) -> int:
@@ -70,42 +74,17 @@ class MissingKeys:
         return unreadable
 
     def _query(self, limit: int) -> sql.Composed:
-        # Two publishers of one feed send a snapshot each: only keys that came from this source can be missing here.
+        # Two publishers of one feed send a snapshot each: only keys that came from this source can be missing here,
+        # and only those that came before: a snapshot that is loaded late says nothing of what came since.
         return sql.SQL(
             "select c.hub_key, c.hub_subject, c.hub_revision + 1, encode(c.hub_hash, 'hex') from {core} c"
             " join hub.batch b on b.batch_no = c.hub_batch_no and b.source = {source}"
+            " and coalesce(b.order_no, b.batch_no) < {order}"
             " where not c.hub_withdrawn and not exists (select from delivered_keys d where d.key = c.hub_key)"
             " order by c.hub_key limit {limit}"
         ).format(
             core=sql.Identifier(CORE, self._contract.id),
             source=sql.Literal(self._batch.source),
+            order=sql.Literal(self._batch.order_no),
             limit=sql.Literal(limit),
         )
-
-    def _mark(self, keys: pa.StringArray) -> None:
-        if not len(keys):
-            return
-        merge.fill_keys(self._conn, [keys])
-        names = [*(spec.name for spec in self._contract.fields), *HUB_COLUMNS]
-        columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
-        parts = {
-            "core": sql.Identifier(CORE, self._contract.id),
-            "history": sql.Identifier(HISTORY, self._contract.id),
-            "columns": columns,
-            "replaced": sql.Identifier(REPLACED_BY),
-            "batch_no": sql.Literal(self._batch.batch_no),
-        }
-        with driver(self._conn).cursor() as cursor:
-            cursor.execute(
-                sql.SQL(
-                    "insert into {history} ({columns}, {replaced}) select {columns}, {batch_no} from {core}"
-                    " where hub_key in (select key from page_keys)"
-                ).format(**parts)
-            )
-            cursor.execute(
-                sql.SQL(
-                    "update {core} set hub_withdrawn = true, hub_revision = hub_revision + 1,"
-                    " hub_batch_no = {batch_no}, hub_loaded_at = now()"
-                    " where hub_key in (select key from page_keys)"
-                ).format(**parts)
-            )

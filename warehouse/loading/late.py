@@ -1,0 +1,128 @@
+"""What a load that comes late must not undo: replays, releases, and files that could be read only after newer ones.
+
+A source version says which of two contents is newer. Where a feed has none, the order of deliveries does: the table
+says which batch wrote a record, but not which later ones brought it as it was. That is noted in `hub.confirmed`, and
+only while something of the feed waits: a record with a row in quarantine, every record while a batch is held or a file
+could not be read. A correction that changes a record's key is judged by what the table says alone.
+
+A snapshot needs no notes. When a newer one of its source is loaded, all that the older says of any key is old, except
+where the newer one's own row of the key is in quarantine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from psycopg import sql
+
+from contracts.model import FeedContract
+from warehouse.arrow.columns import flat
+from warehouse.arrow.copying import copy_out
+from warehouse.batches import Batch
+from warehouse.engine import driver
+from warehouse.loading import merge
+from warehouse.loading.merge import Mask
+
+_KEYS = pa.schema([("key", pa.string())])
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Of which keys a later delivery spoke."""
+
+    keys: pa.StringArray
+    others: bool  # not of these: of all others
+
+    def spoke_of(self, keys: pa.StringArray) -> Mask:
+        """Which of the keys."""
+        listed: Mask = pc.is_in(keys, value_set=self.keys).to_numpy(zero_copy_only=False)
+        return ~listed if self.others else listed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What may yet come late, and must then know what was confirmed meanwhile."""
+
+    keys: pa.StringArray  # of rows in quarantine
+    every: bool  # a whole delivery waits: any key may be in it
+
+
+def is_late(batch: Batch) -> bool:
+    """Whether a batch's place in the order is not its own."""
+    return batch.order_no != batch.batch_no
+
+
+def later_than(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Later | None:
+    """What later deliveries spoke of; None for a batch that isn't late. In a transaction."""
+    if not is_late(batch):
+        return None
+    newer = newer_snapshot(conn, contract, batch)
+    if newer:
+        query = sql.SQL(
+            "select distinct q.record_key from hub.quarantine q join hub.batch b on b.batch_id = q.batch_id"
+            " where q.feed = {feed} and q.record_key is not null and b.source = {source}"
+            " and coalesce(b.order_no, b.batch_no) > {order}"
+        )
+    else:
+        query = sql.SQL("select record_key from hub.confirmed where feed = {feed} and order_no > {order}")
+    return Later(_keys(conn, query, batch), others=newer)
+
+
+def newer_snapshot(conn: sa.Connection, contract: FeedContract, batch: Batch) -> bool:
+    """Whether a newer snapshot of the batch's source is loaded."""
+    if contract.completeness != "snapshot" or not is_late(batch):
+        return False
+    query = sa.text(
+        "select exists (select from hub.batch where feed = :feed and source = :source and state = 'loaded'"
+        " and (kind in ('pull', 'push') or (facts->>'whole')::boolean) and coalesce(order_no, batch_no) > :order)"
+    )
+    return bool(conn.scalar(query, {"feed": batch.feed, "source": batch.source, "order": batch.order_no}))
+
+
+def waiting(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Waiting | None:
+    """What of the feed waits; None where nothing does, or where order alone decides nothing. In a transaction.
+
+    Where nothing waits any more the notes go.
+    """
+    if contract.source_version is None and contract.completeness != "snapshot":
+        every = bool(conn.scalar(_DELIVERY_WAITS, {"feed": batch.feed}))
+        query = "select distinct record_key from hub.quarantine where feed = {feed} and state in ('open', 'fixed') and record_key is not null"
+        keys = _keys(conn, sql.SQL(query), batch)
+        if every or len(keys):
+            return Waiting(keys, every)
+    if not is_late(batch):  # a late one may be just what the notes were kept for
+        conn.execute(sa.text("delete from hub.confirmed where feed = :feed"), {"feed": batch.feed})
+    return None
+
+
+# Held for a person, or a file that may be readable one day and hasn't been taken since.
+_DELIVERY_WAITS = sa.text(
+    "select exists (select from hub.batch b where feed = :feed and state in ('held', 'refused') and (state = 'held'"
+    " or kind = 'pull' and appearance is not null and not exists (select from hub.batch t where t.feed = b.feed"
+    " and t.source = b.source and t.appearance = b.appearance and t.state not in ('refused', 'abandoned'))))"
+)
+
+
+def confirm(conn: sa.Connection, batch: Batch, waits: Waiting, keys: pa.StringArray) -> None:
+    """Notes that the batch brought these keys and nothing new of them. `merge.prepare` came before in the transaction."""
+    if not waits.every:
+        keys = keys.filter(pc.is_in(keys, value_set=waits.keys))
+    if not len(keys):
+        return
+    merge.fill_keys(conn, [keys])
+    statement = sql.SQL(
+        "insert into hub.confirmed as c (feed, record_key, order_no) select {feed}, key, {order} from page_keys"
+        " on conflict (feed, record_key) do update set order_no = excluded.order_no where c.order_no < excluded.order_no"
+    ).format(feed=sql.Literal(batch.feed), order=sql.Literal(batch.order_no))
+    with driver(conn).cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _keys(conn: sa.Connection, query: sql.SQL, batch: Batch) -> pa.StringArray:
+    filled = query.format(
+        feed=sql.Literal(batch.feed), source=sql.Literal(batch.source), order=sql.Literal(batch.order_no)
+    )
+    return flat(copy_out(conn, filled, _KEYS).column("key"))
