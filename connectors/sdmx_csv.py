@@ -108,10 +108,13 @@ class Connector(file_drop.Connector):
         return opening(found.name, TextSource(head, found.name, self.options.encoding).read().decode("utf-8"))
 
     def _transformed(self, found: Found, pages: Iterator[RawPage], delivery: Delivery) -> Iterator[RawPage]:
-        known = {name for names in expected(self.contract, self.source).values() for name in names}
+        fields = expected(self.contract, self.source)
+        known = {name for names in fields.values() for name in names}
         known |= {*self.contract.ignored, *self.source.ignored}
         structure = self.structure
-        message = Message(delivery.name, self._opening(found), structure[0] if structure else None, sorted(known))
+        taken = {field: names for field, names in fields.items() if field not in self.contract.key}
+        held = structure[0] if structure else None
+        message = Message(delivery.name, self._opening(found), held, sorted(known), taken)
         delivery.facts["sdmx"] = message.facts
         if structure is not None:
             message.facts["structure"], message.facts["structure_sha256"] = structure[0].id, structure[1]

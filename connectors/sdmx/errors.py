@@ -35,6 +35,16 @@ class SdmxInvalid(AgencyError):
     remedy_zh = "首列应为 DATAFLOW(1.0)或 STRUCTURE 与 STRUCTURE_ID(2.0)"
 
 
+class MergePartial(AgencyError):
+    """A message asks to merge rows that say only a part of their records."""
+
+    code = "HUB-SRC-084"
+    en = "{file} asks to merge (ACTION M or A) rows that leave {columns} as it was: rows {rows}"
+    zh = "{file} 要求合并(ACTION 为 M 或 A)的行未给出 {columns}(意为保持原值):第 {rows} 行"
+    remedy_en = "the hub keeps whole records: send them whole with ACTION R, or write NaN or #N/A where a component has no value"
+    remedy_zh = "平台按整条记录保存:请以 ACTION R 报送整条记录,或在无值处写 NaN 或 #N/A"
+
+
 class ActionsConflict(AgencyError):
     """One message asks for different actions on one key."""
 

@@ -4,7 +4,10 @@ What the message says about itself leaves the table: structure columns go to the
 `_action`, and what breaks the structure to `_problems` (the broken columns, joined by commas). Source: SDMX-CSV field
 guide, data messages 1.0 and 2.0. Decided here, where the guide leaves a hub more than it can keep:
 
-- `_action`: null for I (the row is the record), M for A and M (an empty cell means unchanged), R, D.
+- `_action`: null for I (the row is the record), M for A and M, R, D.
+- A merge (A, M) leaves what it does not say as it was, and an empty cell says nothing. The hub keeps whole records, so
+  a merge is taken where it says every component that the contract takes (`NaN` or `#N/A` where there is no value), and
+  the delivery is refused where it does not: to take it for the record would wipe out what was sent before.
 - A delete takes one whole record. A delete with wildcards (an empty dimension) or of single values is a problem.
 - A row with an empty or switched-off (`~`) dimension describes a partial key, not a record: a problem.
 - Different actions on one key in one message depend on order, which a set of rows does not have: the delivery is
@@ -14,7 +17,7 @@ guide, data messages 1.0 and 2.0. Decided here, where the guide leaves a hub mor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import HeaderUnusable
-from connectors.sdmx.errors import ActionsConflict, SdmxInvalid, StructureMismatch
+from connectors.sdmx.errors import ActionsConflict, MergePartial, SdmxInvalid, StructureMismatch
 from connectors.sdmx.structure import Structure
 from contracts.page import RawPage
 
@@ -31,6 +34,7 @@ ACTIONS = {"I": None, "A": "M", "M": "M", "R": "R", "D": "D"}
 _FIRST = re.compile(r"^\ufeff?(\"?)(DATAFLOW|STRUCTURE(?:\[(.)[^\]]*\])?)(?::[^\",;|\t\r\n]*)?\1([^\w\s\"]|\t)")
 _OWN = {"DATAFLOW", "STRUCTURE", "STRUCTURE_ID", "STRUCTURE_NAME", "ACTION", "SERIES_KEY", "OBS_KEY"}
 _KINDS = pa.array(["dataflow", "datastructure", "dataprovision"])
+_MERGES = pa.array([action for action, meant in ACTIONS.items() if meant == "M"])
 _MISSING = pa.array(["NaN", "#N/A"])
 
 
@@ -54,16 +58,24 @@ def opening(file: str, head: str) -> Opening:
 class Message:
     """One message on its way from plain CSV pages to pages of records."""
 
-    def __init__(self, file: str, start: Opening, structure: Structure | None, known: Sequence[str]) -> None:
+    def __init__(
+        self,
+        file: str,
+        start: Opening,
+        structure: Structure | None,
+        known: Sequence[str],
+        taken: Mapping[str, Sequence[str]],
+    ) -> None:
         self._file, self._start, self._structure = file, start, structure
         self._known = set(known)  # columns that the contract names or ignores
+        self._taken = taken  # field that is no part of the key -> its names
         self._keys: list[pl.DataFrame] = []  # hash of the key, action, row: only where actions differ
         self.facts: dict[str, Any] = {"version": start.version, "structures": []}
 
     def pages(self, pages: Iterator[RawPage]) -> Iterator[RawPage]:
         """Pages with plain component columns, `_problems` and, where the message has actions, `_action`.
 
-        Raises SdmxInvalid, StructureMismatch, ActionsConflict (at the end: nothing was loaded yet).
+        Raises SdmxInvalid, StructureMismatch, MergePartial, ActionsConflict (at the end: nothing was loaded yet).
         """
         for page in pages:
             yield replace(page, table=self._plain(page)) if page.table.num_columns else page
@@ -75,8 +87,10 @@ class Message:
         if labelled:
             columns = {name: self._without_label(name, column) for name, column in columns.items()}
         self._note_structures(columns)
-        columns = {name: self._without_missing(name, column) for name, column in columns.items()}
         actions = columns.get("ACTION")
+        if actions is not None:
+            self._refuse_partial(columns, actions, page.rows)
+        columns = {name: self._without_missing(name, column) for name, column in columns.items()}
         problems = self._problems(columns, lists, actions, page.table.num_rows)
         out = {name: column for name, column in columns.items() if name not in _OWN or name in self._known}
         if actions is not None:
@@ -139,6 +153,28 @@ class Message:
         if name in structure.dimensions or name in structure.codes or name in _OWN:
             return head
         return pc.if_else(pc.equal(column, pc.binary_join_element_wise(head, head, ": ")), head, column)
+
+    def _refuse_partial(
+        self, columns: dict[str, pa.ChunkedArray], actions: pa.ChunkedArray, rows: pa.Int64Array
+    ) -> None:
+        """Refuses merges that say nothing of a component which the contract takes."""
+        merges = _filled(pc.is_in(actions, _MERGES))
+        if not pc.any(merges).as_py():
+            return
+        structure = self._structure
+        silent = pa.chunked_array([pa.nulls(len(rows), pa.bool_())])
+        found: list[str] = []
+        for names in self._taken.values():
+            if structure is not None and structure.dimensions and not {*structure.dimensions}.isdisjoint(names):
+                continue
+            name = next((one for one in names if one in columns), None)
+            empty = merges if name is None else pc.and_(merges, pc.is_null(columns[name]))
+            if pc.any(empty).as_py():
+                found.append(name or names[0])
+                silent = pc.or_kleene(silent, empty)
+        if found:
+            first = rows.filter(_filled(silent).combine_chunks())[:10].to_pylist()
+            raise MergePartial(file=self._file, columns=", ".join(found[:10]), rows=", ".join(map(str, first)))
 
     def _without_missing(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         """`NaN` and `#N/A` say that a value is missing on purpose."""

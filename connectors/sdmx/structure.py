@@ -17,7 +17,7 @@ from lxml import etree
 from connectors.sdmx.errors import StructureUnreadable
 
 MAX_BYTES = 64 * 1024 * 1024
-_URN = re.compile(r"=([^:=]+):([^(]+)\(([^)]+)\)(?:\.(.+))?$")
+_URN = re.compile(r"=([^:=]+):([^(]+)\(([^)]+)\)(?:\.(.+))?$")  # of an artefact with a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,13 @@ def read_structure(file: str, content: bytes, wanted: str | None = None) -> Stru
             codes[name] = pa.array(lists[codelist], pa.string())
     ids = {chosen}
     for flow in _all(tree, "Dataflow"):
-        if any(_reference(ref) == chosen for ref in _all(flow, "Structure")):
+        if flow.get("id") and any(_reference(ref) == chosen for ref in _all(flow, "Structure")):
             ids.add(_identity(flow))
+    flows = frozenset(ids)
+    for agreement in _all(tree, "ProvisionAgreement"):
+        usages = [*_all(agreement, "StructureUsage"), *_all(agreement, "Dataflow")]  # as 2.1 and 3.0 call it
+        if agreement.get("id") and any(_reference(usage) in flows for usage in usages):
+            ids.add(_identity(agreement))
     return Structure(
         chosen, frozenset(ids), tuple(kinds["dimensions"]), tuple(kinds["measures"]), tuple(kinds["attributes"]), codes
     )
@@ -104,10 +109,15 @@ def _components(structure: Any) -> Iterator[tuple[str, Any]]:
         *_all(structure, "TimeDimension"),
     ]
     ordered = sorted(enumerate(dimensions), key=lambda item: (_position(item[1]), item[0]))
-    yield from (("dimensions", element) for _, element in ordered if element.getparent().tag.endswith("List"))
+    yield from (("dimensions", element) for _, element in ordered if _listed(element))
     for name in ("PrimaryMeasure", "Measure"):
-        yield from (("measures", element) for element in _all(structure, name))
-    yield from (("attributes", element) for element in _all(structure, "Attribute"))
+        yield from (("measures", element) for element in _all(structure, name) if _listed(element))
+    yield from (("attributes", element) for element in _all(structure, "Attribute") if _listed(element))
+
+
+def _listed(element: Any) -> bool:
+    """Whether an element defines a component; elsewhere one of the same name refers to it."""
+    return bool(element.getparent().tag.endswith("List"))
 
 
 def _position(element: Any) -> int:
@@ -123,7 +133,8 @@ def _all(element: Any, name: str) -> list[Any]:
 
 
 def _identity(element: Any) -> str:
-    version = element.get("version")
+    """AGENCY:ID(VERSION). Left out, the version is 1.0 (SDMX-ML 2.1, VersionableType); from 3.0 on there is none."""
+    version = element.get("version") or (None if "v3_" in etree.QName(element).namespace else "1.0")
     text = f"{element.get('agencyID')}:{element.get('id')}"
     return f"{text}({version})" if version else text
 

@@ -69,7 +69,7 @@ def second_message(rows: int, seed: int = 1, *, first_rows: int) -> tuple[pa.Tab
     merged = draw.before(DELETED + 2)
     columns = _series(merged, "Q", seed, rng)
     _spoil(columns, draw, rows)
-    actions = np.where(np.arange(merged) % 10 == 0, "I", "M")
+    actions = np.where(np.arange(merged) % 10 == 0, "I", "R")
     table = _actions(columns.table(), pa.array(actions.tolist(), pa.string()))
     first, ledger = first_message(first_rows, seed)
     spoilt = {row - 1 for entry in ledger.planted for row in entry.rows}

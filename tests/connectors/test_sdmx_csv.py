@@ -11,7 +11,7 @@ import pytest
 from connectors.base import Window
 from connectors.errors import HeaderUnusable, OptionsInvalid
 from connectors.registry import open_file
-from connectors.sdmx.errors import ActionsConflict, SdmxInvalid, StructureMismatch, StructureUnreadable
+from connectors.sdmx.errors import ActionsConflict, MergePartial, SdmxInvalid, StructureMismatch, StructureUnreadable
 from connectors.sdmx.structure import read_structure
 from hub.settings import load_settings, settings
 from tests.connectors.making import contract, folder, opened, read
@@ -65,14 +65,35 @@ def test_version_1(tmp_path: Path) -> None:
 
 
 def test_version_2_and_its_actions(tmp_path: Path) -> None:
-    rows = [f"dataflow,AG:DF(1.0),{action},A,CN,{2000 + index},{value},," for index, (action, value) in enumerate(
-        [("I", "1"), ("A", "2"), ("M", "3"), ("R", "4"), ("D", "")]
+    rows = [f"dataflow,AG:DF(1.0),{action},A,CN,{2000 + index},{values}" for index, (action, values) in enumerate(
+        [("I", "1,,"), ("A", "2,A,#N/A"), ("M", "3,A,text"), ("R", "4,,"), ("D", ",,")]
     )]  # fmt: skip
     delivery, found = message(tmp_path, HEAD + "\n".join(rows) + "\n")
     assert [row["_action"] for row in found] == [None, "M", "M", "R", "D"]
     assert [row["_problems"] for row in found] == [None] * 5
     assert "ACTION" not in found[0] and "STRUCTURE" not in found[0]
     assert delivery.facts["sdmx"]["structure"] == "AG:DSD(1.0)"
+
+
+@pytest.mark.parametrize("action", ["A", "M"])
+@pytest.mark.parametrize("page_rows", [1, 1000])
+def test_a_merge_that_leaves_something_as_it_was_is_refused(tmp_path: Path, action: str, page_rows: int) -> None:
+    rows = ["R,A,CN,2024,1,,", f"{action},A,CN,2023,1,A,x", f"{action},A,CN,2022,,A,", f"{action},A,CN,2021,1,,x"]
+    text = HEAD + "".join(f"dataflow,AG:DF(1.0),{row}\n" for row in rows)
+    with pytest.raises(MergePartial) as caught:
+        message(tmp_path, text, page_rows=page_rows)
+    told = caught.value
+    assert told.code == "HUB-SRC-084" and "3" in told.sentence() and "OBS_VALUE" in told.sentence()
+    assert "#N/A" in told.remedy() and "#N/A" in told.remedy("zh")
+    with pytest.raises(MergePartial):  # without a structure too: what is no key may be left as it was
+        message(tmp_path, text, xml=None, page_rows=page_rows, key=KEY)
+
+
+def test_a_merge_without_a_column_that_the_contract_takes_is_refused(tmp_path: Path) -> None:
+    text = "STRUCTURE,STRUCTURE_ID,ACTION,FREQ,AREA,TIME_PERIOD,OBS_VALUE,STATUS\n"
+    with pytest.raises(MergePartial, match="NOTE"):
+        message(tmp_path, f"{text}dataflow,AG:DF(1.0),M,A,CN,2024,1,A\n")
+    assert len(message(tmp_path, f"{text}dataflow,AG:DF(1.0),R,A,CN,2024,1,A\n")[1]) == 1
 
 
 def test_a_message_without_actions_has_no_action_column(tmp_path: Path) -> None:
@@ -256,6 +277,7 @@ def test_the_published_observations_fit_their_structure() -> None:
     found = read_structure("structure.xml", content)
     assert found.id == "OECD.SDD.NAD:DSD_NASEC10(1.1)"
     assert len(found.dimensions) == 14
+    assert found.measures == ("OBS_VALUE",) and all(found.components)
 
 
 def test_samples_of_another_library() -> None:
@@ -274,3 +296,32 @@ def test_samples_of_another_library() -> None:
     # Its rows have one value fewer than its header: each is kept and named.
     rows, malformed, _ = found("data_v2_action_col.csv")
     assert (len(rows), len(malformed)) == (0, 20)
+
+
+def test_a_structure_without_versions_has_those_of_the_standard() -> None:
+    """SDMX-ML 2.1: a version that is left out is 1.0, in a definition as in a reference."""
+    text = STRUCTURE.replace(b' version="1.0"', b"")
+    assert read_structure("s.xml", text) == read_structure("s.xml", STRUCTURE)
+    assert read_structure("s.xml", text, "AG:DSD(1.0)").codes.keys() == {"FREQ", "AREA", "STATUS", "FLAGS"}
+
+
+def test_a_provision_agreement_stands_for_its_dataflow(tmp_path: Path) -> None:
+    def agreement(name: str, flow: str) -> bytes:
+        usage = f'<s:StructureUsage><Ref id="{flow}" agencyID="AG" version="1.0"/></s:StructureUsage>'
+        return f'<s:ProvisionAgreement id="{name}" agencyID="AG" version="2.0">{usage}</s:ProvisionAgreement>'.encode()
+
+    made = b"<s:ProvisionAgreements>" + agreement("PA", "DF") + agreement("OTHER", "DX") + b"</s:ProvisionAgreements>"
+    xml = STRUCTURE.replace(b"</m:Structures>", made + b"</m:Structures>")
+    assert read_structure("s.xml", xml).ids == {"AG:DSD(1.0)", "AG:DF(1.0)", "AG:PA(2.0)"}
+    rows = "dataprovision,AG:PA(2.0),I,A,CN,2024,1,,\ndataprovision,AG:OTHER(2.0),I,A,CN,2023,1,,\n"
+    _, found = message(tmp_path, HEAD + rows, xml=xml)
+    assert [row["_problems"] for row in found] == [None, "STRUCTURE_ID"]
+
+
+def test_a_relationship_to_the_measure_is_no_measure() -> None:
+    link = (
+        b'<s:AttributeRelationship><s:PrimaryMeasure><Ref id="OBS_VALUE"/></s:PrimaryMeasure></s:AttributeRelationship>'
+    )
+    xml = STRUCTURE.replace(b'<s:Attribute id="NOTE" position="0">', b'<s:Attribute id="NOTE" position="0">' + link)
+    assert xml != STRUCTURE
+    assert read_structure("s.xml", xml) == read_structure("s.xml", STRUCTURE)
