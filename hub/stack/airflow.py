@@ -81,6 +81,8 @@ class AirflowPart(Part):
                 "simple_auth_manager_passwords_file": self.plan.vault.path("airflow-passwords.json"),
                 "execution_api_server_url": f"http://{ports.HOST}:{port}/execution/",
                 "default_timezone": "Asia/Shanghai",
+                # A loaded machine is slow, not broken: by default a DAG file has 30 s, its process 50 s.
+                "dagbag_import_timeout": 120,
             },
             "database": {
                 "sql_alchemy_conn": self.database_url(),
@@ -100,7 +102,12 @@ class AirflowPart(Part):
                 "scheduler_heartbeat_sec": 2,
                 "scheduler_idle_sleep_time": 0.5,
             },
-            "dag_processor": {"parsing_processes": 1, "refresh_interval": 10, "min_file_process_interval": 30},
+            "dag_processor": {
+                "parsing_processes": 1,
+                "refresh_interval": 10,
+                "min_file_process_interval": 30,
+                "dag_file_processor_timeout": 180,
+            },
             "logging": {
                 "base_log_folder": logs,
                 "dag_processor_child_process_log_directory": logs / "dag_processor",

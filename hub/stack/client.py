@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from hub.settings import ROOT
-from hub.stack import catalogue, postgres, processes, state
+from hub.stack import catalogue, postgres, postgres_home, processes, state
 from hub.stack.errors import OwnerGone, PartFailed, PartUnknown, StackDown, StackSlow, SupervisorDied
 from hub.stack.layout import Layout, write_private
 from hub.stack.state import GOOD, PartState, StackState
@@ -50,6 +50,7 @@ def up(
         if not current.running:
             keeper = _owner(owner)
             _clear(layout)
+            postgres_home.clear_lost_clusters()
             _launch(layout, wanted, keeper)
             fresh = True
         elif lacking := [
@@ -68,8 +69,12 @@ def up(
 
 
 def down(var: Path) -> StackState:
-    """Stops what `up` started in `var`, also after its supervisor died; nothing else. Repeatable."""
+    """Stops what `up` started in `var`, also after its supervisor died; nothing else. Repeatable.
+
+    Like `up`, removes the data of clusters that had to lie outside a run directory which was removed since.
+    """
     layout = Layout.of(var)
+    postgres_home.clear_lost_clusters()
     if not layout.state_file.exists():
         return StackState(str(layout.var))
     layout.make()

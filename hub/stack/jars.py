@@ -20,7 +20,9 @@ from hub import log
 from hub.settings import ROOT
 from hub.stack.errors import JarDiffers, JarsUnreachable, LockUnreadable
 
-LOCK = ROOT / "docker" / "kafka.lock.toml"
+_IN_CHECKOUT = ROOT / "docker" / "kafka.lock.toml"
+LOCK = _IN_CHECKOUT if _IN_CHECKOUT.exists() else Path(__file__).with_name("kafka.lock.toml")
+"""The lock file: in a checkout below docker/, in an installation beside this module."""
 _log = log.get("stack.jars")
 
 

@@ -12,8 +12,11 @@ import pwd
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from hub.stack.errors import PostgresMissing, UserMissing
 
@@ -93,6 +96,7 @@ def data_root(folder: Path, who: RunAs) -> Path:
     """The folder that holds the cluster: `folder`, or where that user can't get there a private one in the system's
     folder for temporary files that outlive a reboot, to which `folder` is then a link."""
     if folder.is_symlink() and folder.exists():
+        _note_origin(folder.resolve(), folder)
         return folder.resolve()
     _let_pass(folder.parent, who)
     if who.uid is None or can_reach(folder, who):
@@ -102,10 +106,17 @@ def data_root(folder: Path, who: RunAs) -> Path:
         return folder
     made = Path(tempfile.mkdtemp(prefix=ELSEWHERE, dir=LASTING if LASTING.is_dir() else None))
     made.chmod(0o711)
-    (made / "origin").write_text(str(folder), encoding="utf-8")
     folder.unlink(missing_ok=True)
     folder.symlink_to(made)
+    _note_origin(made, folder)  # after the link: a cluster with a note and without a link counts as lost
     return made
+
+
+def _note_origin(made: Path, folder: Path) -> None:
+    """Notes where the link to a cluster is, anew at each start: the run directory may have been moved."""
+    if made.parent == LASTING and os.access(made, os.W_OK):
+        (made / "device").write_text(str(folder.parent.parent.stat().st_dev), encoding="utf-8")
+        (made / "origin").write_text(str(folder), encoding="utf-8")
 
 
 def lost_clusters() -> list[Path]:
@@ -118,6 +129,39 @@ def lost_clusters() -> list[Path]:
             if not link.exists() or link.resolve() != made.resolve():
                 lost.append(made)
     return lost
+
+
+def clear_lost_clusters() -> list[Path]:
+    """Removes clusters of ours whose run directory was removed and that no process uses; returns them.
+
+    A run directory that may merely not be mounted keeps its cluster: the folder that held it must be there, on the device
+    on which it was. So does one that was given another name there.
+    """
+    gone = [made for made in lost_clusters() if _was_removed(made) and not _in_use(made)]
+    for made in gone:
+        shutil.rmtree(made, ignore_errors=True)
+    return gone
+
+
+def _was_removed(made: Path) -> bool:
+    link = Path((made / "origin").read_text(encoding="utf-8"))
+    above = link.parent.parent
+    try:
+        device = (made / "device").read_text(encoding="utf-8")
+        renamed = any(other.resolve() == made.resolve() for other in above.glob(f"*/{link.name}"))
+        return not os.path.lexists(link) and not renamed and above.is_dir() and str(above.stat().st_dev) == device
+    except OSError:
+        return False
+
+
+def _in_use(made: Path) -> bool:
+    """Whether a process works in it; one that can't be looked into is another user's, and `made` is ours."""
+    data = made.resolve()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(data):
+                return True
+    return False
 
 
 def _let_pass(var: Path, who: RunAs) -> None:

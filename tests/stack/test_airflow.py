@@ -44,21 +44,22 @@ def members(var: Path) -> dict[str, list[psutil.Process]]:
 def test_every_service_is_healthy_and_private(airflow: Path) -> None:
     state = stack.status(airflow)
     base = f"http://{state.address('airflow-api')}"
-    health = httpx.get(f"{base}/api/v2/monitor/health", trust_env=False).json()
+    with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
+        health = client.get("/api/v2/monitor/health").json()
+        # Nobody enters without the generated password.
+        password = Vault(Layout.of(airflow).secrets).get("airflow-admin")
+        answers = [
+            client.post("/auth/token", json={"username": "admin", "password": word})
+            for word in (password, "admin", "wrong")
+        ]
+        assert [answer.status_code for answer in answers] == [201, 401, 401]
+        assert client.get("/api/v2/dags").status_code == 401
+        token = {"Authorization": "Bearer " + answers[0].json()["access_token"]}
+        assert client.get("/api/v2/dags", headers=token).status_code == 200
     assert {
         name: health[name]["status"] for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
     } == dict.fromkeys(("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy")
     assert len({state.pid(name) for name in SERVICES}) == 4
-    # Nobody enters without the generated password.
-    password = Vault(Layout.of(airflow).secrets).get("airflow-admin")
-    answers = [
-        httpx.post(f"{base}/auth/token", json={"username": "admin", "password": word}, trust_env=False)
-        for word in (password, "admin", "wrong")
-    ]
-    assert [answer.status_code for answer in answers] == [201, 401, 401]
-    assert httpx.get(f"{base}/api/v2/dags", trust_env=False).status_code == 401
-    token = {"Authorization": "Bearer " + answers[0].json()["access_token"]}
-    assert httpx.get(f"{base}/api/v2/dags", headers=token, trust_env=False).status_code == 200
     # Nothing listens beyond loopback, on no service and no child.
     heard = {name: listening(found) for name, found in members(airflow).items()}
     assert heard["airflow-api"] == {"127.0.0.1"}

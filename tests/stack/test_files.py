@@ -7,12 +7,17 @@ import os
 import re
 import socket
 import stat
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.settings import ROOT
 from hub.stack import catalogue, jars, java, kafka_config, ports, postgres_home, state
 from hub.stack.airflow import AirflowPart
 from hub.stack.errors import (
@@ -208,3 +213,21 @@ def test_a_state_is_read_back_as_written(tmp_path: Path) -> None:
     state.write(layout, made)
     assert state.read(layout) == made
     assert json.loads(layout.state_file.read_text(encoding="utf-8"))["id"] == "x"
+
+
+def test_an_installation_has_the_lock_of_kafkas_jars(tmp_path: Path) -> None:
+    """The wheel, unpacked: no folder docker/ beside it."""
+    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path / "dist"), versions=["standard"]))
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "site")
+    assert not (tmp_path / "site" / "docker").exists()
+    probe = "from hub.stack import jars; print(jars.LOCK, len(jars.locked()))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", probe],
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / "site/hub/stack/kafka.lock.toml"), str(len(jars.locked()))]

@@ -95,11 +95,63 @@ def test_a_run_directory_that_postgres_cannot_enter(var: Path) -> None:
         assert again.ready and link.resolve() == outside
         stack.down(var)
         assert outside not in postgres_home.lost_clusters()
-        link.unlink()
+        shutil.rmtree(var)
         assert outside in postgres_home.lost_clusters()
+        stack.down(var)
+        assert not outside.exists() and outside not in postgres_home.lost_clusters()
     finally:
         stack.down(var)
         shutil.rmtree(outside, ignore_errors=True)
+
+
+@pytest.fixture
+def lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cluster outside a run directory that was removed."""
+    monkeypatch.setattr(postgres_home, "LASTING", tmp_path / "lasting")
+    (tmp_path / "lasting").mkdir()
+    var = tmp_path / "disk" / "var"
+    var.mkdir(parents=True)
+    (tmp_path / "disk").chmod(0o700)
+    entry = pwd.getpwnam("nobody")
+    made = postgres_home.data_root(var / "postgres", RunAs(entry.pw_uid, entry.pw_gid))
+    assert made.parent == tmp_path / "lasting"
+    shutil.rmtree(var)
+    return made
+
+
+def test_the_data_of_a_run_directory_that_was_removed_goes(lost: Path) -> None:
+    assert postgres_home.clear_lost_clusters() == [lost]
+    assert not lost.exists()
+
+
+def test_the_data_of_a_run_directory_that_may_not_be_mounted_stays(lost: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").rmdir()
+    assert postgres_home.clear_lost_clusters() == [] and postgres_home.lost_clusters() == [lost]
+    (tmp_path / "disk").mkdir()
+    (lost / "device").write_text("another device: an empty mount point")
+    assert postgres_home.clear_lost_clusters() == []
+    (lost / "device").unlink()
+    assert postgres_home.clear_lost_clusters() == [] and lost.is_dir()
+
+
+def test_the_data_of_a_run_directory_with_a_new_name_stays(lost: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "disk" / "old-var" / "postgres"
+    moved.parent.mkdir()
+    moved.symlink_to(lost)
+    assert postgres_home.clear_lost_clusters() == []
+    entry = pwd.getpwnam("nobody")
+    assert postgres_home.data_root(moved, RunAs(entry.pw_uid, entry.pw_gid)) == lost.resolve()
+    assert postgres_home.lost_clusters() == [], "its origin is noted anew"
+
+
+def test_data_that_a_process_uses_stays(lost: Path) -> None:
+    user = subprocess.Popen(["sleep", "300"], cwd=lost)
+    try:
+        assert postgres_home.clear_lost_clusters() == []
+    finally:
+        user.kill()
+        user.wait()
+    assert postgres_home.clear_lost_clusters() == [lost]
 
 
 def test_programs_that_postgres_cannot_reach_are_copied(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
