@@ -93,9 +93,11 @@ def test_observations(source: str, tmp_path: Path) -> None:
     contract = contract_of("statistics/statistics_observations.odcs.yaml")
     first, second = observations.first_message(2_000, 4), observations.second_message(1_000, 4, first_rows=2_000)
     table, ledger = first if source == "bureau_v1" else second
-    known = {name for names in expected(contract, contract.source(source)).values() for name in names}
     head = ",".join(table.column_names) + "\n"
-    message = Message("file", opening("file", head), allowed, sorted(known | set(contract.ignored)))
+    fields = expected(contract, contract.source(source))
+    known = {name for names in fields.values() for name in names}
+    taken = {field: names for field, names in fields.items() if field not in contract.key}
+    message = Message("file", opening("file", head), allowed, sorted(known | set(contract.ignored)), taken)
     filled = pa.table({name: [value or None for value in table[name].to_pylist()] for name in table.column_names})
     (page,) = message.pages(iter([page_of(filled)]))
     hold(contract, source, page.table, ledger)
