@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from contracts.gate import Gate
 from contracts.model import FeedContract
 from hub.ids import BatchId
 from warehouse import acts, batches, way
@@ -17,6 +18,7 @@ from warehouse.landing import pages as landing
 from warehouse.loading.rejects import landed_pages
 from warehouse.quarantine import sheet
 from warehouse.quarantine import view as quarantine
+from warehouse.quarantine.gating import Values, gate_of, gated
 from warehouse.quarantine.replay_source import REASON, TEXT, is_malformed
 from warehouse.quarantine.view import QuarantinedRow
 from warehouse.store import store
@@ -59,7 +61,7 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
     """Takes the changed cells of an edited export as corrections; the rows then wait for `replay`.
 
     Raises OperatorMissing, FixForbidden, BatchStateWrong, SheetUnreadable, and FixInvalid naming every row and
-    column that doesn't fit: then nothing was changed.
+    column that doesn't fit, and every row that the gate refuses: then nothing was changed.
     """
     by = acts.named("fix", editor, reason)
     if not contract.fix_allowed:
@@ -69,18 +71,15 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
         batch = batches.get(conn, batch_id)
         if batch.state != "loaded":
             raise BatchStateWrong(batch=batch_id, state=batch.state, action="fix", needed="loaded")
+        gate = gate_of(contract, batch.source)
         changes = _changes(conn, batch_id, path)
-        corrected: dict[int, dict[str, str | None]] = {}
-        for change in changes:
-            values = corrected.setdefault(change.row, {})
-            values[change.field] = change.new
+        corrected = _through_gate(conn, batch_id, changes, gate)
+        by = (by[0], gate.told_facts(by[1]))
         for row, values in corrected.items():
-            found = quarantine.one(conn, batch_id, row)
-            assert found is not None
             conn.execute(
                 sa.update(table)
                 .where(table.c.batch_id == batch_id, table.c.row_no == row)
-                .values(state="fixed", fixed={**_editable(found), **values})
+                .values(state="fixed", fixed=dict(values))
             )
         if changes:
             conn.execute(
@@ -91,7 +90,7 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
                         "row_no": change.row,
                         "field": change.field,
                         "old_value": change.old,
-                        "new_value": change.new,
+                        "new_value": corrected[change.row].get(change.field),
                         "editor": by[0],
                         "reason": by[1],
                     }
@@ -100,6 +99,28 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
             )
             acts.note(conn, "fix", batch_id, by, {"rows": len(corrected), "values": len(changes)})
     return FixOutcome(batch_id, len(corrected), len(changes))
+
+
+def _through_gate(conn: sa.Connection, batch_id: BatchId, changes: Sequence[_Change], gate: Gate) -> dict[int, Values]:
+    """The corrected rows, whole, as the gate lets them be stored. Raises FixInvalid where it refuses one."""
+    rows: dict[int, dict[str, str | None]] = {}
+    for change in changes:
+        if change.row not in rows:
+            found = quarantine.one(conn, batch_id, change.row)
+            assert found is not None
+            rows[change.row] = _editable(found)
+        rows[change.row][change.field] = change.new
+    if not rows:
+        return {}
+    passed, problems = gated(gate, rows)
+    _refuse(problems)
+    return passed
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        more = f" and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        raise FixInvalid(problems="; ".join(problems[:_SHOWN_PROBLEMS]) + more)
 
 
 def _changes(conn: sa.Connection, batch_id: BatchId, path: Path) -> list[_Change]:
@@ -124,9 +145,7 @@ def _changes(conn: sa.Connection, batch_id: BatchId, path: Path) -> list[_Change
                 problems.append(f"row {found.row}, column {heading}: this is what came and can't be edited")
                 continue
             changes.append(_Change(found.row, name, values.get(name), sheet.meant(entry.cells[heading])))
-    if problems:
-        more = f" and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
-        raise FixInvalid(problems="; ".join(problems[:_SHOWN_PROBLEMS]) + more)
+    _refuse(problems)
     return changes
 
 

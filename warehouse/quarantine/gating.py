@@ -1,0 +1,42 @@
+"""Corrections before the gate: what an editor types is held to the same rules as what an agency sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from contracts.gate import Gate
+from contracts.model import FeedContract
+from contracts.page import RawPage, Refusal
+from hub.settings import settings
+from warehouse.landing.hub_key import hmac_key
+
+Values = Mapping[str, str | None]
+
+
+def gate_of(contract: FeedContract, source: str) -> Gate:
+    """The gate of a source as the contract is now."""
+    return Gate(contract, contract.source(source), level=settings().level, hmac_key=hmac_key())
+
+
+def gated(gate: Gate, rows: Mapping[int, Values]) -> tuple[dict[int, Values], list[str]]:
+    """Corrected rows by number as they may be stored, and what is refused of them: row and rule, no value.
+
+    A value that the gate masks comes masked, a column that it drops not at all.
+    """
+    names = list(dict.fromkeys(name for values in rows.values() for name in values))
+    numbers = pa.array(list(rows), pa.int64())
+    table = pa.table({name: pa.array([values.get(name) for values in rows.values()], pa.string()) for name in names})
+    # A correction has no unit of its own; its number stands where a refusal of the whole would name the line.
+    passed = gate.inspect(RawPage(0, "", table, numbers, numbers))
+    refusals = passed.refusals if passed.delivery_refused is None else (passed.delivery_refused,)
+    kept = zip(passed.page.rows.to_pylist(), passed.page.table.to_pylist(), strict=True)
+    return {row: {name: value for name, value in values.items() if name in rows[row]} for row, values in kept}, [
+        _told(refusal) for refusal in refusals
+    ]
+
+
+def _told(refusal: Refusal) -> str:
+    where = "the corrections" if refusal.source_row is None else f"row {refusal.source_row}"
+    return f"{where}: the gate refuses what was typed (rule {refusal.rule})"
