@@ -26,6 +26,7 @@ from exchange.slots import Slot, Slots
 from hub.errors import HubError, HubException, TransientError
 from hub.log import get
 from hub.settings import Settings, settings
+from warehouse.arrow import memory
 from warehouse.engine import connection, translated
 from warehouse.errors import DatabaseUnavailable
 from warehouse.outbox import CHANNEL
@@ -145,6 +146,7 @@ class Lane(threading.Thread):
     def _give(self, slot: Slot, session: Session) -> None:
         if slot.held:
             session.forget_ahead()
+            memory.give_back()  # what libraries freed would stay with this process, lane by lane
             slot.give()
 
     def _told(self) -> bool:
@@ -189,6 +191,7 @@ class Server:
 
     def run(self) -> None:
         """Serves until stopped; outlives restarts of PostgreSQL and the brokers."""
+        memory.bound()
         backoff = Backoff()
         log.info("relay serves", producer=self.now.producer, process=os.getpid())
         while not self.stopping.is_set():
