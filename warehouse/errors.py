@@ -4,8 +4,8 @@ HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
 ├── TableMismatch
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
-├── OperatorMissing, SourceUnknown, TopicPartitionsFixed
-└── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable
+├── OperatorMissing, SourceUnknown, ReceiptMissing, TopicPartitionsFixed
+└── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, QuarantineRowUnknown
 TransientError
 └── DatabaseUnavailable, FeedBusy, BatchTakenOver, LaneNotDrained
 """

@@ -7,23 +7,27 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from psycopg import sql
 
 from connectors.base import Window
-from contracts.model import RowRule
-from hub.ids import RuleId, TopicName
+from contracts.model import FeedContract, RowRule
+from hub.ids import FeedId, RuleId, TopicName
 from hub.settings import settings
 from tests.warehouse.conftest import Hub, environment
 from tests.warehouse.feeds import contract, drop, row, rows, spec
-from warehouse import engine, outbox, receipt, way
+from warehouse import batches, engine, outbox, receipt, way
 from warehouse.changeset import RECORDS_PER_BATCH, ChangeSet
+from warehouse.checking.references import held_query
 from warehouse.errors import TableMismatch
 from warehouse.feeds import registry
 from warehouse.feeds import tables as feed_tables
@@ -82,6 +86,14 @@ def test_two_processes_take_one_delivery_once(hub: Hub) -> None:
     assert len(hub.events()) == 3000
 
 
+def watch(hub: Hub, lane: str, done: threading.Event, holes: list[list[int]]) -> None:
+    """Reads a lane over and over: a number must never appear below one that was seen before."""
+    while not done.is_set():
+        seen = [seq for (seq,) in hub.all("select seq from hub.outbox where lane = :lane order by seq", lane=lane)]
+        if seen != list(range(1, len(seen) + 1)):
+            holes.append(seen)
+
+
 def test_numbers_are_in_commit_order_without_gaps(hub: Hub, unique: str) -> None:
     made = contract(f"lane_{unique}")
     with engine.transaction() as conn:
@@ -91,7 +103,7 @@ def test_numbers_are_in_commit_order_without_gaps(hub: Hub, unique: str) -> None
 
     def append(number: int) -> None:
         try:
-            for _ in range(10):
+            for turn in range(10):
                 with engine.transaction() as conn:
                     outbox.append_event(
                         conn,
@@ -100,17 +112,53 @@ def test_numbers_are_in_commit_order_without_gaps(hub: Hub, unique: str) -> None
                         headers={},
                         data={"n": number},
                     )
+                    time.sleep(0.003 * ((number + turn) % 4))  # a slow commit must not be overtaken
         except Exception as error:  # noqa: BLE001 - shown by the test
             failures.append(error)
 
+    done, holes = threading.Event(), list[list[int]]()
+    watcher = threading.Thread(target=watch, args=(hub, lane, done, holes))
     threads = [threading.Thread(target=append, args=(number,)) for number in range(4)]
-    for thread in threads:
+    for thread in (watcher, *threads):
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures
-    order = hub.all("select seq from hub.outbox where lane = :lane order by xmin::text::bigint, seq", lane=lane)
-    assert sorted(seq for (seq,) in order) == list(range(1, 41))
+    done.set()
+    watcher.join()
+    assert not failures and not holes
+    order = hub.all("select seq from hub.outbox where lane = :lane order by seq", lane=lane)
+    assert [seq for (seq,) in order] == list(range(1, 41))
+
+
+def test_two_loaders_number_one_lane_in_commit_order(small_parts: Hub) -> None:
+    hub = small_parts
+    made = []
+    for name in ("sample_one", "sample_two"):
+        one = contract(name)
+        made.append(replace(one, topic=replace(one.topic, lane="sample.shared")))
+    path = drop(hub.drop, "a.csv", rows(7000))
+    failures: list[Exception] = []
+
+    def load(one: FeedContract) -> None:
+        try:
+            way.run_feed(one, file=path)
+        except Exception as error:  # noqa: BLE001 - shown by the test
+            failures.append(error)
+
+    done, holes = threading.Event(), list[list[int]]()
+    watcher = threading.Thread(target=watch, args=(hub, "sample.shared", done, holes))
+    threads = [threading.Thread(target=load, args=(one,)) for one in made]
+    for thread in (watcher, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    watcher.join()
+    assert not failures and not holes
+    entries = hub.all("select topic, part_no, seq from hub.outbox order by seq")
+    assert [seq for _, _, seq in entries] == list(range(1, 21))
+    for one in made:
+        assert [part for topic, part, _ in entries if topic == one.topic.name] == list(range(10))
 
 
 def test_an_event_that_is_too_large_is_quarantined(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +201,56 @@ def test_a_row_may_refer_to_another_feed(hub: Hub) -> None:
     drop(hub.drop, "b.csv", [row(11, payee="P1"), row(12, payee="P9")])
     done = way.run_feed(other)[0]
     assert (done.loaded, done.quarantined_by_rule) == (1, {"payee.known": 1})
+
+
+def test_a_reference_is_looked_up_by_an_index(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(4000))
+    way.run_feed(contract())
+    (hub.drop / "a.csv").unlink()
+    rules = tuple(
+        RowRule(RuleId(f"{field}.known"), "reference_feed", (mine,), {"feed": "sample_vouchers", "field": field})
+        for mine, field in (("payee", "payee"), ("number", "number"), ("version", "version"), ("note", "number"))
+    )
+    other = contract("sample_others", row_rules=rules)
+    drop(hub.drop, "b.csv", [row(1, note="V000001"), row(2, note="V9|\\"), row(9001, version=9, note="V000001")])
+    for _ in range(2):
+        done = way.run_feed(other)
+    assert done == [] and hub.value("select rows_loaded from hub.batch where feed = 'sample_others'") == 1
+    assert hub.all("select row_no, rules from hub.quarantine order by 1") == [
+        (2, ["number.known"]),
+        (3, ["number.known", "version.known"]),
+    ]
+    with engine.transaction() as conn, engine.driver(conn).cursor() as cursor:
+        cursor.execute("analyze core.sample_vouchers")
+        for field, by_key in (("payee", False), ("number", True)):
+            cursor.execute(
+                sql.SQL("explain ") + held_query("sample_vouchers", field, by_key=by_key, text=True), (["P1x", "P2x"],)
+            )
+            plan = "\n".join(str(line[0]) for line in cursor)
+            assert "Index" in plan and "Seq Scan" not in plan, plan
+
+
+def test_what_is_unfinished_is_found_by_its_index(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(1))
+    way.run_feed(contract())
+    fill = (
+        "insert into hub.batch (batch_id, feed, contract_version, contract_sha256, kind, source, delivery, state)"
+        " select 'x' || n, 'sample_vouchers', '1', '', 'pull', 'drop', 'x', 'refused' from generate_series(1, 5000) n"
+    )
+    with engine.transaction() as conn:
+        conn.exec_driver_sql(fill)
+    with psycopg.connect(settings().url().replace("+psycopg", ""), autocommit=True) as admin:
+        admin.execute("analyze hub.batch")
+    seen: list[str] = []
+    with engine.connection() as conn:
+        sa.event.listen(conn, "before_cursor_execute", lambda *args: seen.append(args[2] % _quoted(args[3])))
+        assert batches.unfinished(conn, FeedId("sample_vouchers")) == []
+        plan = "\n".join(conn.exec_driver_sql("explain " + seen[0]).scalars())
+    assert "batch_unfinished" in plan
+
+
+def _quoted(values: dict[str, object]) -> dict[str, str]:
+    return {name: f"'{value}'" for name, value in values.items()}
 
 
 def test_a_backfill_moves_no_cursor(hub: Hub) -> None:

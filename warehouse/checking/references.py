@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 import pyarrow as pa
-import sqlalchemy as sa
 from psycopg import sql
 
+from contracts.checks.canonical import escaped_key_text
 from warehouse.engine import connection, driver
-from warehouse.feeds.tables import CORE
+from warehouse.feeds.registry import is_whole_key
+from warehouse.feeds.tables import CORE, column_type
 
 
 class FeedReferences:
@@ -32,15 +33,25 @@ class FeedReferences:
 
 
 def _held(feed: str, field: str, values: list[str]) -> set[str]:
-    table = sql.Identifier(CORE, feed)
+    # A NUL can't be asked for, and no table holds one.
+    asked = [value for value in values if "\0" not in value]
     with connection() as conn:
-        there = conn.scalar(sa.text("select to_regclass(:name)"), {"name": table.as_string(driver(conn))})
-        if there is None:
+        kind = column_type(conn, feed, field)
+        if kind is None:
             return set()
-        query = sql.SQL(
-            "select distinct {field}::text from {table} where not hub_withdrawn and {field}::text = any(%s)"
-        ).format(field=sql.Identifier(field), table=table)
+        by_key = is_whole_key(conn, feed, field)
+        texts = escaped_key_text(pa.array(asked, pa.string())).to_pylist() if by_key else asked
         with driver(conn).cursor() as cursor:
-            # A NUL can't be asked for, and no table holds one.
-            cursor.execute(query, ([value for value in values if "\0" not in value],))
-            return {str(row[0]) for row in cursor}
+            cursor.execute(held_query(feed, field, by_key=by_key, text=kind == "text"), (texts,))
+            found = {str(row[0]) for row in cursor}
+    return {value for value, text in zip(asked, texts, strict=True) if text in found}
+
+
+def held_query(feed: str, field: str, *, by_key: bool, text: bool) -> sql.Composed:
+    """Which of an array of texts the table holds: by its key, by the index that a reference makes, or by looking."""
+    column: sql.Composable = sql.Identifier("hub_key" if by_key else field)
+    if not (by_key or text):
+        column = sql.SQL("{}::text").format(column)
+    return sql.SQL("select distinct {column} from {table} where not hub_withdrawn and {column} = any(%s)").format(
+        column=column, table=sql.Identifier(CORE, feed)
+    )

@@ -15,7 +15,7 @@ from contracts.model import FeedContract
 from hub.ids import FeedId
 from warehouse.errors import TableMismatch
 from warehouse.feeds.stored_contract import contract_from
-from warehouse.feeds.tables import ensure_tables
+from warehouse.feeds.tables import ensure_reference, ensure_tables
 from warehouse.outbox import ensure_topic
 from warehouse.tables import contract_version
 
@@ -41,7 +41,16 @@ def ensure(conn: sa.Connection, contract: FeedContract) -> None:
             .on_conflict_do_nothing()
         )
     ensure_tables(conn, contract)
+    for rule in contract.row_rules:
+        if rule.kind == "reference_feed" and not is_whole_key(conn, rule.args["feed"], rule.args["field"]):
+            ensure_reference(conn, rule.args["feed"], rule.args["field"])
     ensure_topic(conn, contract.topic, contract.id)
+
+
+def is_whole_key(conn: sa.Connection, feed: str, field: str) -> bool:
+    """Whether a field alone is a feed's key, so that `hub_key` is its text."""
+    latest = _latest(conn, feed)
+    return latest is not None and json.loads(latest)["key"] == [field]
 
 
 def recorded(conn: sa.Connection, feed: FeedId, sha256: str) -> FeedContract:
@@ -57,12 +66,7 @@ def recorded(conn: sa.Connection, feed: FeedId, sha256: str) -> FeedContract:
 
 
 def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
-    latest = conn.scalar(
-        sa.select(contract_version.c.document)
-        .where(contract_version.c.feed == contract.id)
-        .order_by(contract_version.c.first_used_at.desc())
-        .limit(1)
-    )
+    latest = _latest(conn, contract.id)
     if latest is None:
         return
     before = tuple(json.loads(latest)["key"])
@@ -72,3 +76,15 @@ def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
             version=contract.version,
             reason=f"the key was {'|'.join(before)} and is now {'|'.join(contract.key)}",
         )
+
+
+def _latest(conn: sa.Connection, feed: str) -> str | None:
+    """The document of the version that came into use last."""
+    query = (
+        sa.select(contract_version.c.document)
+        .where(contract_version.c.feed == feed)
+        .order_by(contract_version.c.first_used_at.desc())
+        .limit(1)
+    )
+    found: str | None = conn.scalar(query)
+    return found

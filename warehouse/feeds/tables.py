@@ -6,6 +6,7 @@ contract), and the hub's own columns, which say where a row came from. Names are
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -85,6 +86,33 @@ def ensure_tables(conn: sa.Connection, contract: FeedContract) -> None:
             conn.execute(CreateTable(table))
             continue
         _alter(conn, contract, table, found)
+
+
+def ensure_reference(conn: sa.Connection, feed: str, field: str) -> None:
+    """Makes an index for a text field of another feed's table that rules refer to, once that table is there.
+
+    A hash index: an entry of a B-tree can't be longer than 2,704 bytes, and what is delivered may be.
+    """
+    if column_type(conn, feed, field) != "text":
+        return
+    index = "reference_" + hashlib.sha256(f"{feed}.{field}".encode()).hexdigest()[:16]
+    # Asked first: `if not exists` waits for the other feed's load even where the index is there.
+    if conn.scalar(sa.text("select to_regclass(:name)"), {"name": f"{CORE}.{index}"}) is not None:
+        return
+    quoted = conn.dialect.identifier_preparer.quote
+    where = f"{CORE}.{quoted(feed)} using hash ({quoted(field)}) where not hub_withdrawn"
+    conn.execute(sa.text(f"create index if not exists {index} on {where}"))
+
+
+def column_type(conn: sa.Connection, feed: str, field: str) -> str | None:
+    """The type of a field's column in a feed's table, as PostgreSQL writes it; None where there is none."""
+    query = sa.text(
+        "select format_type(a.atttypid, a.atttypmod) from pg_attribute a join pg_class c on c.oid = a.attrelid"
+        " join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = :schema and c.relname = :feed and a.attname = :field and not a.attisdropped"
+    )
+    found = conn.scalar(query, {"schema": CORE, "feed": feed, "field": field})
+    return None if found is None else str(found)
 
 
 def _alter(conn: sa.Connection, contract: FeedContract, table: sa.Table, found: dict[str, str]) -> None:
