@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from demo.generate.ledger import Ledger, Planted
 from demo.subscriber import Reading
 from hub.ids import FeedId
 from warehouse.batches import Batch
+
+WHOLE_ROW = {"conflicting_duplicate": "_key.conflict"}
+"""Defects of a row as a whole: which of the hub's own rules says so."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,18 @@ def of_batch(one: Batch, planted: Iterable[Ledger]) -> list[Claim]:
     return claims
 
 
+def of_ledgers(planted: Sequence[Ledger], ever: Sequence[Batch]) -> list[Claim]:
+    """What must hold of the deliveries: each met its batch, in this run or, where it lies there unchanged, in an earlier one."""
+    claims = [Claim(f"{len(planted):,} deliveries were made by the agencies", bool(planted), "none")]
+    for ledger in planted:
+        met = [one for one in ever if one.feed == ledger.feed and _is_of(ledger, one)]
+        states = ", ".join(sorted({one.state for one in met})) or "no batch"
+        claims.append(
+            Claim(f"{ledger.feed} {ledger.unit}: was loaded", any(one.state == "loaded" for one in met), states)
+        )
+    return claims
+
+
 def of_topics(readings: Mapping[str, Reading], published: Mapping[str, int]) -> list[Claim]:
     """What must hold of every topic: a subscriber sees each event once, and as many as the hub published."""
     claims = []
@@ -63,7 +78,7 @@ def of_topics(readings: Mapping[str, Reading], published: Mapping[str, int]) -> 
 
 def _is_of(ledger: Ledger, one: Batch) -> bool:
     """Files are known by their name. A table or API is read whole the first time, later only what changed."""
-    if one.kind != "pull" or one.rows_in != ledger.rows:
+    if one.kind != "pull":
         return False
     is_file = ledger.unit.endswith((".csv", ".xlsx"))
     return ledger.unit == one.delivery if is_file else outcome.first_of_its_source(one)
@@ -99,7 +114,7 @@ def _against(one: Batch, ledger: Ledger, contract: FeedContract) -> list[Claim]:
 def _blames(contract: FeedContract, rule_id: str, entry: Planted) -> bool:
     """Whether a broken rule is about the column in which the defect was planted."""
     if rule_id.startswith("_"):
-        return True
+        return WHOLE_ROW.get(entry.defect) == rule_id
     fields = next((rule.fields for rule in contract.row_rules if rule.id == rule_id), (rule_id.rpartition(".")[0],))
     return any(contract.field(name).source_name == entry.field for name in fields)
 

@@ -169,7 +169,8 @@ class Travel:
         self.result.lines = [outcome.line(one) for one in self.result.batches]
         quiet = {feed.id for feed in feeds} - {one.feed for one in self.result.batches}
         self.result.lines += [FeedLine(name, None, "", "", "nothing new") for name in sorted(quiet)]
-        claims = [claim for one in self.result.batches for claim in proof.of_batch(one, planted)]
+        claims = proof.of_ledgers(planted, outcome.since(0))
+        claims += [claim for one in self.result.batches for claim in proof.of_batch(one, planted)]
         claims += proof.of_topics(self.result.readings, outcome.published_by_topic())
         waiting = outcome.waiting(one.batch_id for one in self.result.batches)
         claims.append(Claim("every event of this run is on its topic", waiting == 0, f"{waiting:,} waiting"))

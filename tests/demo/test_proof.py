@@ -58,9 +58,8 @@ def of(batches: list[Batch], planted: list[Ledger]) -> list[Claim]:
 def test_it_holds_then_breaks_for_every_figure_and_row_that_is_wrong(
     carried: tuple[FeedContract, list[Batch], list[Ledger]],
 ) -> None:
-    _, batches, planted = carried
-    # A file given by hand is a push as far as the ledger is concerned: its rows are those of the drop.
-    pulled = [replace(one, kind="pull", delivery=Path(one.delivery).name) for one in batches]
+    _, pulled, planted = carried
+    assert {(one.kind, one.delivery) for one in pulled} == {("pull", ledger.unit) for ledger in planted}
     claims = of(pulled, planted)
     assert broken(claims) == []
     assert len(claims) > 20
@@ -82,12 +81,41 @@ def test_it_holds_then_breaks_for_every_figure_and_row_that_is_wrong(
     assert len(broken(of(pulled, planted))) == 1
 
 
+def test_rows_that_never_came_in_are_found(carried: tuple[FeedContract, list[Batch], list[Ledger]]) -> None:
+    """A batch whose figures add up but that lacks rows of its delivery, and a delivery that made no batch at all."""
+    _, pulled, planted = carried
+    short = replace(pulled[0], rows_in=pulled[0].rows_in - 100, rows_loaded=pulled[0].rows_loaded - 100)
+    found = broken(of([short, *pulled[1:]], planted))
+    assert len(found) == 1 and f"{short.rows_in}" in found[0]
+
+    assert broken(proof.of_ledgers(planted, pulled)) == []
+    (missed,) = broken(proof.of_ledgers(planted, pulled[1:]))
+    assert planted[0].unit in missed
+    refused = replace(pulled[0], state="refused")
+    assert len(broken(proof.of_ledgers(planted, [refused, *pulled[1:]]))) == 1
+    assert len(broken(proof.of_ledgers([], pulled))) == 1, "no ledger is no proof"
+
+
+def test_a_row_quarantined_for_another_reason_is_found(
+    carried: tuple[FeedContract, list[Batch], list[Ledger]],
+) -> None:
+    _, pulled, planted = carried
+    for defect, wrong in (("future_date", "_row.malformed"), ("conflicting_duplicate", "_row.malformed")):
+        entry = next(one for one in planted[0].planted if one.defect == defect)
+        here = (quarantine.c.batch_id == pulled[0].batch_id) & (quarantine.c.row_no == entry.rows[0])
+        with transaction() as conn:
+            right = conn.scalar(quarantine.select().with_only_columns(quarantine.c.rules).where(here))
+            conn.execute(quarantine.update().where(here).values(rules=[wrong]))
+        assert len(broken(of(pulled, planted))) == 1, defect
+        with transaction() as conn:
+            conn.execute(quarantine.update().where(here).values(rules=right))
+
+
 def test_the_row_that_an_engineer_mends_is_loaded_once(
     carried: tuple[FeedContract, list[Batch], list[Ledger]], tmp_path: Path
 ) -> None:
     contract, batches, planted = carried
-    pulled = [replace(one, delivery=Path(one.delivery).name) for one in batches]
-    found = candidate(pulled, planted)
+    found = candidate(batches, planted)
     assert found is not None
     assert done_before(contract.id) is None
     mended = repair(*found, tmp_path)
