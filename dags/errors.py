@@ -4,7 +4,6 @@ AgencyError
 ├── ContractsBroken    contracts on disk that can't be read; the other feeds run
 └── RunRequestInvalid  a run was started with parameters that can't be used
 HubError
-├── Unforeseen         a bug: an exception that is not of the hub's tree
 ├── AirflowRefused     Airflow's API answered that it won't
 ├── DagUnknown         Airflow has no such DAG (yet)
 └── RunNotSucceeded    a run that was waited for ended badly
@@ -47,16 +46,6 @@ class DeliveriesUnreadable(AgencyError):
     zh = "来源 {source} 有 {count} 份交付无法读取,其余均已入库;首份:{first}"
     remedy_en = "ask the sender for a readable one; `hub trace` and the receipt show what was refused"
     remedy_zh = "请送数机构重新交付可读的文件;`hub trace` 与回执显示拒收内容"
-
-
-class Unforeseen(HubError):
-    """A bug. Its own text is kept out, for it may quote data. Facts: `kind` (class name), `place` (file:line)."""
-
-    code = "HUB-DAG-003"
-    en = "an unforeseen {kind} was raised at {place}"
-    zh = "{place} 处发生未预料的 {kind}"
-    remedy_en = "this is a bug: report the code, the class, the place and the frames in this log; the run may be repeated without harm"
-    remedy_zh = "这是程序缺陷:请报告代码、类名、位置和本日志中的调用栈;重跑不会造成重复"
 
 
 class AirflowRefused(HubError):

@@ -7,18 +7,16 @@ starting task imports no provider. Heavy modules are imported inside `work`, nev
 from __future__ import annotations
 
 import logging
-import traceback
 from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from dags.errors import Unforeseen
+from hub import failure
 from hub.errors import HubException, TransientError
 from hub.ids import PlaceId
 
@@ -40,16 +38,15 @@ class HubTask(BaseOperator):
         mask_secrets()
         try:
             return self.work(context)
-        except HubException as error:
-            failure = error
         except Exception as error:  # noqa: BLE001 - a bug must be told without its text, which may quote data
-            _LOG.error("frames of the unforeseen error:\n%s", "\n".join(frames(error)))
-            failure = Unforeseen(kind=type(error).__name__, place=frames(error)[-1])
-        # Raised outside the handlers, so that no chained traceback carries another exception's text into the log.
-        _LOG.error("%s", told(failure))
-        if isinstance(failure, TransientError):
-            raise AirflowException(told(failure))
-        raise AirflowFailException(told(failure))
+            known = failure.told(error)
+            if known is not error:
+                _LOG.error("frames of the unforeseen error:\n%s", failure.story(error))
+        # Raised outside the handler, so that no chained traceback carries another exception's text into the log.
+        _LOG.error("%s", told(known))
+        if isinstance(known, TransientError):
+            raise AirflowException(told(known))
+        raise AirflowFailException(told(known))
 
 
 def told(error: HubException) -> str:
@@ -58,14 +55,6 @@ def told(error: HubException) -> str:
         f"{error.code} [{error.side}] {error.sentence()} | {error.sentence('zh')}"
         f" | remedy: {error.remedy()} | 处理:{error.remedy('zh')}"
     )
-
-
-def frames(error: BaseException) -> list[str]:
-    """Where the error came from, outermost first: file:line in function. No source line, no value."""
-    return [
-        f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
 
 
 def mask_secrets() -> None:

@@ -21,9 +21,9 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 import hub
-from hub import log
-from hub.errors import CommandUnknown, HubException
-from hub.output import console, emit_error
+from hub import failure, log
+from hub.errors import CommandUnknown
+from hub.output import console, emit_error, progress_console
 from hub.settings import ROOT, settings
 
 PACKAGES = ("hub", "contracts", "connectors", "warehouse", "exchange", "supervision", "gateway", "dags")
@@ -99,12 +99,15 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line. Errors of the hub end with their sentence and remedy, never a traceback."""
+    """Runs the command line. Every error ends with its sentence and remedy, never a traceback: that may quote data."""
     try:
         shell()
-    except HubException as error:
-        emit_error(error, as_json="--json" in sys.argv)
-        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text must not reach the console
+        told = failure.told(error)
+        if told is not error:
+            progress_console().print(failure.story(error), markup=False)
+        emit_error(told, as_json="--json" in sys.argv)
+        sys.exit(told.exit_code)
 
 
 def _first_line(path: Path) -> str:

@@ -112,6 +112,16 @@ class CommandUnknown(HubError):
     remedy_zh = "请在 {module} 中定义 `app = typer.Typer(...)`,见 CONTRIBUTING.md"
 
 
+class Unforeseen(HubError):
+    """A bug. Its own text is kept out, for it may quote data. Facts: `kind` (classes), `place` (file:line)."""
+
+    code = "HUB-BUG-001"
+    en = "an unforeseen {kind} was raised at {place}"
+    zh = "{place} 处发生未预料的 {kind}"
+    remedy_en = "this is a bug: report the code, the class, the place and the frames in the log; it may be done again without harm"
+    remedy_zh = "这是程序缺陷:请报告代码、类名、位置和日志中的调用栈;重新执行不会造成重复"
+
+
 def _plain(value: Any) -> Any:
     """A JSON-able form of a fact."""
     if value is None or isinstance(value, str | int | float | bool):

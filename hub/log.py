@@ -1,4 +1,4 @@
-"""Structured logs on stderr: one event, its facts, no secret."""
+"""Structured logs on stderr: one event, its facts, no secret, of an exception its frames and not its text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from hub import failure
 from hub.errors import HubException
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -25,7 +26,7 @@ def configure(level: str = "info", form: str = "console") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _facts,
-            structlog.processors.format_exc_info,
+            _frames,
             *tail,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -54,4 +55,13 @@ def _facts(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typi
     error = event.get("error")
     if isinstance(error, HubException):
         event.update(code=error.code, side=error.side, error=error.sentence(), remedy=error.remedy())
+    return event
+
+
+def _frames(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What `exception` logs: classes and frames. The message and the source lines may hold values."""
+    wanted = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if wanted is True else wanted[1] if isinstance(wanted, tuple) else wanted
+    if isinstance(error, BaseException):
+        event.update(raised=failure.kind(error), frames=failure.story(error))
     return event

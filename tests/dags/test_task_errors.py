@@ -8,7 +8,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dags.errors import AirflowRefused, AirflowSilent, ContractsBroken
-from dags.operators import HubTask, frames
+from dags.operators import HubTask
+from hub.failure import frames
 
 PERSONAL = "110101199003071234"
 
@@ -58,7 +59,7 @@ def test_any_other_hub_error_fails_at_once_with_code_and_remedy(error: Any, capl
 def test_a_bug_fails_at_once_and_its_text_stays_out_of_log_and_exception(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(AirflowFailException) as raised:
         run(ValueError(f"row of {PERSONAL}"))
-    assert "HUB-DAG-003" in str(raised.value)
+    assert "HUB-BUG-001" in str(raised.value)
     assert "ValueError" in str(raised.value)
     assert "test_task_errors.py" in str(raised.value)
     assert PERSONAL not in str(raised.value)
