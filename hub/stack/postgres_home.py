@@ -123,9 +123,10 @@ def lost_clusters() -> list[Path]:
     """Clusters of ours outside a run directory to which no link leads any more: it was removed, or is not mounted."""
     lost: list[Path] = []
     for made in LASTING.glob(f"{ELSEWHERE}*"):
-        note = made / "origin"
-        if made.stat().st_uid == os.geteuid() and note.is_file():
-            link = Path(note.read_text(encoding="utf-8"))
+        with suppress(OSError):  # another process may be clearing it
+            if made.stat().st_uid != os.geteuid():
+                continue
+            link = Path((made / "origin").read_text(encoding="utf-8"))
             if not link.exists() or link.resolve() != made.resolve():
                 lost.append(made)
     return lost
@@ -144,9 +145,9 @@ def clear_lost_clusters() -> list[Path]:
 
 
 def _was_removed(made: Path) -> bool:
-    link = Path((made / "origin").read_text(encoding="utf-8"))
-    above = link.parent.parent
     try:
+        link = Path((made / "origin").read_text(encoding="utf-8"))
+        above = link.parent.parent
         device = (made / "device").read_text(encoding="utf-8")
         renamed = any(other.resolve() == made.resolve() for other in above.glob(f"*/{link.name}"))
         return not os.path.lexists(link) and not renamed and above.is_dir() and str(above.stat().st_dev) == device
