@@ -24,7 +24,7 @@ def connectors_on_disk() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if path.stem != "base" and _defines(path)))
 
 
-def connector_class(name: str, source_id: str = "") -> type[Connector]:
+def connector_class(name: str, source_id: str = "-") -> type[Connector]:
     """The connector of that name. Raises ConnectorUnknown, ConnectorBroken."""
     if name not in connectors_on_disk():  # so that a contract can't have any other module imported
         raise ConnectorUnknown(source=source_id, connector=name, known=", ".join(connectors_on_disk()))
@@ -39,8 +39,8 @@ def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
     """What is wrong with a source's connector or options, for lint; empty when nothing is."""
     try:
         return connector_class(name).option_problems(options)
-    except ConnectorUnknown as error:
-        return [error.sentence()]
+    except ConnectorUnknown:
+        return [f"there is no connector {name!r}; on disk are: {', '.join(connectors_on_disk())}"]
 
 
 def open_connector(

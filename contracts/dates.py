@@ -1,16 +1,14 @@
 """Dates and times in the forms that sources write (domain.md §1.5), read one text at a time.
 
 Columns hold few distinct dates: callers read each distinct text once. A two-digit year follows POSIX: 00-68 are
-20xx, 69-99 are 19xx. A time without offset is read only by a form that says what it means.
+20xx, 69-99 are 19xx.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-
-from hub.clock import BEIJING
+from datetime import date
 
 PIVOT = 69  # two-digit years from here on are 19xx
 MONTHS = {
@@ -40,15 +38,6 @@ _DATES: dict[str, re.Pattern[str]] = {
         "timestamp": rf"(?P<y>\d{{4}})-(?P<m>\d{{2}})-(?P<d>\d{{2}})[T ]{_TIME}(?:Z|[+-]\d{{2}}:?\d{{2}})?",
     }.items()
 }
-_STAMPS: dict[str, re.Pattern[str]] = {
-    form: re.compile(pattern, re.ASCII)
-    for form, pattern in {
-        "rfc3339": rf"[1-9]\d{{3}}-\d{{2}}-\d{{2}}[Tt ]{_TIME}(?:[Zz]|[+-]\d{{2}}:\d{{2}})",
-        "beijing": rf"[1-9]\d{{3}}-\d{{2}}-\d{{2}}[T ]{_TIME}",
-        "utc": rf"[1-9]\d{{3}}-\d{{2}}-\d{{2}}[T ]{_TIME}",
-        "YYYYMMDDHHMMSS": r"[1-9]\d{13}",
-    }.items()
-}
 DATE_ALONE = ("YYYY-MM-DD", "YYYYMMDD", "YYYY/M/D", "YYYY.M.D", "YYYY年M月D日")
 
 
@@ -66,33 +55,6 @@ def parse_date(text: str, forms: Sequence[str]) -> date | None:
         except ValueError:
             continue
     return None
-
-
-def parse_timestamp(text: str, forms: Sequence[str]) -> datetime | None:
-    """The UTC instant by the first form that fits and gives a real time; None where none does."""
-    for form in forms:
-        try:
-            found = _timestamp(text, form)
-        except (ValueError, OverflowError):
-            continue
-        if found is not None:
-            return found
-    return None
-
-
-def _timestamp(text: str, form: str) -> datetime | None:
-    if form == "date":
-        day = parse_date(text, DATE_ALONE)
-        return None if day is None else datetime(day.year, day.month, day.day, tzinfo=BEIJING).astimezone(UTC)
-    if _STAMPS[form].fullmatch(text) is None:
-        return None
-    if form == "YYYYMMDDHHMMSS":
-        stamp = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
-    else:
-        stamp = datetime.fromisoformat(text.upper())
-        if form != "rfc3339":
-            stamp = stamp.replace(tzinfo=UTC if form == "utc" else BEIJING)
-    return stamp.astimezone(UTC)
 
 
 def _full_year(short: int) -> int:

@@ -177,8 +177,3 @@ class FeedContract:
             if spec.id == source_id:
                 return spec
         raise KeyError(source_id)
-
-    @property
-    def major(self) -> int:
-        """Major version, the number in the topic's name."""
-        return int(self.version.split(".", 1)[0])

@@ -24,6 +24,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _LONG = re.compile(r"[A-Za-z0-9+/_=-]{40,}")
+_PROSE = ("purpose", "usage", "limitations", "description", "dataGranularityDescription", "businessName", "zh", "en")
 _SQL = re.compile(
     r"\bselect\b.{1,400}\bfrom\b|\binsert\s+into\b|\bdelete\s+from\b|\bupdate\s+\S+\s+set\b|\bunion\s+(all\s+)?select\b"
     r"|\b(drop|alter|truncate|create|grant|revoke)\s+(table|schema|database|view|role|user|index|function|trigger)\b"
@@ -48,8 +49,14 @@ def check(view: View, around: Around) -> None:
         elif isinstance(value, str):
             if _VALUE.search(value) or (path[:1] == ("servers",) and _looks_random(value)):
                 view.document.problem(errors.SecretInContract, path, where=where(path))
-            elif _SQL.search(value) and path[-1:] not in (("purpose",), ("usage",), ("limitations",)):
+            elif _SQL.search(value) and not _is_prose(path):
                 view.document.problem(errors.SqlInContract, path, where=where(path))
+
+
+def _is_prose(path: Path_) -> bool:
+    """Whether a text is for people alone. English prose selects from lists, too."""
+    for_connectors = path[:1] == ("servers",) and "customProperties" in path
+    return path[-1] in _PROSE and not for_connectors
 
 
 def _secret_key(path: Path_, key: str, inner: Any) -> bool:

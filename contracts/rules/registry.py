@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from contracts.kinds import ALL_TYPES, INSTANTS, NUMBERS, ORDERED, TEXT, Arg, Kind, registry
@@ -33,6 +34,19 @@ def _one_family(_: Mapping[str, Any], fields: Sequence[FieldSpec], __: Mapping[s
     families = {("number" if spec.type in NUMBERS else spec.type) for spec in fields}
     if len(families) > 1:
         yield f"fields of different types can't be compared: {', '.join(sorted(families))}"
+
+
+def _comparable(args: Mapping[str, Any], fields: Sequence[FieldSpec], known: Mapping[str, FieldSpec]) -> Iterable[str]:
+    yield from _one_family(args, fields, known)
+    if "tolerance" not in args:
+        return
+    if args["op"] == "ne":
+        yield "a tolerance says nothing of `ne`: values that are nearly the same differ"
+    elif Decimal(str(args["tolerance"])) < 0:
+        yield "a tolerance is not below 0"
+    for spec in fields:
+        if spec.type not in NUMBERS:
+            yield f"a tolerance is a number, and {spec.name} is {spec.type}"
 
 
 def _year_then_date(_: Mapping[str, Any], fields: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
@@ -135,7 +149,7 @@ KINDS: dict[str, Kind] = registry(
         ALL_TYPES,
         2,
         2,
-        further=_one_family,
+        further=_comparable,
     ),
     Kind(
         "required_if",

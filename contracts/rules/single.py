@@ -89,8 +89,10 @@ def length(rule: RowRule, frame: Frame) -> Mask | None:
     def judge(values: pa.Array) -> pa.BooleanArray | Mask:
         size = text_bytes(values).lengths
         # A character has one to four bytes, which settles most columns without counting characters.
-        enough = least is None or least <= -(-int(size.min(initial=0)) // 4)
-        if len(values) and enough and (most is None or int(size.max()) <= most):
+        if not len(values):
+            return np.zeros(0, dtype=np.bool_)
+        enough = least is None or least <= -(-int(size.min()) // 4)
+        if enough and (most is None or int(size.max()) <= most):
             return np.zeros(len(values), dtype=np.bool_)
         lengths = pc.utf8_length(values)
         broken = [pc.less(lengths, least)] if least is not None else []

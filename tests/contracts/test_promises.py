@@ -76,3 +76,26 @@ def test_a_form_in_which_no_cursor_can_be_kept_is_refused(tmp_path: Path) -> Non
         (problem,) = read(tmp_path, text).problems
         assert problem.code == "HUB-CON-131" and form in problem.sentence()
     assert read(tmp_path, by_day).problems == ()
+
+
+PROSE = "Agencies select the wording from a fixed list; update it set by set, create table by table --"
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("description: Remark of the sender", f'description: "{PROSE}"'),
+        ("description: A remark is short", f'description: "{PROSE}"'),
+        ("purpose: To show what a contract holds.", f'purpose: "{PROSE}"'),
+        ("en: carries a secrecy mark", f'en: "{PROSE}"'),
+        ("description: The office's table", f'description: "{PROSE}"'),
+    ],
+)
+def test_prose_is_no_statement(tmp_path: Path, old: str, new: str) -> None:
+    assert read(tmp_path, changed(old, new)).problems == ()
+
+
+def test_what_a_connector_gets_is_searched_for_statements_also_under_the_names_of_prose(tmp_path: Path) -> None:
+    options = "{property: hub.options, value: {table: samples}}"
+    hostile = '{property: hub.options, value: {table: samples, en: "x; drop table y"}}'
+    assert "HUB-CON-139" in {problem.code for problem in read(tmp_path, changed(options, hostile)).problems}

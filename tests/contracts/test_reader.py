@@ -15,7 +15,7 @@ def test_the_sample_becomes_the_model(tmp_path):
     reading = read(tmp_path, SAMPLE)
     assert reading.problems == ()
     contract = reading.contract
-    assert (contract.id, contract.version, contract.major, contract.domain) == ("audit_samples", "2.3.1", 2, "audit")
+    assert (contract.id, contract.version, contract.domain) == ("audit_samples", "2.3.1", "audit")
     assert (contract.name_zh, contract.name_en, contract.owner) == (
         "审计样例",
         "Samples of the audit office",

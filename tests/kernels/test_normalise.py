@@ -16,6 +16,7 @@ from contracts.normalise.numbers import parse_numbers
 from contracts.normalise.text import STEP_KERNELS, half_width_text
 from contracts.normalise.times import INSTANT, parse_dates, parse_timestamps
 from tests.kernels.making import spec
+from tests.kernels.single_times import parse_timestamp
 
 TEXTS = st.lists(
     st.one_of(st.none(), st.text("aZ09 \t\u3000\u00a0\u2003'-–A9,\u200b\ufeff中。ßé", max_size=8)), max_size=12
@@ -133,16 +134,16 @@ STAMPS = st.lists(
 @settings(max_examples=60)
 def test_timestamp_columns_agree_with_single_times(texts: list[str | None], forms: list[str]) -> None:
     parsed = parse_timestamps(pa.array(texts, pa.string()), forms, {})
-    naive = [None if text is None else dates.parse_timestamp(text, forms) for text in texts]
+    naive = [None if text is None else parse_timestamp(text, forms) for text in texts]
     assert parsed.typed.to_pylist() == naive
     assert parsed.typed.type == INSTANT
     assert parsed.bad.tolist() == [text is not None and stamp is None for text, stamp in zip(texts, naive, strict=True)]
 
 
 def test_times_become_utc() -> None:
-    assert dates.parse_timestamp("2024-03-01T07:00:00+08:00", ["rfc3339"]) == datetime(2024, 2, 29, 23, tzinfo=UTC)
-    assert dates.parse_timestamp("2024-03-01 07:00:00", ["beijing"]) == datetime(2024, 2, 29, 23, tzinfo=UTC)
-    assert dates.parse_timestamp("2024-03-01 07:00:00", ["rfc3339"]) is None
+    assert parse_timestamp("2024-03-01T07:00:00+08:00", ["rfc3339"]) == datetime(2024, 2, 29, 23, tzinfo=UTC)
+    assert parse_timestamp("2024-03-01 07:00:00", ["beijing"]) == datetime(2024, 2, 29, 23, tzinfo=UTC)
+    assert parse_timestamp("2024-03-01 07:00:00", ["rfc3339"]) is None
 
 
 def test_date_columns_note_what_was_rewritten() -> None:

@@ -84,8 +84,9 @@ def test_the_contracts_own_words_come_first() -> None:
 
 
 def test_a_use_that_cannot_run_is_a_problem() -> None:
-    text, number = spec("a"), spec("n", "integer")
-    known = {"a": text, "n": number}
+    text, number, day = spec("a"), spec("n", "integer"), spec("d", "date")
+    known = {"a": text, "n": number, "d": day}
+    assert ROW_KINDS["compare"].problems({"op": "le", "tolerance": "0.01"}, [number, number], known) == []
     bad = [
         ROW_KINDS["range"].problems({"min": 1}, [text], known),
         ROW_KINDS["range"].problems({}, [number], known),
@@ -93,6 +94,10 @@ def test_a_use_that_cannot_run_is_a_problem() -> None:
         ROW_KINDS["compare"].problems({"op": "like"}, [number, number], known),
         ROW_KINDS["compare"].problems({"op": "lt"}, [text, number], known),
         ROW_KINDS["compare"].problems({"op": "lt"}, [number], known),
+        ROW_KINDS["compare"].problems({"op": "le", "tolerance": "1"}, [day, day], known),
+        ROW_KINDS["compare"].problems({"op": "ne", "tolerance": "1"}, [number, number], known),
+        ROW_KINDS["compare"].problems({"op": "eq", "tolerance": 0}, [text, text], known),
+        ROW_KINDS["compare"].problems({"op": "le", "tolerance": "-1"}, [number, number], known),
         ROW_KINDS["pattern"].problems({"pattern": "(?=x)"}, [text], known),
         ROW_KINDS["pattern"].problems({"pattern": "["}, [text], known),
         ROW_KINDS["required_if"].problems({"when": {"zz": "1"}}, [text], known),
