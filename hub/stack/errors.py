@@ -202,7 +202,7 @@ class PartUnrunnable(HubError):
 class OwnerGone(HubError):
     """The process with which the stack should end has ended already."""
 
-    code = "HUB-STK-018"
+    code = "HUB-STK-021"
     en = "the stack is to end with process {pid}, and there is no such process"
     zh = "该本地栈应随进程 {pid} 结束,但该进程不存在"
     remedy_en = "unset {variable}, or name a process that runs"
