@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from dags.factory import FIRST_DAY, build, every
+from dags.factory import build, chore_dag
 from dags.operators import HubTask
 
 WORDS = """
@@ -40,15 +40,5 @@ class ListBroken(HubTask):
         return {"contracts": len(found.feeds)}
 
 
-dag = DAG(
-    dag_id="broken_contracts",
-    dag_display_name="无法使用的契约 broken_contracts",
-    schedule=every("*/10 * * * *"),
-    start_date=FIRST_DAY,
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    tags={"hub"},
-    doc_md=WORDS,
-)
+dag: DAG = chore_dag("broken_contracts", "无法使用的契约", "*/10 * * * *", WORDS)
 ListBroken(task_id="tell", dag=dag, owner="hub", retries=0)

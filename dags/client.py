@@ -123,36 +123,36 @@ class AirflowClient:
 
     # --- runs
 
-    def ring(self, dag_ids: Iterable[str], *, take_up_seconds: float = 15.0) -> list[Run]:
+    def ring(self, dag_ids: Iterable[str]) -> list[Run]:
         """One live run now of each DAG, which may be paused; in the order given.
 
-        A DAG with a schedule that is let run for the first time starts the run of its last interval by itself: that run is
-        taken then, rather than a second one started behind it.
+        A DAG whose schedule has a run due, one that is let run for the first time say, would start that run by itself. So
+        the run asked for is that very run, by its logical date, of which Airflow keeps one whoever comes first.
         """
-        rung: dict[str, Run] = {}
-        waited: dict[str, set[str]] = {}
-        listed = list(dag_ids)
-        for dag_id in listed:
+        rung = []
+        for dag_id in dag_ids:
             dag = self._ask("GET", f"/dags/{_part(dag_id)}")
             due = dag["next_dagrun_run_after"]
+            is_due = due is not None and datetime.fromisoformat(due) <= datetime.now(UTC)
+            rung.append(self._due(dag) if is_due else self.trigger(dag_id))
             if dag["is_paused"]:
-                if due and datetime.fromisoformat(due) <= datetime.now(UTC):
-                    waited[dag_id] = {run.run_id for run in self.runs(dag_id)}
                 self.pause(dag_id, paused=False)
-            if dag_id not in waited:
-                rung[dag_id] = self.trigger(dag_id)
-        end = time.monotonic() + take_up_seconds
-        while waited and time.monotonic() < end:
-            for dag_id, before in list(waited.items()):
-                fresh = [run for run in self.runs(dag_id) if run.run_id not in before]
-                if fresh:
-                    rung[dag_id] = fresh[0]
-                    del waited[dag_id]
-            if waited:
-                time.sleep(POLL_SECONDS)
-        for dag_id in waited:
-            rung[dag_id] = self.trigger(dag_id)
-        return [rung[dag_id] for dag_id in listed]
+        return rung
+
+    def _due(self, dag: Mapping[str, Any]) -> Run:
+        """The run that the schedule has due, started by us or found started."""
+        dag_id, date = dag["dag_id"], dag["next_dagrun_logical_date"]
+        body = {
+            "dag_run_id": f"due__{date}",
+            "logical_date": date,
+            "data_interval_start": dag["next_dagrun_data_interval_start"],
+            "data_interval_end": dag["next_dagrun_data_interval_end"],
+        }
+        made = self._ask("POST", f"/dags/{_part(dag_id)}/dagRuns", body=body, taken={})
+        if made:
+            return _run(made)
+        at = {"limit": 1, "logical_date_gte": date, "logical_date_lte": date}
+        return _run(self._ask("GET", f"/dags/{_part(dag_id)}/dagRuns", params=at)["dag_runs"][0])
 
     def trigger(self, dag_id: str, params: Mapping[str, Any] | None = None) -> Run:
         """Starts a run by hand with these parameters; the DAG must not be paused for it to proceed."""
@@ -253,8 +253,9 @@ class AirflowClient:
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         absent: Any = None,
+        taken: Any = None,
     ) -> Any:
-        """One request. `absent`: what a 404 gives instead of an error. A read is tried again while nobody answers."""
+        """One request. `absent`, `taken`: what a 404 or a 409 gives instead of an error. A read is tried again while nobody answers."""
         end = time.monotonic() + (SILENCE_SECONDS if method == "GET" else 0)
         while True:
             try:
@@ -268,6 +269,8 @@ class AirflowClient:
                 continue
             if answer.status_code == httpx.codes.NOT_FOUND and absent is not None:
                 return absent
+            if answer.status_code == httpx.codes.CONFLICT and taken is not None:
+                return taken
             if answer.is_success:
                 return answer.json() if answer.content else None
             raise AirflowRefused(request=f"{method} {path}", status=answer.status_code, answer=answer.text[:300])

@@ -2,15 +2,15 @@
 
 AgencyError
 ├── ContractsBroken    contracts on disk that can't be read; the other feeds run
-└── RunRequestInvalid  a run was started with parameters that can't be used
+├── RunRequestInvalid  a run was started with parameters that can't be used
+└── DeliveriesUnreadable  deliveries that can't be read; the others are loaded
 HubError
 ├── AirflowRefused     Airflow's API answered that it won't
 ├── DagUnknown         Airflow has no such DAG (yet)
 └── RunNotSucceeded    a run that was waited for ended badly
 TransientError
 ├── AirflowSilent      Airflow's API does not answer
-├── RunNotEnded        a run did not end in the time given
-└── NotYetPublished    the relay has not sent everything in the time given
+└── RunNotEnded        a run did not end in the time given
 """
 
 from __future__ import annotations

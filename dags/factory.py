@@ -75,9 +75,19 @@ def build(contract: FeedContract, *, described: bool = True) -> DAG:
     return dag
 
 
-def every(cron: str) -> CronTriggerTimetable:
-    """A point in time for the hub's own chores; nothing is made up for at start."""
-    return CronTriggerTimetable(cron, timezone=ZONE)
+def chore_dag(name: str, display: str, cron: str, words: str) -> DAG:
+    """The DAG of one of the hub's own chores: on from the first day, one run at a time, nothing made up for."""
+    return DAG(
+        dag_id=name,
+        dag_display_name=f"{display} {name}",
+        schedule=CronTriggerTimetable(cron, timezone=ZONE),
+        start_date=FIRST_DAY,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags={"hub"},
+        doc_md=words,
+    )
 
 
 def run_params(sources: tuple[str, ...]) -> dict[str, Param]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from dags.factory import FIRST_DAY, every
+from dags.factory import chore_dag
 from dags.operators import HubTask, told
 
 PATIENCE_SECONDS = 60.0
@@ -55,15 +55,5 @@ class DrainLanes(HubTask):
         }
 
 
-dag = DAG(
-    dag_id="relay",
-    dag_display_name="转发 relay",
-    schedule=every("*/2 * * * *"),
-    start_date=FIRST_DAY,
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    tags={"hub"},
-    doc_md=WORDS,
-)
+dag: DAG = chore_dag("relay", "转发", "*/2 * * * *", WORDS)
 DrainLanes(task_id="drain", dag=dag, owner="hub", retries=1, retry_delay=timedelta(seconds=20))

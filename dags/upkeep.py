@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from dags.factory import FIRST_DAY, every
+from dags.factory import chore_dag
 from dags.operators import HubTask
 
 WORDS = """
@@ -32,15 +32,5 @@ class Upkeep(HubTask):
         return asdict(upkeep(catalogue.load().feeds.values()))
 
 
-dag = DAG(
-    dag_id="upkeep",
-    dag_display_name="维护 upkeep",
-    schedule=every("17 3 * * *"),
-    start_date=FIRST_DAY,
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    tags={"hub"},
-    doc_md=WORDS,
-)
+dag: DAG = chore_dag("upkeep", "维护", "17 3 * * *", WORDS)
 Upkeep(task_id="tidy", dag=dag, owner="hub", retries=2, retry_delay=timedelta(minutes=5))

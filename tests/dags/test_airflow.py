@@ -82,6 +82,18 @@ def test_every_readable_contract_has_its_dag_and_no_file_fails(on_trial: Trial) 
     assert on_trial.airflow.import_errors() == []
 
 
+def test_a_run_that_the_schedule_has_due_is_started_once_whoever_comes_first(on_trial: Trial) -> None:
+    dag_id = f"feed_{IDLE}"
+    dag = on_trial.airflow._ask("GET", f"/dags/{dag_id}")
+    assert dag["is_paused"] and dag["next_dagrun_run_after"] is not None
+    first, second = on_trial.airflow._due(dag), on_trial.airflow._due(dag)
+    (rung,) = on_trial.airflow.ring([dag_id])
+    assert first.run_id == second.run_id == rung.run_id
+    on_trial.airflow.succeed([rung])
+    # Let run since, and its due run is that one: the schedule has made no other.
+    assert [run.run_id for run in on_trial.airflow.runs(dag_id)] == [first.run_id]
+
+
 def test_a_run_takes_the_feed_the_whole_way_and_xcom_holds_ids_and_counts(on_trial: Trial) -> None:
     run = on_trial.live(GOOD)
     carried, published = (on_trial.airflow.figures(run, task) for task in ("carry", "published"))

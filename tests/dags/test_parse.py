@@ -19,7 +19,6 @@ CHORES = {"broken_contracts", "relay", "upkeep"}
 HEAVY = {
     "pyarrow",
     "polars",
-    "duckdb",
     "pandas",
     "great_expectations",
     "kafka",
