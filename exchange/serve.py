@@ -11,9 +11,7 @@ import os
 import random
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
@@ -23,6 +21,7 @@ from exchange.errors import LaneBusy
 from exchange.position import waiting_lanes
 from exchange.relay import BULK_EVENTS, Session, application, open_session
 from exchange.slots import Slot, Slots
+from hub import failure
 from hub.errors import HubError, HubException, TransientError
 from hub.log import get
 from hub.settings import Settings, settings
@@ -108,7 +107,7 @@ class Lane(threading.Thread):
                 self._stopped(error)
                 self._wait(STOPPED_SECONDS)
             except Exception as error:  # noqa: BLE001  # a bug must not end the other lanes, nor go unseen
-                log.error("lane failed", lane=self.lane, kind=type(error).__name__, frames=_frames(error))
+                log.error("lane failed", lane=self.lane, kind=failure.kind(error), frames=failure.frames(error))
                 self._wait(STOPPED_SECONDS)
 
     def _serve(self, session: Session, backoff: Backoff) -> bool:
@@ -167,12 +166,6 @@ class Lane(threading.Thread):
         if self.stopped_by != error.sentence():
             log.error("lane stopped", lane=self.lane, error=error)
             self.stopped_by = error.sentence()
-
-
-def _frames(error: BaseException) -> list[str]:
-    """Where an unforeseen error came from. Its text may quote values, so it is told nowhere."""
-    trace = traceback.extract_tb(error.__traceback__)
-    return [f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}" for frame in trace]
 
 
 class Server:
