@@ -31,7 +31,7 @@ from demo.generate import payments  # noqa: E402
 from hub.settings import load_settings  # noqa: E402
 from hub.stack import down, status, up  # noqa: E402
 
-FEED, SOURCE = "finance_payments", "payments_csv"
+FEED, SOURCE = payments.FEED, "payments_csv"
 
 
 def arguments() -> argparse.Namespace:

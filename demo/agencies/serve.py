@@ -74,7 +74,7 @@ class Agencies:
     def _audit(self) -> tuple[list[Ledger], str]:
         known = payments(min(self.rows, 2_000), self.seed, defects=False)[0]["Id"].to_pylist()
         table, ledger = findings.findings(FINDINGS, self.seed, payments=known)
-        sheet = audit.Sheet("audit_findings", table, "update_time", findings.TYPES)
+        sheet = audit.Sheet(findings.FEED, table, "update_time", findings.TYPES)
         server = self._server()
         audit.publish(server, sheet, self.folder.secret("audit-office"))
         at = dsn.conninfo_to_dict(server(audit.DATABASE))
