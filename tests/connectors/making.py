@@ -9,9 +9,10 @@ from typing import Any
 from connectors.base import Connector, Delivery
 from connectors.places import Place
 from connectors.registry import open_connector
-from contracts.model import FeedContract, FieldSpec, Sla, SourceSpec, TopicSpec
+from contracts.model import FeedContract, FieldSpec, SourceSpec, TopicSpec
 from contracts.page import MalformedRow, RawPage
-from hub.ids import FeedId, PlaceId
+from hub.ids import PlaceId
+from tests.making import made
 
 
 def contract(
@@ -27,28 +28,7 @@ def contract(
         for spec in fields
     )
     source = SourceSpec("main", connector, PlaceId(place), dict(options or {}))
-    given: dict[str, Any] = {"key": (specs[0].name,), "subject": specs[0].name, **more}
-    return FeedContract(
-        id=FeedId("things"),
-        version="1.0.0",
-        status="active",
-        domain="audit",
-        name_zh="",
-        name_en="",
-        purpose_zh="",
-        purpose_en="",
-        sha256="0" * 64,
-        path="feeds/audit/things.odcs.yaml",
-        owner="someone",
-        fields=specs,
-        row_rules=(),
-        batch_rules=(),
-        gate_rules=(),
-        sources=(source,),
-        topic=TopicSpec("hub.audit.thing.v1"),
-        sla=Sla(),
-        **given,
-    )
+    return made("things", specs, domain="audit", sources=(source,), topic=TopicSpec("hub.audit.thing.v1"), **more)
 
 
 def opened(spec: FeedContract, place: Place, page_rows: int = 1000) -> Connector:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from contracts.model import BatchRule, FeedContract, FieldSpec, GateRule, RowRule, Sla, SourceSpec, TopicSpec
-from hub.ids import FeedId, PlaceId, RuleId
+from hub.ids import PlaceId, RuleId
+from tests.making import made
 
 
 def contract(feed: str, schedule: str | None = "0 2 * * *", sources: int = 1) -> FeedContract:
     """A small contract of no real feed."""
-    return FeedContract(
-        id=FeedId(feed),
-        version="1.0.0",
-        status="active",
-        domain="testing",
-        name_zh="试验数据",
-        name_en="Trial records",
-        purpose_zh="供测试使用",
-        purpose_en="For tests.",
-        sha256="0" * 64,
-        path=f"feeds/testing/{feed}.odcs.yaml",
-        owner="trial_agency",
-        fields=(
+    return made(
+        feed,
+        (
             FieldSpec(
                 name="record_code", label_zh="编号", label_en="Code", type="string", required=True, key_position=1
             ),
@@ -45,6 +36,4 @@ def contract(feed: str, schedule: str | None = "0 2 * * *", sources: int = 1) ->
         ),
         topic=TopicSpec(name=f"hub.testing.{feed}.v1", readers=("reader",)),
         sla=Sla(schedule=schedule, retries=3, retry_delay_seconds=7, retention_days={"landing": 30}),
-        key=("record_code",),
-        subject="record_code",
     )

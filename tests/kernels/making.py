@@ -12,9 +12,10 @@ import pyarrow as pa
 from contracts import codes
 from contracts.checks import Checker
 from contracts.identifiers import uscc
-from contracts.model import BatchRule, FeedContract, FieldSpec, GateRule, RowRule, Sla, SourceSpec, TopicSpec
+from contracts.model import BatchRule, FeedContract, FieldSpec, GateRule, RowRule, SourceSpec, TopicSpec
 from contracts.page import CheckedPage, MalformedRow, RawPage
-from hub.ids import FeedId, PlaceId, RuleId
+from hub.ids import PlaceId, RuleId
+from tests.making import made
 
 TODAY = date(2026, 11, 22)
 KEY = b"a key for tests, of no use elsewhere"
@@ -43,25 +44,16 @@ def contract(
     sources: Sequence[SourceSpec] = (),
     **more: Any,
 ) -> FeedContract:
-    return FeedContract(
-        id=FeedId("test_things"),
-        version="1.0.0",
-        status="active",
+    return made(
+        "test_things",
+        fields,
         domain="test",
-        name_zh="测试",
-        name_en="things",
-        purpose_zh="测试",
-        purpose_en="testing",
-        sha256="0" * 64,
-        path="feeds/test/test_things.odcs.yaml",
-        owner="public",
-        fields=tuple(fields),
         row_rules=tuple(rules),
         batch_rules=tuple(batch),
         gate_rules=tuple(gate),
         sources=tuple(sources) or (source(),),
         topic=TopicSpec("hub.test.thing.v1"),
-        sla=Sla(),
+        owner="public",
         key=tuple(key),
         subject=subject or key[0],
         **more,

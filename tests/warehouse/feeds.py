@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from contracts.model import (
     FieldSpec,
     GateRule,
     RowRule,
-    Sla,
     SourceSpec,
     TopicSpec,
 )
-from hub.ids import FeedId, PlaceId, RuleId
+from hub.ids import PlaceId, RuleId
+from tests.making import made
 
 HEADERS = ("number", "payee", "amount", "paid_on", "version", "status", "note")
 Row = Sequence[Any]
@@ -38,48 +37,40 @@ def source(name: str = "drop", **more: Any) -> SourceSpec:
     )
 
 
+FIELDS = (
+    spec("number", required=True, key_position=1),
+    spec("payee", required=True),
+    spec("amount", "decimal", precision=18, scale=2, required=True, normalise=("trim",)),
+    spec("paid_on", "date"),
+    spec("version", "integer"),
+    spec("status"),
+    spec("note", normalise=("trim",)),
+)
+
+
 def contract(feed: str = "sample_vouchers", **more: Any) -> FeedContract:
-    made = FeedContract(
-        id=FeedId(feed),
-        version="1.0.0",
-        status="active",
-        domain="sample",
-        name_zh="样例凭证",
-        name_en="Sample vouchers",
-        purpose_zh="测试",
-        purpose_en="for tests",
-        sha256="0" * 64,
-        path="feeds/sample.odcs.yaml",
-        owner="sample_agency",
-        fields=(
-            spec("number", required=True, key_position=1),
-            spec("payee", required=True),
-            spec("amount", "decimal", precision=18, scale=2, required=True, normalise=("trim",)),
-            spec("paid_on", "date"),
-            spec("version", "integer"),
-            spec("status"),
-            spec("note", normalise=("trim",)),
-        ),
-        row_rules=(
+    given: dict[str, Any] = {
+        "domain": "sample",
+        "owner": "sample_agency",
+        "row_rules": (
             RowRule(RuleId("number.required"), "required", ("number",)),
             RowRule(RuleId("payee.required"), "required", ("payee",)),
             RowRule(RuleId("amount.required"), "required", ("amount",)),
             RowRule(RuleId("amount.range"), "range", ("amount",), {"min": "0"}),
         ),
-        batch_rules=(),
-        gate_rules=(
+        "gate_rules": (
             GateRule(RuleId("mark"), "secrecy", "refuse_row"),
             GateRule(RuleId("people"), "personal_data", "mask", ("note",), {"detect": ["citizen_number"]}),
         ),
-        sources=(source(),),
-        topic=TopicSpec(f"hub.sample.{feed}.v1"),
-        sla=Sla(),
-        key=("number",),
-        subject="payee",
-        source_version="version",
-        withdrawn_when={"status": "void"},
-    )
-    return replace(made, **more)
+        "sources": (source(),),
+        "topic": TopicSpec(f"hub.sample.{feed}.v1"),
+        "subject": "payee",
+        "source_version": "version",
+        "withdrawn_when": {"status": "void"},
+        **more,
+    }
+    fields = given.pop("fields", FIELDS)
+    return made(feed, fields, **given)
 
 
 REFUSING = (GateRule(RuleId("mark"), "secrecy", "refuse_delivery"),)
