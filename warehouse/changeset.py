@@ -13,18 +13,20 @@ i // RECORDS_PER_BATCH and a reader that goes on in the middle reads nothing bef
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.normalise.assembly import RowBytes
 from warehouse.store import HashingFile, Store, ipc_options
 
-RECORDS_PER_BATCH = 8_192
+RECORDS_PER_BATCH = 2_048
 
 CHANGES = ("recorded", "corrected", "withdrawn")
 
@@ -60,11 +62,39 @@ def event_type(topic: str) -> str:
     return re.sub(r"\.v\d+$", "", topic.removeprefix("hub."))
 
 
+def changes(words: pa.StringArray) -> pa.DictionaryArray:
+    """The column `change`. Always the same dictionary: a file has one."""
+    numbers = pc.index_in(words, value_set=pa.array(CHANGES)).cast(pa.int8())
+    return pa.DictionaryArray.from_arrays(numbers, pa.array(CHANGES))
+
+
 def event_ids(feed: str, record_keys: pa.Array, revisions: pa.Array) -> pa.Array:
     """Deterministic event ids; `%`, `:` and control characters of a record key are percent-escaped."""
     if pc.any(pc.match_substring_regex(record_keys, r"[%:\x00-\x20\x7f]")).as_py():
         record_keys = pa.array([_escaped(key) for key in record_keys.to_pylist()], pa.string())
     return pc.binary_join_element_wise(pa.scalar(feed), record_keys, revisions.cast(pa.string()), ":")
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events to be written: their columns of SCHEMA without `data`, and the data, made when it is written."""
+
+    facts: pa.Table
+    data: RowBytes
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Events:
+        """From a table with the columns of SCHEMA."""
+        data = table.column("data").combine_chunks()
+        return cls(table.drop_columns("data"), RowBytes(table.num_rows).column(data))
+
+    @classmethod
+    def in_order(cls, parts: Sequence[Events], order: np.ndarray[Any, np.dtype[np.intp]]) -> Events:
+        """Events of several makings as one, in the given order of all of them."""
+        data = [piece.cast(pa.large_binary()) for part in parts for piece in part.data.slices(RECORDS_PER_BATCH)]
+        whole = pa.chunked_array(data, pa.large_binary()).take(pa.array(order)).combine_chunks()
+        facts = pa.concat_tables([part.facts for part in parts]).combine_chunks().take(pa.array(order))
+        return cls(facts.combine_chunks(), RowBytes(len(order)).column(whole))
 
 
 class ChangeSetWriter(AbstractContextManager["ChangeSetWriter"]):
@@ -79,7 +109,7 @@ class ChangeSetWriter(AbstractContextManager["ChangeSetWriter"]):
         self._place = store.writer(path)
         metadata = {_PREFIX + name.encode(): value.encode() for name, value in asdict(facts).items()}
         self._schema = SCHEMA.with_metadata(metadata)
-        self._waiting: list[pa.RecordBatch] = []
+        self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
 
     def __enter__(self) -> ChangeSetWriter:
@@ -87,29 +117,32 @@ class ChangeSetWriter(AbstractContextManager["ChangeSetWriter"]):
         self._ipc = pa.ipc.new_file(self._file, self._schema, options=ipc_options())
         return self
 
-    def write(self, events: pa.Table) -> None:
-        """Appends events: a table with the columns of SCHEMA, in order."""
-        for batch in events.cast(SCHEMA).to_batches():
-            self._waiting.append(batch)
-            self._waiting_rows += batch.num_rows
-        self.records += events.num_rows
-        if self._waiting_rows >= RECORDS_PER_BATCH:
-            self._flush(whole=False)
+    def write(self, events: Events) -> None:
+        """Appends events, in order."""
+        start = 0
+        while start < events.data.rows:
+            count = RECORDS_PER_BATCH - self._waiting_rows
+            facts = events.facts.slice(start, count).combine_chunks()
+            data = events.data.slice(start, count).cast(pa.large_binary())
+            some = facts.append_column("data", data).cast(SCHEMA)
+            self._waiting.append(some)
+            self._waiting_rows += some.num_rows
+            start += some.num_rows
+            if self._waiting_rows == RECORDS_PER_BATCH:
+                self._flush()
+        self.records += events.data.rows
 
-    def _flush(self, *, whole: bool) -> None:
-        table = pa.Table.from_batches(self._waiting, SCHEMA).unify_dictionaries()
-        take = table.num_rows if whole else table.num_rows - table.num_rows % RECORDS_PER_BATCH
-        for start in range(0, take, RECORDS_PER_BATCH):
-            rows = table.slice(start, min(RECORDS_PER_BATCH, take - start)).combine_chunks()
+    def _flush(self) -> None:
+        if self._waiting_rows:
+            rows = pa.concat_tables(self._waiting).combine_chunks()
             self._ipc.write_table(rows.replace_schema_metadata(self._schema.metadata))
-        self._waiting = table.slice(take).to_batches()
-        self._waiting_rows = table.num_rows - take
+        self._waiting, self._waiting_rows = [], 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._flush(whole=True)
+            self._flush()
             self._ipc.close()
         self._place.__exit__(kind, error, trace)
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from contracts.checks.schema import decoded
 from contracts.model import FeedContract
 from contracts.page import CheckedPage, RawPage
 from hub.errors import HubException
@@ -184,7 +185,7 @@ def _changes(conn: sa.Connection, batch: Batch, page: RawPage, row: int) -> dict
         return {"changes": None, "reason": str(error)}
     if not checked.good.num_rows:
         return {"changes": [], "rules": checked.bad.column("_rules")[0].as_py() if checked.bad.num_rows else []}
-    values = {name: column[0].as_py() for name, column in texts(checked.good, contract.fields).items()}
+    values = {name: column[0].as_py() for name, column in texts(decoded(checked.good), contract.fields).items()}
     return {"changes": _steps(checked), "record": values, "rules": []}
 
 

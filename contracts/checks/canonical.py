@@ -18,24 +18,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.normalise.assembly import Few, Fragment, RowBytes, grouped
 from contracts.normalise.buffers import Mask, text_bytes
 from contracts.normalise.column import FieldColumn
 from contracts.normalise.texts import canonical_text
 
 Rows = npt.NDArray[np.intp]
-_Piece = Any  # a BinaryArray of all rows, or a _Few
-_SLICE = 8_192  # records that are joined and hashed at a time
-_PAIRS = 2_000_000  # pairs of distinct values that a table is made for
-_FEW = 8_192  # pairs met up to which a joined column is worth having
+_SLICE = 2_048  # records that are joined and hashed at a time
 
 
 def _escaped(texts: pa.StringArray, special: str, written: str) -> pa.StringArray:
@@ -80,22 +76,17 @@ def record_hashes(columns: Sequence[FieldColumn], keep: Rows | None) -> pa.Fixed
     In slices that stay in the processor's cache. hashlib over a list took 33 ms for 65 k records of 270 bytes here;
     for records of 770 bytes hashlib took 58 ms, DuckDB's sha256 181, the interpreter's own 190.
     """
-    size = columns[0].text.size if keep is None else len(keep)
-    head, pieces = _head_and_pieces(columns, keep)
+    records = _records(columns, keep)
     sha256 = hashlib.sha256
     digests: list[bytes] = []
-    for start in range(0, size, _SLICE):
-        records = _joined(head, pieces, start, _SLICE)
-        digests += [sha256(record).digest() for record in records.to_pylist()]
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), size, [None, pa.py_buffer(b"".join(digests))])
+    for piece in records.slices(_SLICE):
+        digests += [sha256(record).digest() for record in piece.to_pylist()]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), records.rows, [None, pa.py_buffer(b"".join(digests))])
 
 
 def record_bytes(columns: Sequence[FieldColumn], keep: Rows | None = None) -> list[bytes]:
     """The canonical bytes of each row, or of the rows `keep`: what is hashed."""
-    size = columns[0].text.size if keep is None else len(keep)
-    head, pieces = _head_and_pieces(columns, keep)
-    found: list[bytes] = _joined(head, pieces, 0, size).to_pylist() if size else []
-    return found
+    return [record for piece in _records(columns, keep).slices(_SLICE) for record in piece.to_pylist()]
 
 
 def chosen_rows(keep: Rows, size: int) -> pa.BooleanArray:
@@ -105,98 +96,38 @@ def chosen_rows(keep: Rows, size: int) -> pa.BooleanArray:
     return pa.array(chosen)
 
 
-def _joined(head: pa.Array | pa.Scalar, pieces: Sequence[_Piece], start: int, count: int) -> pa.BinaryArray:
-    first = head if isinstance(head, pa.Scalar) else head.slice(start, count)
-    parts = [piece.rows(start, count) if isinstance(piece, _Few) else piece.slice(start, count) for piece in pieces]
-    return pc.binary_join_element_wise(first, *parts, b"\n", null_handling="skip")
-
-
-def _head_and_pieces(columns: Sequence[FieldColumn], keep: Rows | None) -> tuple[pa.Array | pa.Scalar, list[_Piece]]:
-    """The head's digest, and the texts in the order of the fields' names.
-
-    The join costs by pieces, so neighbouring columns with few distinct values are made one column of few pairs.
-    """
+def _records(columns: Sequence[FieldColumn], keep: Rows | None) -> RowBytes:
+    """The head's digest, then in the order of the fields' names a line feed and the text of each value there is."""
     ordered = sorted(columns, key=lambda column: column.spec.name)
+    size = columns[0].text.size if keep is None else len(keep)
     chosen = None if keep is None else chosen_rows(keep, columns[0].text.size)
-    pieces: list[_Piece] = []
+    few: list[Few | None] = []
+    fragments = []
     for column in ordered:
         texts = _escaped(column.texts, "\n", "\\n").cast(pa.binary())
         if column.text.codes is None:
-            pieces.append(texts if chosen is None else texts.filter(chosen))
+            texts = texts if chosen is None else texts.filter(chosen)
+            few.append(None)
+            if texts.null_count == 0:
+                fragments.append(Fragment((texts,), before=b"\n"))
+            else:
+                fragments.append(Fragment((_with_line_feed(texts),)))
             continue
         codes = column.text.codes if keep is None else column.text.codes[keep]
-        one = _Few.of(texts, codes)
-        last = pieces[-1] if pieces else None
-        both = last.with_(one) if isinstance(last, _Few) else None
-        if both is None:
-            pieces.append(one)
-        else:
-            pieces[-1] = both
-    return _heads(ordered, keep), pieces
+        few.append(Few.of(codes, len(texts)))
+        fragments.append(Fragment((_with_line_feed(pa.concat_arrays([texts, pa.nulls(1, pa.binary())])),)))
+    head = _heads(ordered, keep)
+    records = RowBytes(size)
+    if isinstance(head, pa.Scalar):
+        records.word(head.as_py())
+    else:
+        records.column(head)
+    return records.columns(grouped(few, size), fragments)
 
 
-@dataclass(frozen=True, slots=True)
-class _Few:
-    """Texts of few distinct values: `codes` point into `values`, which may hold null; None: all rows have the first."""
-
-    values: pa.BinaryArray
-    codes: npt.NDArray[np.int32] | None
-    size: int
-
-    @classmethod
-    def of(cls, values: pa.BinaryArray, codes: npt.NDArray[np.int32]) -> _Few:
-        if len(values) <= 1:
-            absent = codes < 0
-            if absent.all():
-                return cls(pa.nulls(1, pa.binary()), None, codes.size)
-            if not absent.any():
-                return cls(values, None, codes.size)
-        elif not (codes < 0).any():
-            return cls(values, codes, codes.size)
-        ended = pa.concat_arrays([values, pa.nulls(1, pa.binary())])
-        return cls(ended, np.where(codes < 0, np.int32(len(values)), codes), codes.size)
-
-    def rows(self, start: int, count: int) -> pa.BinaryArray:
-        """The texts of some rows."""
-        if self.codes is None:
-            count = min(count, self.size - start)
-            return self.values.take(pa.array(np.zeros(count, dtype=np.int32)))
-        return self.values.take(pa.array(self.codes[start : start + count]))
-
-    def with_(self, other: _Few) -> _Few | None:
-        """Both columns joined by a line feed, or None where that makes too many values."""
-        if other.codes is None:
-            return _Few(_pair(self.values, _repeated(other.values, len(self.values))), self.codes, self.size)
-        if self.codes is None:
-            return _Few(_pair(_repeated(self.values, len(other.values)), other.values), other.codes, self.size)
-        width = len(other.values)
-        count = len(self.values) * width
-        if count > _PAIRS:
-            return None
-        pairs = self.codes * np.int32(width) + other.codes
-        seen = np.zeros(count, dtype=np.bool_)
-        seen[pairs] = True
-        met = np.flatnonzero(seen)
-        if met.size > _FEW:
-            return None
-        number = np.empty(count, dtype=np.int32)
-        number[met] = np.arange(met.size, dtype=np.int32)
-        one, two = self.values.take(pa.array(met // width)), other.values.take(pa.array(met % width))
-        return _Few(_pair(one, two), number[pairs], self.size)
-
-
-def _repeated(value: pa.BinaryArray, count: int) -> pa.BinaryArray:
-    return value.take(pa.array(np.zeros(count, dtype=np.int32)))
-
-
-def _pair(one: pa.BinaryArray, two: pa.BinaryArray) -> pa.BinaryArray:
-    """Two texts with a line feed between; one alone where the other is null; null where both are."""
-    if one.null_count == 0 or two.null_count == 0:
-        return pc.binary_join_element_wise(one, two, b"\n", null_handling="skip")
-    # Arrow's join leaves a row out altogether where every argument is null, and the array comes out shorter.
-    absent = pc.and_(pc.is_null(one), pc.is_null(two))
-    text = pc.binary_join_element_wise(pc.if_else(absent, b"", one), two, b"\n", null_handling="skip")
-    return pc.if_else(absent, pa.scalar(None, pa.binary()), text)
+def _with_line_feed(texts: pa.BinaryArray) -> pa.BinaryArray:
+    """A line feed and the text; nothing where there is no text."""
+    return pc.fill_null(pc.binary_join_element_wise(pa.scalar(b"\n"), texts, b""), b"")
 
 
 def head_digest(names: Sequence[str]) -> bytes:

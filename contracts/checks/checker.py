@@ -182,7 +182,7 @@ class Checker:
         """The good rows (`keep`; None: all), with their subject, version and hash."""
         contract = self._contract
         subject = columns[contract.subject]
-        arrays = {name: column.rows for name, column in columns.items()} | extra
+        arrays = {name: column.stored for name, column in columns.items()} | extra
         arrays["_subject"] = subject.text.take(subject.texts)
         arrays["_version"] = (
             canonical.version_texts(columns[contract.source_version])
@@ -193,4 +193,5 @@ class Checker:
             chosen = canonical.chosen_rows(keep, subject.text.size)
             arrays = {name: array.filter(chosen) for name, array in arrays.items()}
         arrays["_hash"] = canonical.record_hashes(list(columns.values()), keep)
-        return pa.Table.from_arrays([arrays[field.name] for field in self._schema], schema=self._schema)
+        made = [field.with_type(arrays[field.name].type) for field in self._schema]
+        return pa.Table.from_arrays([arrays[field.name] for field in made], schema=pa.schema(made))

@@ -49,5 +49,13 @@ def arrow_schema(contract: FeedContract) -> pa.Schema:
 
 
 def good_schema(contract: FeedContract) -> pa.Schema:
-    """The schema of `CheckedPage.good`."""
+    """The schema of `CheckedPage.good`, whose text fields may be dictionaries."""
     return pa.schema([*arrow_schema(contract), *EXTRA])
+
+
+def decoded(good: pa.Table) -> pa.Table:
+    """`CheckedPage.good` without dictionaries."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in good.schema
+    ]
+    return good.cast(pa.schema(fields))

@@ -109,6 +109,13 @@ class FieldColumn:
         return self.text.take(self.values)
 
     @cached_property
+    def stored(self) -> pa.Array:
+        """The typed values, row by row; texts of few distinct values as a dictionary, so that nobody need find them again."""
+        if self.text.codes is None or not pa.types.is_string(self.values.type) or self.values.null_count:
+            return self.rows
+        return pa.DictionaryArray.from_arrays(self.text.indices, self.values)
+
+    @cached_property
     def texts(self) -> pa.StringArray:
         """The canonical texts of `values`."""
         return canonical_text(self.values)

@@ -16,7 +16,7 @@ from exchange.relay import open_session
 from hub.ids import BatchId, LaneId, TopicName, new_batch_id
 from hub.settings import Settings
 from warehouse import engine
-from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
+from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, Events, event_type
 from warehouse.engine import transaction
 from warehouse.migrate import migrate
 from warehouse.outbox import append_changes, append_event, ensure_topic
@@ -63,7 +63,7 @@ class Bench:
             self.feed, "1.0.0", self.topic, batch, str(part), event_type(self.topic), "2026-03-01T00:00:00Z"
         )
         with ChangeSetWriter(Store(self.now.landing_dir), path, facts) as writer:
-            writer.write(table)
+            writer.write(Events.of(table))
         with transaction() as conn:
             append_changes(
                 conn,

@@ -18,8 +18,9 @@ from contracts.model import FieldSpec
 from hub.canonical import canonical_bytes
 from hub.ids import BatchId
 from tests.warehouse.feeds import contract, spec
-from warehouse.arrow.columns import has_nul, hexed, json_objects, json_quoted, texts
+from warehouse.arrow.columns import flat, has_nul, hexed, json_objects, json_quoted, texts
 from warehouse.arrow.copying import csv_of
+from warehouse.arrow.fields import Fields
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking import pages as checked
 from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
@@ -69,11 +70,13 @@ def test_json_strings_are_what_json_says(values: list[str | None], offset: int) 
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(records, min_size=1, max_size=20))
-def test_events_hold_every_value(rows: list[dict[str, object]]) -> None:
+@given(st.lists(records, min_size=1, max_size=20), st.booleans())
+def test_events_hold_every_value(rows: list[dict[str, object]], distinct: bool) -> None:
     table = pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in TYPES.items()})
     made = contract(fields=FIELDS)
-    found = texts(table, FIELDS)
+    if distinct:
+        table = table.set_column(0, "a", flat(table.column("a")).dictionary_encode())
+    fields = Fields.of(table, FIELDS)
     events = pa.table(
         {
             "record_key": pa.array([str(row["a"]) for row in rows]),
@@ -83,8 +86,9 @@ def test_events_hold_every_value(rows: list[dict[str, object]]) -> None:
             "hash": ["00"] * len(rows),
         }
     )
-    encoded = EventEncoder(made, BatchId("b")).encode(events, found)
-    for row, data in zip(rows, encoded.to_pylist(), strict=True):
+    encoded = EventEncoder(made, BatchId("b")).encode(events, fields)
+    documents = [one for piece in encoded.slices(3) for one in piece.to_pylist()]
+    for row, data in zip(rows, documents, strict=True):
         event = json.loads(data)
         record = event["record"]
         assert event["key"] == str(row["a"])

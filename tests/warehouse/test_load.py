@@ -74,7 +74,7 @@ def test_a_change_set_can_be_read_from_any_event(hub: Hub) -> None:
         for start in (0, 1, RECORDS_PER_BATCH - 1, RECORDS_PER_BATCH, 2 * RECORDS_PER_BATCH + 99):
             first = next(changes.batches(start)).slice(0, 1).to_pylist()[0]
             assert first["record_key"] == f"V{start + 1:06d}"
-        assert changes.position_of("V016390") == [(16389, 1, "recorded")]
+        assert changes.position_of(f"V{RECORDS_PER_BATCH + 6:06d}") == [(RECORDS_PER_BATCH + 5, 1, "recorded")]
 
 
 def test_two_processes_take_one_delivery_once(hub: Hub) -> None:

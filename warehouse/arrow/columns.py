@@ -117,6 +117,11 @@ def _marks(column: pa.StringArray) -> tuple[bool, bool]:
     return bool(data.min() < 0x20), b'"' in view or b"\\" in view
 
 
+def bytes_of(column: pa.Array) -> pa.Buffer:
+    """The bytes of all values of a text or binary array, one after another."""
+    return pa.py_buffer(_bytes_of(column))
+
+
 def _bytes_of(column: pa.StringArray) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     """The text bytes of exactly this array, also of a slice."""
     _, offsets, data = column.buffers()

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from contracts import suite
 from contracts.checks.duplicates import CONFLICT, DuplicateFinder, UniqueFinder
+from contracts.checks.schema import decoded
 from contracts.model import FeedContract
 from contracts.page import BatchMetrics, BatchVerdict, CheckedPage
 from hub import clock, crash
@@ -164,4 +165,4 @@ def checked_page(contract: FeedContract, pages: CheckedPages, page: CheckedPage)
     file = pages.write(page)
     crash.point("check.page_checked")
     unique = [name for rule in contract.row_rules if rule.kind == "unique" for name in rule.fields]
-    return PageChecked(file, page.metrics, page.good.select(list(dict.fromkeys(["_key", "_hash", *unique]))))
+    return PageChecked(file, page.metrics, decoded(page.good.select(list(dict.fromkeys(["_key", "_hash", *unique])))))

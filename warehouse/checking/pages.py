@@ -1,6 +1,6 @@
 """Checked pages between the checks and the load: Arrow files that exist only while their batch is on its way.
 
-`good-<page>` has the contract's fields typed, in record batches of `CHUNK_ROWS`, which is what the load takes at a
+`good-<page>` has the contract's fields typed, texts of few values as dictionaries, in record batches of `CHUNK_ROWS`, which is what the load takes at a
 time; `bad-<page>` the rows that broke a rule; `duplicates` the rows that repeat or contradict another row.
 
 They are not fsynced as they are written. Until a part of their batch is loaded they can be made anew from what landed,
@@ -23,7 +23,7 @@ from hub.ids import BatchId, FeedId
 from warehouse.arrow.columns import flat
 from warehouse.store import Store, ipc_options
 
-CHUNK_ROWS = 16_384
+CHUNK_ROWS = 65_536
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 

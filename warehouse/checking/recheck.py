@@ -13,7 +13,6 @@ from hub import clock
 from hub.errors import AgencyError
 from hub.settings import settings
 from warehouse import batches, receipt
-from warehouse.arrow import memory
 from warehouse.batches import Batch
 from warehouse.checking.checkers import checker_for
 from warehouse.checking.judge import Judge, PageChecked, checked_page
@@ -51,7 +50,6 @@ def recheck(
                 if len(waiting) >= settings().threads:
                     judge.add(waiting.popleft().result())
                 waiting.append(pool.submit(one, path))
-                memory.give_back()
                 progress("check", rows)
             while waiting:
                 judge.add(waiting.popleft().result())

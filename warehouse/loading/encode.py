@@ -1,11 +1,11 @@
-"""A chunk's rows made ready for both ends at once: CSV for PostgreSQL and events for the change set.
+"""A chunk's rows made ready for both ends at once: binary COPY data for PostgreSQL and events for the change set.
 
-The fields are turned into text once; both ends use that. Pure column work, run beside the COPY of the chunk before.
+Both go by the same groups of columns, and both are made slice by slice while they are written: what is made is still in
+the processor's cache, and memory is used again at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.model import FeedContract
-from warehouse.arrow.columns import flat, has_nul, repeated, texts
-from warehouse.arrow.copying import csv_of
-from warehouse.changeset import SCHEMA, event_ids
+from contracts.normalise.assembly import RowBytes
+from warehouse.arrow import binary_copy
+from warehouse.arrow.columns import flat, has_nul, repeated
+from warehouse.arrow.fields import Fields, decoded
+from warehouse.changeset import Events, changes, event_ids
 from warehouse.feeds.tables import HUB_COLUMNS
 from warehouse.loading.event_data import EventEncoder
 from warehouse.loading.unfit import EVENT_SIZE, KEY_SIZE, TEXT_NUL, Unfit
 
-COPIED = tuple(name for name in HUB_COLUMNS if name != "hub_loaded_at")  # that one is the transaction's time
+COPIED = tuple(
+    name for name in HUB_COLUMNS if name != "hub_loaded_at"
+)  # that one is the transaction's time, the others in this order
 
 MAX_KEY_BYTES = 2_000  # a B-tree entry must stay under 2,704
 
@@ -30,9 +34,9 @@ class Encoded:
     """What a chunk becomes."""
 
     rows: int
-    csv: pa.Buffer
+    copied: RowBytes  # binary COPY data, without the file's header and end
     replaced: pa.StringArray  # keys whose row in the table goes to history first
-    events: pa.Table  # columns of changeset.SCHEMA
+    events: Events
     unfit: tuple[Unfit, ...]
 
 
@@ -45,8 +49,8 @@ def fit(contract: FeedContract, chunk: pa.Table) -> tuple[pa.Table, list[Unfit]]
         _note(bad, chunk, long, KEY_SIZE)
     for name in (*(spec.name for spec in contract.fields if spec.type == "string"), "_key", "_subject", "_version"):
         column = flat(chunk.column(name))
-        if has_nul(column):
-            _note(bad, chunk, pc.match_substring(column, "\0").fill_null(False), TEXT_NUL)
+        if has_nul(column.dictionary if pa.types.is_dictionary(column.type) else column):
+            _note(bad, chunk, pc.match_substring(decoded(column), "\0").fill_null(False), TEXT_NUL)
     if not bad:
         return chunk, []
     keep = np.ones(chunk.num_rows, np.bool_)
@@ -59,71 +63,82 @@ def encode(
 ) -> Encoded:
     """Encodes the rows of `merge.Merged.load`. Rows whose event is too large come back as unfit and are left out."""
     load = load.combine_chunks()
-    fields = texts(load, contract.fields)
-    data = _data(encoder, load, fields)
-    large = pc.greater(pc.binary_length(data), max_event_bytes)
+    fields = Fields.of(load, contract.fields)
+    events = _events(contract, encoder, load, fields)
     unfit: list[Unfit] = []
-    if pc.any(large).as_py():
+    large = _too_large(events, max_event_bytes)
+    if large is not None:
         bad: dict[int, Unfit] = {}
-        _note(bad, load, large, EVENT_SIZE)
+        _note(bad, load, pc.is_in(flat(load.column("_key")), value_set=large), EVENT_SIZE)
         unfit = [bad[at] for at in sorted(bad)]
-        keep = pc.invert(large)
-        load, data = load.filter(keep).combine_chunks(), data.filter(keep)
-        fields = {name: column.filter(keep) for name, column in fields.items()}
+        chosen = np.ones(load.num_rows, dtype=np.bool_)
+        chosen[list(bad)] = False
+        keep = pa.array(chosen)
+        load, fields = load.filter(keep).combine_chunks(), fields.filter(keep)
+        events = _events(contract, encoder, load, fields)
     return Encoded(
         rows=load.num_rows,
-        csv=csv_of({**fields, **_hub_columns(load, batch_no)}),
+        copied=_copied(load, fields, batch_no),
         replaced=flat(load.column("_key")).filter(flat(load.column("_existed"))),
-        events=_events(contract, encoder, load, data),
+        events=events,
         unfit=tuple(unfit),
     )
 
 
-def withdrawals(contract: FeedContract, encoder: EventEncoder, gone: pa.Table) -> pa.Table:
+def withdrawals(contract: FeedContract, encoder: EventEncoder, gone: pa.Table) -> Events:
     """Events of records that a snapshot no longer has. `gone`: _key _subject _revision _hex, in the order to send."""
     count = gone.num_rows
     gone = gone.append_column("_change", repeated("withdrawn", count)).append_column(
         "_row", pa.nulls(count, pa.int64())
     )
-    return _event_table(contract, gone, encoder.encode(_plain(gone), None))
+    return Events(_event_table(contract, gone), encoder.encode(_plain(gone), None))
 
 
-def _data(encoder: EventEncoder, load: pa.Table, fields: Mapping[str, pa.StringArray]) -> pa.ChunkedArray:
-    """The JSON of each row's own event; withdrawals have no record."""
+def _too_large(events: Events, most: int) -> pa.StringArray | None:
+    """Keys of records with an event of more than `most` bytes, or None."""
+    large = events.data.lengths() > most
+    return flat(events.facts.column("record_key")).filter(pa.array(large)) if large.any() else None
+
+
+def _copied(load: pa.Table, fields: Fields, batch_no: int) -> RowBytes:
+    """The rows as binary COPY data: the contract's fields, then the columns COPIED."""
+    written = [binary_copy.fragment(one.values, few=one.codes is not None) for one in fields.columns]
+    rows = RowBytes(load.num_rows).word(binary_copy.row_start(len(fields.columns) + len(COPIED)))
+    rows.columns(fields.groups, written)
+    for name in ("_key", "_revision", "_hash", "_subject", "_version"):
+        rows.column(*binary_copy.fragment(flat(load.column(name))).bodies)
+    rows.word(binary_copy.constant(batch_no.to_bytes(8, "big", signed=True)))
+    for name in ("_row", "_changes", "_withdrawn"):
+        rows.column(*binary_copy.fragment(flat(load.column(name))).bodies)
+    return rows
+
+
+def _events(contract: FeedContract, encoder: EventEncoder, load: pa.Table, fields: Fields) -> Events:
+    """The rows' events. Withdrawals have no record; of a moved record the old Kafka key hears first that it went."""
     withdrawn = pc.equal(flat(load.column("_change")), "withdrawn")
-    if not pc.any(withdrawn).as_py():
-        return encoder.encode(_plain(load), fields)
-    kept = pc.invert(withdrawn)
-    full = encoder.encode(_plain(load.filter(kept)), {name: column.filter(kept) for name, column in fields.items()})
-    bare = encoder.encode(_plain(load.filter(withdrawn)), None)
-    order = np.argsort(
-        np.concatenate([np.flatnonzero(kept.to_numpy(False)), np.flatnonzero(withdrawn.to_numpy(False))])
-    )
-    return pa.chunked_array([*full.chunks, *bare.chunks], pa.large_binary()).take(pa.array(order))
-
-
-def _events(contract: FeedContract, encoder: EventEncoder, load: pa.Table, data: pa.ChunkedArray) -> pa.Table:
-    events = _event_table(contract, load, data)
     moved = flat(load.column("_moved"))
-    if not pc.any(moved).as_py():
-        return events
-    # The old Kafka key hears first that its record went elsewhere; the new key's event follows at once.
+    if not pc.any(withdrawn).as_py() and not pc.any(moved).as_py():
+        return Events(_event_table(contract, load), encoder.encode(_plain(load), fields))
+    kept = pc.invert(withdrawn)
+    places, parts = [], []
+    for chosen, record in ((kept, True), (withdrawn, False)):
+        some = load.filter(chosen).combine_chunks()
+        data = encoder.encode(_plain(some), fields.filter(chosen) if record else None)
+        parts.append(Events(_event_table(contract, some), data))
+        places.append(np.flatnonzero(chosen.to_numpy(False)) * 2 + 1)
     left = load.filter(moved).combine_chunks()
-    count = left.num_rows
-    left = left.set_column(
-        left.schema.get_field_index("_revision"),
-        "_revision",
-        pc.subtract(flat(left.column("_revision")), pa.scalar(1, pa.int32())),
-    )
-    left = left.set_column(left.schema.get_field_index("_change"), "_change", repeated("withdrawn", count))
+    before = pc.subtract(flat(left.column("_revision")), pa.scalar(1, pa.int32()))
+    left = left.set_column(left.schema.get_field_index("_revision"), "_revision", before)
+    left = left.set_column(left.schema.get_field_index("_change"), "_change", repeated("withdrawn", left.num_rows))
     plain = _plain(left).drop_columns("moved_from").append_column("moved_to", flat(left.column("_subject")))
     left = left.set_column(left.schema.get_field_index("_subject"), "_subject", flat(left.column("_old_subject")))
-    before = _event_table(contract, left, encoder.encode(plain, None))
-    where = np.concatenate([np.arange(load.num_rows) * 2 + 1, np.flatnonzero(moved.to_numpy(False)) * 2])
-    return pa.concat_tables([events, before]).combine_chunks().take(pa.array(np.argsort(where)))
+    parts.append(Events(_event_table(contract, left), encoder.encode(plain, None)))
+    places.append(np.flatnonzero(moved.to_numpy(False)) * 2)
+    return Events.in_order(parts, np.argsort(np.concatenate(places)))
 
 
 def _plain(load: pa.Table) -> pa.Table:
+    """What an event says beside its record."""
     columns = {
         "record_key": load.column("_key"),
         "revision": load.column("_revision"),
@@ -137,7 +152,7 @@ def _plain(load: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _event_table(contract: FeedContract, load: pa.Table, data: pa.ChunkedArray) -> pa.Table:
+def _event_table(contract: FeedContract, load: pa.Table) -> pa.Table:
     keys = flat(load.column("_key"))
     revisions = flat(load.column("_revision"))
     return pa.table(
@@ -146,28 +161,9 @@ def _event_table(contract: FeedContract, load: pa.Table, data: pa.ChunkedArray) 
             "event_id": event_ids(contract.id, keys, revisions),
             "record_key": keys,
             "revision": revisions,
-            "change": flat(load.column("_change")).dictionary_encode().cast(SCHEMA.field("change").type),
-            "data": data,
+            "change": changes(flat(load.column("_change"))),
         }
     )
-
-
-def _hub_columns(load: pa.Table, batch_no: int) -> dict[str, pa.StringArray]:
-    def text(name: str) -> pa.StringArray:
-        column = flat(load.column(name))
-        return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-    return {
-        "hub_key": text("_key"),
-        "hub_revision": text("_revision"),
-        "hub_hash": pc.binary_join_element_wise(pa.scalar("\\x"), flat(load.column("_hex")), ""),
-        "hub_subject": text("_subject"),
-        "hub_version": text("_version"),
-        "hub_batch_no": repeated(str(batch_no), load.num_rows),
-        "hub_row": text("_row"),
-        "hub_changes": text("_changes"),
-        "hub_withdrawn": text("_withdrawn"),
-    }
 
 
 def _note(bad: dict[int, Unfit], rows: pa.Table, mask: pa.BooleanArray | pa.ChunkedArray, rule: str) -> None:

@@ -7,9 +7,8 @@ before its commit, under a name of its own, so a leftover of a killed process is
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +24,7 @@ from hub.settings import settings
 from warehouse import batches, outbox
 from warehouse.arrow import memory
 from warehouse.arrow.columns import flat, has_nul
-from warehouse.arrow.copying import copy_in
+from warehouse.arrow.copying import copy_in_binary
 from warehouse.batches import Batch
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
 from warehouse.checking.pages import CheckedPages, Duplicates, is_row_of
@@ -93,7 +92,7 @@ class Loader:
             self._later = late.later_than(self._conn, self._contract, self._batch)
             self._waiting = late.waiting(self._conn, self._contract, self._batch)
         with (
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool,
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="events") as pool,
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="settle") as disk,
         ):
             if plan.count > 1 and not self._batch.parts_loaded:
@@ -101,8 +100,8 @@ class Loader:
                 self._settled = disk.submit(self._pages.settle)
             while self._batch.state == "loading":
                 self._load_part(plan, self._batch.parts_loaded, pool)
-                memory.give_back()
                 crash.point("load.part_committed")
+        memory.give_back()
         crash.point("load.loaded")
         self._clean()
         return self._batch
@@ -175,9 +174,7 @@ class Loader:
             self._store.delete(path)
 
     def _rows(self, plan: Plan, part: Part, changes: ChangeSetWriter, tally: _Tally, pool: ThreadPoolExecutor) -> None:
-        """Classifies, encodes and copies a part's chunks; a chunk is encoded while the one before it is copied."""
-        waiting: deque[Future[Encoded]] = deque()
-        pages: deque[int] = deque()  # of the chunks in `waiting`
+        """Classifies and writes a part's chunks: the change set is written beside the COPY of the same chunk."""
         state = None if self._all_new(plan) else merge.held(self._conn, self._contract, self._keys(part))
         for piece in part:
             if piece.first:
@@ -189,14 +186,8 @@ class Loader:
                 if self._waiting is not None and merged.confirmed.any():
                     known = flat(chunk.column("_key")).filter(pa.array(merged.confirmed))
                     late.confirm(self._conn, self._batch, self._waiting, known)
-                waiting.append(
-                    pool.submit(encode, self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
-                )
-                pages.append(piece.page)
-                if len(waiting) > 1:
-                    self._write(waiting.popleft().result(), pages.popleft(), changes, tally)
-        while waiting:
-            self._write(waiting.popleft().result(), pages.popleft(), changes, tally)
+                made = encode(self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
+                self._write(made, piece.page, changes, tally, pool)
         for page, unfit in tally.unfit.items():
             rows = unfit_rows(self._store, self._batch, page, unfit)
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, rows)
@@ -230,13 +221,20 @@ class Loader:
         order_no = self._batch.order_no if late.is_late(self._batch) else None
         return merge.against(state, self._contract, chunk, order_no=order_no, later=self._later)
 
-    def _write(self, made: Encoded, page: int, changes: ChangeSetWriter, tally: _Tally) -> None:
-        merge.retire(self._conn, self._contract, made.replaced, self._batch.batch_no)
-        if made.rows:
-            copy_in(self._conn, self._table, (*(spec.name for spec in self._contract.fields), *COPIED), made.csv)
-            changes.write(made.events)
+    def _write(
+        self, made: Encoded, page: int, changes: ChangeSetWriter, tally: _Tally, pool: ThreadPoolExecutor
+    ) -> None:
+        written = pool.submit(changes.write, made.events)
+        try:
+            merge.retire(self._conn, self._contract, made.replaced, self._batch.batch_no)
+            if made.rows:
+                columns = (*(spec.name for spec in self._contract.fields), *COPIED)
+                copy_in_binary(self._conn, self._table, columns, made.copied)
+        finally:
+            wait([written])  # before the file is closed, also after an error
+        written.result()
         tally.loaded += made.rows
-        tally.events += made.events.num_rows
+        tally.events += made.events.data.rows
         tally.keep(page, made.unfit)
         self._progress("load", made.rows)
 
@@ -252,10 +250,9 @@ class Loader:
         """Withdraws up to a part of the keys that the snapshot no longer has; says whether more are waiting."""
         keys = MissingKeys(self._conn, self._contract, self._batch, self._pages)
         gone, more = keys.withdraw(settings().part_rows, self._encoder)
-        if gone.num_rows:
-            changes.write(gone)
-        tally.events += gone.num_rows
-        tally.withdrawn_missing += gone.num_rows
+        changes.write(gone)
+        tally.events += gone.data.rows
+        tally.withdrawn_missing += gone.data.rows
         return more
 
     def _commit_part(

@@ -17,6 +17,7 @@ from hub import log
 from warehouse.arrow.columns import flat
 from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.batches import Batch
+from warehouse.changeset import Events
 from warehouse.checking.pages import CheckedPages
 from warehouse.feeds.tables import CORE
 from warehouse.loading import merge
@@ -36,7 +37,7 @@ class MissingKeys:
         self._batch = batch
         self._pages = pages
 
-    def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[pa.Table, bool]:
+    def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[Events, bool]:
         """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""
         nothing = withdrawals(self._contract, encoder, _GONE.empty_table()), False
         if newer_snapshot(self._conn, self._contract, self._batch):
