@@ -17,7 +17,7 @@ from connectors.errors import FileNotTaken
 from connectors.options import Options, problems
 from connectors.places import Place
 from contracts.model import FeedContract, SourceSpec
-from contracts.page import RawPage
+from contracts.page import Around, RawPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Delivery(ABC):
     size: int | None = None  # bytes as they came
     cursor_after: dict[str, Any] | None = None  # to be saved with the rows; None: leave the cursor
     appearance: str | None = None  # of a file: see `appearance`; set with `sha256`
+    around: Around = field(default_factory=Around)  # of a file; grows while the pages are read
     one_frame: bool = False  # every page has the unit and the columns of the first; set by the time that one is there
     facts: dict[str, Any] = field(default_factory=dict)  # sender, manifest, ETag …: for the landing manifest
 

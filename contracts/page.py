@@ -48,6 +48,17 @@ class RawPage:
         return int(self.table.num_rows) + len(self.malformed)
 
 
+@dataclass(slots=True)
+class Around:
+    """What stands in a file around its rows: no page brings it where no row follows, and the kept file holds it."""
+
+    headers: list[str] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)  # lines above the header, names of sheets
+
+    def __len__(self) -> int:
+        return len(self.headers) + len(self.titles)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The trace of a refused row or delivery: never its body."""

@@ -83,12 +83,12 @@ class FileDelivery(Delivery):
         form = self._form()
         self.one_frame = isinstance(form, CsvForm)
         if isinstance(form, CsvForm):
-            return csv_pages(tee, self.name, form, self._fields, self._page_rows)
+            return csv_pages(tee, self.name, form, self._fields, self._page_rows, around=self.around)
         bound = settings().max_xlsx_bytes
         if tee.found.size > bound:
             raise FileTooLarge(file=self.name, size=tee.found.size, bound=bound, setting="HUB_MAX_XLSX_BYTES")
         parts = iter(lambda: tee.read(1 << 20), b"")
-        return xlsx_pages(b"".join(parts), self.name, form, self._fields, self._page_rows)
+        return xlsx_pages(b"".join(parts), self.name, form, self._fields, self._page_rows, around=self.around)
 
     def _read_manifest(self) -> dict[str, Any]:
         """The manifest's facts, its file name and SHA-256 already held against the file; {} where there is none."""

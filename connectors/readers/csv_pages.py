@@ -21,7 +21,7 @@ from connectors.errors import CsvUnreadable, FileEmpty, HeaderNotFound
 from connectors.readers.header import SEARCH_ROWS, HeaderRow, column_names, find_header
 from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.text import MARK, Readable, TextSource
-from contracts.page import RawPage
+from contracts.page import Around, RawPage
 
 BLOCK = 16 * 1024 * 1024
 """Bytes of text that become one table at most: what bounds a page and a row."""
@@ -43,16 +43,22 @@ class CsvForm:
 
 
 def csv_pages(
-    raw: Readable, file: str, form: CsvForm, fields: dict[str, tuple[str, ...]], page_rows: int
+    raw: Readable,
+    file: str,
+    form: CsvForm,
+    fields: dict[str, tuple[str, ...]],
+    page_rows: int,
+    *,
+    around: Around | None = None,
 ) -> Iterator[RawPage]:
-    """Pages of a delimited file; `source_rows` are lines of the file, from 1.
+    """Pages of a delimited file; `source_rows` are lines of the file, from 1. `around` is told what is no row.
 
     Raises FileEmpty, HeaderNotFound, HeaderUnusable, TooManyColumns, WrongEncoding, CsvUnreadable.
     """
     text = TextSource(raw, file, form.encoding)
     if form.quote:
         text.quote = form.quote.encode()
-    names, lines = _header(text, file, form, fields)
+    names, lines = _header(text, file, form, fields, Around() if around is None else around)
     yield from _Rows(text, file, form, names, first_line=lines + 1).pages(Pager(file, page_rows))
 
 
@@ -91,7 +97,9 @@ def _parsed(head: str, file: str, form: CsvForm, limit: int) -> list[tuple[list[
     return out
 
 
-def _header(text: TextSource, file: str, form: CsvForm, fields: dict[str, tuple[str, ...]]) -> tuple[list[str], int]:
+def _header(
+    text: TextSource, file: str, form: CsvForm, fields: dict[str, tuple[str, ...]], around: Around
+) -> tuple[list[str], int]:
     """The columns' names and the number of lines up to and with the header; the source stands behind it."""
     head = _head(text)
     if not head.strip("\r\n \t"):
@@ -104,6 +112,8 @@ def _header(text: TextSource, file: str, form: CsvForm, fields: dict[str, tuple[
     cells, end = rows[index]
     if end >= HEAD:
         raise HeaderNotFound(file=file, reason=f"it does not end within {HEAD} bytes", expected="a shorter header")
+    around.titles += [form.delimiter.join(filter(None, above)) for above, _ in rows[:index]]
+    around.headers += filter(None, cells)
     names = column_names(file, cells)
     used = head[:end]
     rest = text.read(-1)

@@ -23,7 +23,7 @@ from connectors.errors import FileEmpty, SheetMissing, WorkbookRefused
 from connectors.readers.header import SEARCH_ROWS, HeaderRow, column_names, find_header
 from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.workbook_guard import refuse_harmful
-from contracts.page import RawPage
+from contracts.page import Around, RawPage
 
 _ERRORS = {
     "NA": "#N/A",
@@ -47,9 +47,17 @@ class WorkbookForm:
 
 
 def xlsx_pages(
-    content: bytes, file: str, form: WorkbookForm, fields: dict[str, tuple[str, ...]], page_rows: int
+    content: bytes,
+    file: str,
+    form: WorkbookForm,
+    fields: dict[str, tuple[str, ...]],
+    page_rows: int,
+    *,
+    around: Around | None = None,
 ) -> Iterator[RawPage]:
     """Pages of the matching sheets in their order; a page's unit is the sheet's name. Empty sheets are passed over.
+
+    `around` is told what is no row: the names of all sheets, and of those that are read the header and what is above.
 
     Raises WorkbookRefused, SheetMissing, FileEmpty, HeaderNotFound, HeaderUnusable, TooManyColumns.
     """
@@ -58,6 +66,8 @@ def xlsx_pages(
         book = fastexcel.read_excel(content)
     except (fastexcel.FastExcelError, ValueError) as error:
         raise WorkbookRefused(file=file, reason=_first_line(error)) from None
+    around = Around() if around is None else around
+    around.titles += book.sheet_names
     names = [name for name in book.sheet_names if any(fnmatch.fnmatchcase(name, glob) for glob in form.sheets)]
     if not names:
         found = ", ".join(book.sheet_names[:20])
@@ -72,7 +82,7 @@ def xlsx_pages(
             continue
         empty = False
         pager = Pager(name, page_rows, ordinal=ordinal, row=row)
-        yield from sheet.pages(pager, form.header_row, fields)
+        yield from sheet.pages(pager, form.header_row, fields, around)
         ordinal, row = pager.ordinal, pager.row
     if empty:
         raise FileEmpty(file=file)
@@ -92,12 +102,16 @@ class _Sheet:
             _put_errors(columns, errors)
         self.cells = pa.table(columns, names=[str(index) for index in range(len(columns))])
 
-    def pages(self, pager: Pager, where: HeaderRow, fields: dict[str, tuple[str, ...]]) -> Iterator[RawPage]:
+    def pages(
+        self, pager: Pager, where: HeaderRow, fields: dict[str, tuple[str, ...]], around: Around
+    ) -> Iterator[RawPage]:
         """The rows under the header that hold anything."""
         file = f"{self._file}, sheet {self.name}"
         wanted = SEARCH_ROWS if where == "search" else where
         rows: list[list[str | None]] = [list(row.values()) for row in self.cells.slice(0, wanted).to_pylist()]
         header = find_header(file, rows, where, fields)
+        around.titles += ["\t".join(filter(None, row)) for row in rows[:header]]
+        around.headers += filter(None, rows[header])
         cells = self.cells.slice(header + 1)
         filled = [index for index in range(cells.num_columns) if cells.column(index).null_count < cells.num_rows]
         last = max([*filled, *(index for index, cell in enumerate(rows[header]) if cell)], default=-1) + 1

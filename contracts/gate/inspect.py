@@ -21,7 +21,7 @@ from contracts.gate.trace import Tracer
 from contracts.header_form import header_form
 from contracts.model import FeedContract, GateRule, SourceSpec
 from contracts.normalise.buffers import plain, text_bytes
-from contracts.page import GatedPage, MalformedRow, Masking, RawPage, Refusal
+from contracts.page import Around, GatedPage, MalformedRow, Masking, RawPage, Refusal
 from hub.errors import HubException
 from hub.ids import RuleId
 
@@ -133,6 +133,22 @@ class Gate:
             if rule.kind == "forbidden_field" and rule.action == "refuse_delivery" and self._banned(rule, headers):
                 return Refusal(None, self.name(unit), None, rule.id, self._trace.name("\n".join(headers)))
         return None
+
+    def inspect_around(self, around: Around) -> Refusal | None:
+        """Whether the delivery is refused for what stands in its file around the rows."""
+        for title in around.titles:
+            by_title = next((rule for rule, marks in self._marks.items() if marks.on_text(title)), None)
+            if by_title is not None:
+                return Refusal(None, "", None, by_title, self._trace.malformed(title))
+        for header in around.headers:
+            by_header = self._names.refuses_header(header)
+            if by_header is not None:
+                return Refusal(None, "", None, by_header, self._trace.name(header))
+        return None
+
+    def may_keep(self, around: Around) -> bool:
+        """Whether the file as it came may be kept: nothing around its rows would have to be masked."""
+        return all(self.name(title) == title for title in around.titles)
 
     def inspect(self, page: RawPage) -> GatedPage:
         """What of a page may be stored.

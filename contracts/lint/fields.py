@@ -116,12 +116,12 @@ def _headers(view: View) -> None:
     general = texts(view.hub(()).get("ignored"))
     owner: dict[str, str] = {}
     for path, spec in view.fields:
-        _claim(view, path, owner, spec.name, (spec.source_name or spec.name, *spec.aliases))
+        _claim((view, path), owner, spec.name, (spec.source_name or spec.name, *spec.aliases))
     for path, own in sources:
         here: dict[str, str] = {}
         aliases = own.get("aliases")
         for name, headers in aliases.items() if isinstance(aliases, dict) else ():
-            _claim(view, view.hub_path(path, "aliases"), here, name, texts(headers), owner)
+            _claim((view, view.hub_path(path, "aliases")), here, name, texts(headers), owner)
         taken = owner | here
         for header in (*general, *texts(own.get("ignored"))):
             if header_form(header) in taken:
@@ -135,8 +135,7 @@ def _headers(view: View) -> None:
 
 
 def _claim(
-    view: View,
-    path: Path_,
+    where: tuple[View, Path_],
     table: dict[str, str],
     field: str,
     headers: Iterable[str],
@@ -146,6 +145,7 @@ def _claim(
     for form, header in {header_form(header): header for header in headers}.items():
         other = (before or {}).get(form) or table.setdefault(form, field)
         if other != field:
+            view, path = where
             view.document.problem(
                 errors.NameWrong,
                 path,

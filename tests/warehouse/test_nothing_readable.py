@@ -157,3 +157,34 @@ def test_a_delivery_that_turns_out_known_leaves_no_folder(hub: Hub, monkeypatch:
     assert hub.value("select count(*) from hub.batch where state = 'opened'") == 1, "its folder has an owner still"
     assert [one.repeated for one in way.run_feed(contract(), None, again)] == [True]
     assert len([path for path in store().list("landing") if path.endswith(".arrow")]) == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+@pytest.mark.parametrize("form", ["title with a mark", "title with a number", "one line without a header"])
+def test_what_stands_around_the_rows_is_gated_before_the_file_is_kept(hub: Hub, ending: str, form: str) -> None:
+    secret = {"title with a mark": f"机密★5年 {PLANTED}"}.get(form, f"{PLANTED} {CITIZEN}")
+    lines = [row(1, note=secret)] if form == "one line without a header" else [[secret], list(HEADERS), *rows(3)]
+    path = hub.drop / f"a.{ending}"
+    if ending == "csv":
+        drop(hub.drop, "a.csv", lines[1:], headers=lines[0])
+    else:
+        book = openpyxl.Workbook()
+        assert book.active is not None
+        for line in lines:
+            book.active.append(list(line))
+        book.save(path)
+    header = 1 if form == "one line without a header" else 2
+    made = contract(
+        sources=(replace(source(), options={"glob": "*.*", "stable_seconds": 0, "header_row": header}),),
+    )
+    done = way.run_feed(made)[0]
+    assert done.state == ("loaded" if form == "title with a number" else "refused")
+    assert (on_disk(PLANTED), in_database(hub, PLANTED)) == ([], [])
+    assert store().list("originals") == [], "a workbook is packed: its text can't be searched for"
+
+
+def test_a_title_that_hides_nothing_is_kept_with_its_file(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", [HEADERS, *rows(3)], headers=["2026年1月凭证"])
+    made = contract(sources=(replace(source(), options={"glob": "*.*", "stable_seconds": 0, "header_row": 2}),))
+    assert way.run_feed(made)[0].loaded == 3
+    assert len(store().list("originals")) == 1

@@ -243,6 +243,8 @@ class Intake:
         """(path, SHA-256, bytes) of the file as it came; None where there is none or the gate touched something."""
         if delivery.original is None or total.touched or delivery.sha256 is None:
             return None
+        if not self._gate.may_keep(delivery.around):
+            return None
         path, size = self._store.keep(delivery.original, sha256=delivery.sha256)
         return path, delivery.sha256, size
 

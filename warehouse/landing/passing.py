@@ -101,11 +101,13 @@ class Passing:
 
     def _framed(self, delivery: Delivery) -> Iterator[RawPage]:
         """Pages with rows whose unit and headers pass: nothing of any page is on its way before these did."""
-        for page in self._timing.over("read", delivery.pages()):
-            refusal = self._gate.inspect_frame(page) if page.rows_in else None
-            if refusal is not None:
-                raise DeliveryRefused(refusal)
-            if page.rows_in:
+        seen = 0
+        for page in chain(self._timing.over("read", delivery.pages()), (None,)):
+            if len(delivery.around) != seen:
+                seen = len(delivery.around)
+                _raise(self._gate.inspect_around(delivery.around))
+            if page is not None and page.rows_in:
+                _raise(self._gate.inspect_frame(page))
                 yield page
 
     def _at_once(self, page: RawPage) -> Passed:
@@ -123,8 +125,7 @@ class Passing:
         with self._timing.of("gate"):
             gated = self._gate.inspect(page)
         crash.point("collect.page_gated")
-        if gated.delivery_refused is not None:
-            raise DeliveryRefused(gated.delivery_refused)
+        _raise(gated.delivery_refused)
         with self._timing.of("land"):
             table = landing.landed_table(gated, page, self._tracer)
         refusals = traces.refusal_table(gated.refusals)
@@ -143,6 +144,11 @@ class Passing:
             checked.metrics.rows_in += gated.rows_refused
             checked.metrics.rows_refused += gated.rows_refused
             return Passed(gated, page, checked_page(self._contract, CheckedPages(self._store, feed, batch_id), checked))
+
+
+def _raise(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise DeliveryRefused(refusal)
 
 
 def _side_by_side(items: Iterable[_Item], work: Callable[[_Item], _Done]) -> Iterator[_Done]:
