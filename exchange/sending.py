@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -64,7 +64,6 @@ class Plan:
     pieces: list[Piece]
     end: Position
     events: int = 0
-    topics: set[str] = field(default_factory=set)
 
     @property
     def first(self) -> Piece:
@@ -145,7 +144,6 @@ class Outbox:
             room -= size
             plan.pieces.append(piece)
             plan.events += count
-            plan.topics.add(entry.topic)
             plan.end = Position(entry.seq, start + count, entry.entry_id)
         return plan if plan.pieces else None
 

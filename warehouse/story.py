@@ -43,7 +43,7 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
 
     {"feed", "key", "current" (or None), "history" [newest first], "quarantined" [...], "batches" {id: …},
     "rows" [{"batch", "row", "unit", "source_row", "page", "hash", "raw", "changes", "rules"}], "events" [{"event_id", "revision",
-    "change", "topic", "lane", "seq", "entry_id", "record", "published_at"}]}. All empty where the key was never seen.
+    "change", "topic", "lane", "seq", "entry_id", "record", "published_at", "skipped_at"}]}. All empty where the key was never seen.
     """
     with connection() as conn:
         current, history = _records(conn, contract, key)
@@ -218,6 +218,7 @@ def _events(conn: sa.Connection, found: Mapping[BatchId, Batch], key: str) -> li
                     "entry_id": entry["entry_id"],
                     "record": record,
                     "published_at": entry["published_at"],
+                    "skipped_at": entry["skipped_at"],
                 }
             )
     return sorted(events, key=lambda event: event["revision"])

@@ -97,11 +97,11 @@ def _show(told: dict[str, Any]) -> None:
     for row in told["quarantined"]:
         out.print(f"[yellow]quarantined[/] {escape(_facts(row))}")
     for event in told["events"]:
-        place = (
-            f"{event['topic']}[{event['partition']}]@{event['offset']}"
-            if event["published_at"]
-            else "not published yet"
-        )
+        place = "not published yet"
+        if event["published_at"]:
+            place = f"{event['topic']}[{event['partition']}]@{event['offset']}"
+        elif event["skipped_at"]:
+            place = "passed over by a rebase of the relay, never published"
         out.print(f"[green]event[/] {escape(event['event_id'])} {event['change']}, {escape(place)}")
     if "kafka" in told:
         out.print(f"[red]{escape(str(told['kafka']['error']))}[/]")
