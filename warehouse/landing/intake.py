@@ -27,7 +27,6 @@ from hub import clock, crash
 from hub.errors import AgencyError, HubException
 from hub.settings import settings
 from warehouse import batches, receipt
-from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchKind
 from warehouse.checking.judge import Judge
 from warehouse.checking.pages import CheckedPages
@@ -157,7 +156,6 @@ class Intake:
         total.refusals.append(gated.refusals)
         total.maskings.append(gated.maskings)
         judge.add(page.checked)
-        memory.give_back()
         self._progress("check", gated.rows_in)
 
     def _cursor(self, delivery: Delivery) -> dict[str, Any] | None:
