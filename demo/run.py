@@ -63,6 +63,7 @@ class Demo:
     result: Result | None = None
     stack: StackState | None = None
     where: list[tuple[str, str]] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,7 +79,8 @@ class Demo:
         travel = Travel(self.var, self.agencies, self.show, self._clock)
         self.result = travel.result
         travel.go(keep=self.request.keep)
-        self.where = report.where(self.var, self.stack)
+        key = self.result.repaired.key if self.result.repaired else None
+        self.where, self.files = report.where(self.var, self.stack, key), report.files(self.var)
         path = report.write(self)
         broken = [claim for claim in self.result.claims if not claim.holds]
         if broken:
@@ -134,7 +136,7 @@ def main() -> int:
     log.configure("error")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     try:
         request = Request.of_environment()
     except HubException as error:
@@ -161,9 +163,9 @@ def main() -> int:
             if stop:
                 _stop(demo)
     if demo.result is not None:
-        from demo import report  # noqa: PLC0415
+        from demo import summary  # noqa: PLC0415
 
-        report.show(console, demo, kept=not stop)
+        summary.show(console, demo, kept=not stop)
     if failure is not None:
         emit_error(failure, as_json=False)
         return failure.exit_code
