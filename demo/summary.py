@@ -102,7 +102,9 @@ def _events(console: Console, result: Result) -> None:
         )
         _text(console, f"key  {event['key']}    {headers.get('ce_type', '')}", indent=4)
         _text(console, f"id   {headers.get('ce_id', '')}", indent=4)
-        _text(console, _cut(json.dumps(event["data"], ensure_ascii=False, default=str)), indent=4, style="dim")
+        # What happened and what it says; batch, row and hash stand in report.json.
+        said = {name: event["data"][name] for name in ("revision", "change", "record") if name in event["data"]}
+        _text(console, _cut(json.dumps(said, ensure_ascii=False, default=str)), indent=4, style="dim")
 
 
 def _quarantined(console: Console, result: Result) -> None:
