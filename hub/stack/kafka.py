@@ -167,9 +167,7 @@ class Kafka(Part):
         words = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id(), "-c", str(settings)]
         for user, password in (("broker", passwords.broker), (USER, passwords.hub)):
             words += ["--add-scram", f"{self._mechanism}=[name={user},password={password}]"]
-        text = self._java_arguments("-Xmx128m") + "".join(
-            argument(word) + "\n" for word in words
-        )
+        text = self._java_arguments("-Xmx128m") + "".join(argument(word) + "\n" for word in words)
         arguments = self.plan.vault.put("kafka-format.args", text)
         try:
             run_step(
