@@ -18,7 +18,7 @@ from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, Offse
 
 from exchange import kafka_settings
 from exchange.errors import BrokerFailed, KafkaForbidden, KafkaRequestRefused
-from exchange.producer import POSITIONS_TOPIC
+from exchange.producers.seam import POSITIONS_TOPIC
 from hub.errors import HubException
 from hub.settings import Settings, settings
 

@@ -27,7 +27,7 @@ from exchange.errors import (
     TopicRecreated,
 )
 from exchange.position import Position
-from exchange.producer import POSITIONS_TOPIC
+from exchange.producers.seam import POSITIONS_TOPIC
 from exchange.serve import RELEASE_CHANNEL
 from hub.errors import HubException
 from hub.log import get

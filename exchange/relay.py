@@ -29,7 +29,8 @@ from exchange.cluster import Cluster
 from exchange.dead_letters import DeadLetter
 from exchange.errors import LaneBusy, RecordsRefused
 from exchange.position import Position, group_of
-from exchange.producer import Producer, open_producer
+from exchange.producers.opening import open_producer
+from exchange.producers.seam import Producer
 from exchange.sending import Outbox, Plan
 from hub import clock
 from hub.crash import point

@@ -13,7 +13,7 @@ from exchange import position as positions
 from exchange import topics
 from exchange.cluster import Cluster, TopicFound
 from exchange.position import Noted, Position
-from exchange.producer import POSITIONS_TOPIC
+from exchange.producers.seam import POSITIONS_TOPIC
 from exchange.relay import holders
 from hub import clock
 from hub.errors import HubError, HubException

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from exchange.cluster import Cluster, TopicFound
 from exchange.errors import TopicDiffers, TopicMissing, TopicRecreated
-from exchange.producer import POSITIONS_TOPIC
+from exchange.producers.seam import POSITIONS_TOPIC
 from hub.ids import LaneId, TopicName
 from hub.log import get
 from warehouse.tables import topic

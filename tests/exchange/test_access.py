@@ -15,7 +15,7 @@ from exchange.cluster import Cluster
 from exchange.commands import topic
 from exchange.consume import open_reader
 from exchange.errors import KafkaForbidden, KafkaLoginRefused, ReaderNameInvalid, ReaderUnknown, TopicUnknown
-from exchange.producer import open_producer
+from exchange.producers.opening import open_producer
 from exchange.topics import DEAD_LETTERS_TOPIC
 from hub.errors import HubError
 from hub.settings import Settings, load_settings

@@ -13,7 +13,7 @@ from kafka.structs import TopicPartition
 from exchange import serve
 from exchange.cluster import Cluster
 from exchange.position import group_of
-from exchange.producer import POSITIONS_TOPIC
+from exchange.producers.seam import POSITIONS_TOPIC
 from exchange.relay import BULK_EVENTS, Session, Turn
 from exchange.serve import Server, drain
 from exchange.slots import Slot, Slots

@@ -21,7 +21,7 @@ from exchange import access, consume, rebase
 from exchange.cluster import Cluster
 from exchange.consume import Reader, any_committed, tail
 from exchange.errors import BrokerFailed, BrokerUnreachable
-from exchange.producer import open_producer
+from exchange.producers.opening import open_producer
 from exchange.topics import ensure_own
 from hub import stack
 from hub.settings import Settings, load_settings
@@ -203,7 +203,7 @@ def test_a_queue_that_stays_full_ends_with_a_word(
     try:
         producer.begin()
         producer.send(f"full.{unique}", [b"k"], [b"first"], [[]])
-        monkeypatch.setattr("exchange.producer_confluent.TRANSACTION_TIMEOUT_MS", 3_000)
+        monkeypatch.setattr("exchange.producers.confluent.TRANSACTION_TIMEOUT_MS", 3_000)
         count = 210_000
         with own.silent(), pytest.raises(BrokerFailed, match="the queue stays full"):
             producer.send(f"full.{unique}", [b"k"] * count, [b"x"] * count, [[]] * count)

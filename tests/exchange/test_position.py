@@ -21,7 +21,8 @@ from exchange.errors import (
     TopicRecreated,
 )
 from exchange.position import Position, from_kafka, group_of, to_metadata
-from exchange.producer import POSITIONS_TOPIC, open_producer
+from exchange.producers.opening import open_producer
+from exchange.producers.seam import POSITIONS_TOPIC
 from exchange.relay import open_session
 from hub.errors import HubError
 from tests.exchange.conftest import Bench

@@ -11,7 +11,8 @@ from exchange.cluster import Cluster
 from exchange.consume import open_reader
 from exchange.errors import BrokerUnreachable, KafkaLoginRefused, ProducerFenced, RecordsRefused
 from exchange.locate import partition_of
-from exchange.producer import Producer, open_producer
+from exchange.producers.opening import open_producer
+from exchange.producers.seam import Producer
 from exchange.topics import ensure_own
 from hub.settings import Settings, load_settings
 

@@ -15,7 +15,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from exchange import kafka_settings
 from exchange.envelope import Headers
 from exchange.errors import BrokerFailed, KafkaForbidden, ProducerFenced, RecordsRefused, TopicGone
-from exchange.producer import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
+from exchange.producers.seam import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
 from hub.errors import HubException
 from hub.settings import Settings
 

@@ -20,9 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from exchange import kafka_settings
 from exchange.envelope import Headers
-from hub.settings import Settings, settings
 
 POSITIONS_TOPIC = "hub.relay.positions.v1"
 """A real topic with one partition and no messages: the groups' offsets hang on it."""
@@ -58,17 +56,3 @@ class Producer(Protocol):
 
     def close(self) -> None:
         """Drops whatever waits, commits nothing, gives everything back. Never raises."""
-
-
-def open_producer(transactional_id: str, now: Settings | None = None) -> Producer:
-    """A producer that has taken the transactional id over: leftovers of former ones are settled on return."""
-    now = now or settings()
-    kafka_settings.knock(now)
-    # Each client library is loaded only by whoever chose it.
-    if now.producer == "kafka-python":
-        from exchange.producer_kafka_python import KafkaPythonProducer  # noqa: PLC0415
-
-        return KafkaPythonProducer(transactional_id, now)
-    from exchange.producer_confluent import ConfluentProducer  # noqa: PLC0415
-
-    return ConfluentProducer(transactional_id, now)

@@ -1,0 +1,1 @@
+"""Kafka producers: one seam, two implementations that pass the same tests."""
