@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -31,8 +32,8 @@ from psycopg import sql
 
 # What the victims need is imported here once; they are forked from this process.
 import connectors.file_drop  # noqa: F401
-import exchange.producer_confluent
-import exchange.producer_kafka_python  # noqa: F401
+import exchange.producers.confluent
+import exchange.producers.kafka_python  # noqa: F401
 from contracts.model import FeedContract
 from exchange import kafka_settings
 from exchange.cluster import Cluster
@@ -99,6 +100,10 @@ def main() -> int:
     finally:
         if own:
             down(var)
+    if verdict.good:
+        shutil.rmtree(folder)
+    else:
+        _say(f"what was delivered lies in {folder / 'drop'}")
     sys.stdout.write(
         f"kills {args.kills} lost {verdict.lost} doubled {verdict.doubled} out-of-order {verdict.out_of_order}\n"
     )
