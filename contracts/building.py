@@ -19,6 +19,7 @@ from contracts.model import (
     SourceSpec,
     TopicSpec,
 )
+from contracts.rules.registry import KINDS as ROW_KINDS
 from contracts.suite.registry import KINDS as BATCH_KINDS
 from contracts.view import View, implementation, map_of_texts, text_map, texts
 from hub.ids import FeedId, PlaceId, RuleId
@@ -149,7 +150,7 @@ def _row_rules(view: View) -> list[RowRule]:
         if entry.get("engine") != "hub":
             continue
         kind, named, args = implementation(entry)
-        fields = named if named is not None else ((standing,) if standing else ())
+        fields = named if named is not None else ((standing,) if standing else _named_by(kind, args))
         found.append(
             RowRule(
                 id=RuleId(entry["id"]),
@@ -163,6 +164,13 @@ def _row_rules(view: View) -> list[RowRule]:
             )
         )
     return found
+
+
+def _named_by(kind: str, args: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that a rule which stands on none names in its arguments."""
+    wanted = [arg for arg in ROW_KINDS[kind].args if arg.type in ("field", "fields") and arg.name in args]
+    named = (texts(args[arg.name]) if arg.type == "fields" else (str(args[arg.name]),) for arg in wanted)
+    return tuple(dict.fromkeys(name for names in named for name in names))
 
 
 def _batch_rules(view: View) -> list[BatchRule]:

@@ -24,6 +24,7 @@ ArgType = Literal[
     "boolean",
     "pattern",  # a regular expression in RE2 syntax
     "field",  # the name of a field of this contract
+    "fields",  # a non-empty list of such names, each once
     "levels",  # {value: 1-5}, 1 central, 2 province, 3 city, 4 county, 5 township (settings: HUB_LEVEL)
     "condition",  # {field: value | [values]}; "*" is any value, "" is none
     "code_list",  # file stem in contracts/codes
@@ -128,8 +129,9 @@ def _arg_problems(arg: Arg, value: Any, known: Mapping[str, FieldSpec] | None) -
         return [f"{item!r} is not one of {', '.join(arg.choices)}" for item in given if item not in arg.choices]
     if known is None:
         return []
-    if arg.type == "field":
-        return _field_problems(arg, value, known)
+    if arg.type in ("field", "fields"):
+        names = [value] if arg.type == "field" else list(dict.fromkeys(value))
+        return [text for name in names for text in _field_problems(arg, name, known)]
     if arg.type == "condition":
         return [f"no field {name!r} in this contract" for name in value if name not in known]
     return []
@@ -158,6 +160,7 @@ def _shape_problem(kind: ArgType, value: Any) -> str | None:
         "code_list": (isinstance(value, str) and value != "", "the name of a code list is due"),
         "feed": (isinstance(value, str) and value != "", "the id of a contract is due"),
         "texts": (_is_texts(value), "a list of quoted texts is due"),
+        "fields": (_is_texts(value) and len(set(value)) == len(value), "a list of fields is due, each once"),
         "integer": (isinstance(value, int) and not isinstance(value, bool), "a whole number is due"),
         "number": (number, f"a number of at most {_DIGITS} digits is due"),
         "share": (number and 0 <= Decimal(str(value)) <= 1, "a share from 0 to 1 is due"),

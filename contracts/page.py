@@ -174,6 +174,7 @@ class CheckedPage:
     bad: pa.Table
     metrics: BatchMetrics
     change_steps: tuple[str, ...] = ()  # "<field>:<step>" in bit order; the same for every page of a contract
+    left_out: pa.Table | None = None  # of bad rows, the fields that make groups; None: no rule looks at groups
 
 
 @dataclass(frozen=True, slots=True)

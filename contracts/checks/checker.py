@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from contracts.checks import canonical, figures
 from contracts.checks.errors import RuleNotRunnable
+from contracts.checks.groups import group_fields
 from contracts.checks.headers import HeaderMap
 from contracts.checks.plan import ChangeBits, Changes, FieldPlan
 from contracts.checks.quarantine import MALFORMED, bad_rows
@@ -64,6 +65,7 @@ class Checker:
         self._warnings = {rule.id for rule in contract.row_rules if rule.severity == "warning"}
         self._coded = figures.coded_fields(contract)
         self._schema = good_schema(contract)
+        self._grouping = group_fields(contract)
 
     @property
     def change_steps(self) -> tuple[str, ...]:
@@ -106,7 +108,13 @@ class Checker:
             metrics.broken[MALFORMED] = len(page.malformed)
             metrics.samples[MALFORMED] = [f"row {line.row}" for line in page.malformed[: figures.SAMPLES]]
         figures.add_columns(metrics, list(columns.values()), good, keep, self._coded)
-        return CheckedPage(page.ordinal, good, bad_rows(page, keys, broken, bad), metrics, self._bits.names)
+        left_out = self._left_out(columns, bad, withdrawn)
+        return CheckedPage(page.ordinal, good, bad_rows(page, keys, broken, bad), metrics, self._bits.names, left_out)
+
+    def groups(self, page: RawPage) -> pa.Table:
+        """Of each row the fields that make groups, null where one can't be read. Raises as `check` does."""
+        columns, _ = self._columns(page, Changes(self._bits, np.zeros(page.table.num_rows, dtype=np.int64)))
+        return pa.table({name: columns[name].rows for name in self._grouping})
 
     def _runnable(self) -> list[tuple[RowRule, Kernel]]:
         rules = list(self._contract.row_rules)
@@ -177,6 +185,13 @@ class Checker:
             if mask is not None and mask.any():
                 broken.append((rule.id, mask))
         return broken
+
+    def _left_out(self, columns: dict[str, FieldColumn], bad: Mask | None, withdrawn: Mask) -> pa.Table | None:
+        """Which groups lack a row because it is bad; a withdrawal is no row of a group."""
+        if not self._grouping:
+            return None
+        missing = pa.array(np.zeros(withdrawn.size, dtype=np.bool_) if bad is None else bad & ~withdrawn)
+        return pa.table({name: columns[name].rows.filter(missing) for name in self._grouping})
 
     def _good(self, columns: dict[str, FieldColumn], extra: dict[str, pa.Array], keep: Rows | None) -> pa.Table:
         """The good rows (`keep`; None: all), with their subject, version and hash."""

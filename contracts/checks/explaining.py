@@ -57,6 +57,12 @@ _STRUCTURE = (
     "correct the value against the structure message and send the row again",
     "请对照数据结构定义更正后重新报送",
 )
+_INCOMPLETE = (
+    "another row with the same {by} is quarantined, so the sum of the group can't be judged ({rule})",
+    "{by}相同的另一行已被隔离,无法核对该组合计({rule})",
+    "correct that row, and replay all rows of the group together",
+    "请更正该行,并将同组各行一并重放",
+)
 _TYPES = {
     "string": ("text without NUL characters", "不含 NUL 字符的文本"),
     "integer": ("a whole number", "整数"),
@@ -84,7 +90,7 @@ class Explanation:
         return self.sentence
 
 
-def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanation:
+def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanation:  # noqa: PLR0911
     """The sentence, remedy, dimension and severity of a row, batch or gate rule, in Chinese or English.
 
     The contract's own words come first, then those of the rule's kind. Raises RuleUnknown.
@@ -110,7 +116,18 @@ def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanat
     if word == "structure" and any(spec.name == name for spec in contract.fields):
         sentence = _STRUCTURE[lang == "zh"].format(field=_label(contract, name, lang))
         return Explanation(rule_id, sentence, _STRUCTURE[2 + (lang == "zh")], "conformity", "error")
-    raise RuleUnknown(feed=contract.id, rule=rule_id)
+    return _incomplete(contract, rule_id, lang)
+
+
+def _incomplete(contract: FeedContract, rule_id: str, lang: Lang) -> Explanation:
+    """`<rule>.incomplete`: why a sound row waits. Its group can't be added up without a row that is quarantined."""
+    name, _, word = rule_id.rpartition(".")
+    rule = next((rule for rule in contract.row_rules if rule.id == name and rule.kind == "group_sum"), None)
+    if rule is None or word != "incomplete":
+        raise RuleUnknown(feed=contract.id, rule=rule_id)
+    by = _list([_label(contract, field, lang) for field in rule.args["by"]], lang)
+    sentence = _INCOMPLETE[lang == "zh"].format(by=by, rule=name)
+    return Explanation(rule_id, sentence, _INCOMPLETE[2 + (lang == "zh")], rule.dimension, rule.severity)
 
 
 def _implied(contract: FeedContract, name: str, word: str, lang: Lang) -> Explanation:
@@ -161,6 +178,8 @@ def _facts(contract: FeedContract, kind: Kind, names: Sequence[str], args: Mappi
             continue
         if arg.type == "field":
             facts[arg.name] = _label(contract, value, lang)
+        elif arg.type == "fields":
+            facts[arg.name] = _list([_label(contract, name, lang) for name in value], lang)
         elif arg.type == "condition":
             facts[arg.name] = _condition(contract, value, lang)
         elif isinstance(value, list | tuple):

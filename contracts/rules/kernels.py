@@ -37,5 +37,6 @@ KERNELS: Mapping[str, Kernel] = {
     "division": codes.division,
 }
 
-ELSEWHERE = frozenset({"type", "unique"})
-"""Kinds judged elsewhere: `type` where the field is read, `unique` over the whole batch (`contracts.checks.duplicates`)."""
+ELSEWHERE = frozenset({"type", "unique", "group_sum"})
+"""Kinds judged elsewhere: `type` where the field is read, `unique` and `group_sum` over the whole batch
+(`contracts.checks.duplicates`, `contracts.checks.groups`)."""

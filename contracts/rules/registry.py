@@ -10,6 +10,7 @@ from contracts.kinds import ALL_TYPES, INSTANTS, NUMBERS, ORDERED, TEXT, Arg, Ki
 from contracts.model import FieldSpec
 
 OPERATORS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
+MOST_DIGITS = 50  # that amounts of one sum over a group have, before and after the point
 USCC_LEVELS = ("checksum", "pair", "division")
 
 
@@ -54,6 +55,20 @@ def _year_then_date(_: Mapping[str, Any], fields: Sequence[FieldSpec], __: Mappi
         yield f"the first field is the year, as integer or string, not {fields[0].type}"
     if fields[1].type not in INSTANTS:
         yield f"the second field is a date or timestamp, not {fields[1].type}"
+
+
+def _group_parts(args: Mapping[str, Any], _: Sequence[FieldSpec], known: Mapping[str, FieldSpec]) -> Iterable[str]:
+    if args["total"] in args["parts"]:
+        yield f"the total {args['total']} can't be one of its own parts"
+    for name in args["by"]:
+        if name in args["parts"] or name == args["total"]:
+            yield f"{name} can't make the group and be an amount of it"
+    if Decimal(str(args.get("tolerance", 0))) < 0:
+        yield "a tolerance is not below 0"
+    amounts = [known[name] for name in (*args["parts"], args["total"]) if name in known]
+    whole = [19 if spec.type == "integer" else spec.precision - spec.scale for spec in amounts]
+    if amounts and max(whole) + max(spec.scale for spec in amounts) > MOST_DIGITS:
+        yield f"its amounts have more than {MOST_DIGITS} digits between them, too many to add up exactly"
 
 
 _WHEN = Arg(
@@ -267,6 +282,29 @@ KINDS: dict[str, Kind] = registry(
         (Arg("total", "field", "the field with the total", "合计字段", required=True, field_types=NUMBERS), _TOLERANCE),
         NUMBERS,
         max_fields=None,
+    ),
+    Kind(
+        "group_sum",
+        "{parts} of the rows that share {by} must add up to {total}, which each of them repeats",
+        "{by}相同的各行,其{parts}之和须等于各行所载的{total}",
+        (
+            Arg("by", "fields", "the fields whose values make rows one group", "分组字段", required=True),
+            Arg("parts", "fields", "the fields added up", "求和字段", required=True, field_types=NUMBERS),
+            Arg(
+                "total",
+                "field",
+                "the total, the same in every row of the group",
+                "合计字段,组内各行一致",
+                required=True,
+                field_types=NUMBERS,
+            ),
+            _TOLERANCE,
+        ),
+        min_fields=0,
+        max_fields=0,
+        remedy_en="correct the wrong amount or total, and send or replay all rows of the group together",
+        remedy_zh="请更正有误的金额或合计,并将同组各行一并重新报送或重放",
+        further=_group_parts,
     ),
     Kind(
         "ratio",

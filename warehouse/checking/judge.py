@@ -7,7 +7,7 @@ the cursor moves on, so that the source is not read again for what a person must
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ import sqlalchemy as sa
 
 from contracts import suite
 from contracts.checks.duplicates import CONFLICT, DuplicateFinder, UniqueFinder
+from contracts.checks.groups import GroupSumFinder, fields_of, rules_of
 from contracts.checks.schema import decoded
-from contracts.model import FeedContract
+from contracts.model import FeedContract, RowRule
+from contracts.normalise.buffers import Mask
 from contracts.page import BatchMetrics, BatchVerdict, CheckedPage
 from hub import clock, crash
+from hub.ids import RuleId
 from hub.settings import settings
 from warehouse import batches
 from warehouse.arrow.columns import flat
@@ -31,6 +34,9 @@ from warehouse.loading.rejects import rejected_of
 from warehouse.quarantine import rows as quarantine_rows
 from warehouse.store import store
 
+Masks = Mapping[int, Mask]
+"""Page ordinal -> which of its good rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageChecked:
@@ -38,7 +44,28 @@ class PageChecked:
 
     file: CheckedFile
     figures: BatchMetrics
-    keys: pa.Table  # _key and _hash of the good rows, and fields that must be unique
+    keys: pa.Table  # _key and _hash of the good rows, and the fields of rules over the whole batch
+    left_out: pa.Table | None  # groups that lack a row because it is bad
+
+
+@dataclass(slots=True)
+class _Rejected:
+    """Good rows that another row of the batch makes unbelievable, as masks over pages."""
+
+    masks: dict[int, Mask] = field(default_factory=dict)  # of all rules together
+    by_rule: dict[str, dict[int, Mask]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return sum(int(np.count_nonzero(mask)) for mask in self.masks.values())
+
+    def add(self, rule: RuleId, found: Masks) -> None:
+        """Adds the rows that break a rule."""
+        mine = self.by_rule.setdefault(rule, {})
+        for page, mask in found.items():
+            for known in (self.masks, mine):
+                known[page] = known[page] | mask if page in known else mask
 
 
 class Judge:
@@ -48,6 +75,7 @@ class Judge:
         self._contract = contract
         self._finder = DuplicateFinder()
         self._unique = [UniqueFinder(rule) for rule in contract.row_rules if rule.kind == "unique"]
+        self._groups = [GroupSumFinder(rule) for rule in rules_of(contract)]
         self._figures = BatchMetrics()
         self._pages: list[dict[str, int]] = []
 
@@ -56,6 +84,8 @@ class Judge:
         self._finder.feed(page.file.ordinal, page.keys.column("_key"), page.keys.column("_hash"))
         for unique in self._unique:
             unique.feed(page.file.ordinal, page.keys)
+        for group in self._groups:
+            group.feed(page.file.ordinal, page.keys, page.left_out)
         self._figures.merge(page.figures)
         self._pages.append({"page": page.file.ordinal, "good": page.file.good, "bad": page.file.bad})
 
@@ -97,17 +127,44 @@ class Judge:
         found = self._finder.finish(lambda page: flat(pages.column(page, "_key")))
         self._figures.duplicates_identical = found.identical_rows
         self._figures.duplicates_conflicting = found.conflicting_rows
-        broken = {str(CONFLICT): _rows(pages, found.conflicting)}
+        rejected = _Rejected()
+        rejected.add(CONFLICT, found.conflicting)
         for unique in self._unique:
-            rows = _rows(pages, unique.finish(pages.whole))
-            if len(rows):
-                self._figures.broken[unique.rule.id] = self._figures.broken.get(unique.rule.id, 0) + len(rows)
-                if unique.rule.severity == "error":
-                    broken[str(unique.rule.id)] = rows
+            self._stop(rejected, unique.rule, unique.rule.id, unique.finish(pages.whole))
+        self._judge_groups(pages, rejected, found.identical)
+        broken = {name: _rows(pages, masks) for name, masks in rejected.by_rule.items()}
         duplicates = Duplicates.made(_rows(pages, found.identical), broken)
         self._figures.rows_good -= len(duplicates.rejected)
         self._figures.rows_bad += len(duplicates.rejected)
         return duplicates
+
+    def _judge_groups(self, pages: CheckedPages, rejected: _Rejected, repeats: Masks) -> None:
+        """Groups come last, without the rows that are rejected already; a row stopped by one rule is gone for the next."""
+
+        def columns_of(page: int, names: tuple[str, ...]) -> pa.Table:
+            return decoded(pa.table({name: pages.column(page, name) for name in names}))
+
+        strict = [group for group in self._groups if group.rule.severity == "error"]
+        before = -1
+        while before < (before := rejected.count) and strict:
+            for group in strict:
+                found = group.finish(columns_of, rejected.masks, repeats)
+                self._stop(rejected, group.rule, group.rule.id, found.broken)
+                self._stop(rejected, group.rule, group.incomplete, found.incomplete)
+            if len(strict) == 1:
+                break  # it stops whole groups, so nothing is left for it to stop
+        for group in self._groups:
+            if group.rule.severity != "error":
+                found = group.finish(columns_of, rejected.masks, repeats)
+                self._stop(rejected, group.rule, group.rule.id, found.broken)
+
+    def _stop(self, rejected: _Rejected, rule: RowRule, name: RuleId, masks: Masks) -> None:
+        """Counts the rows that break a rule, and rejects them unless it only warns."""
+        count = sum(int(np.count_nonzero(mask)) for mask in masks.values())
+        if count:
+            self._figures.broken[name] = self._figures.broken.get(name, 0) + count
+            if rule.severity == "error":
+                rejected.add(name, masks)
 
     def _verdicts(self, conn: sa.Connection, batch: Batch) -> tuple[BatchVerdict, ...]:
         # A few corrected rows are no delivery: volume and totals say nothing about them.
@@ -154,7 +211,7 @@ def _held(conn: sa.Connection, batch: Batch, facts: dict[str, Any], reason: str)
     return held
 
 
-def _rows(pages: CheckedPages, masks: Mapping[int, np.ndarray[Any, np.dtype[np.bool_]]]) -> Rows:
+def _rows(pages: CheckedPages, masks: Masks) -> Rows:
     """Row numbers of the good rows that page masks mark."""
     found = [flat(pages.column(page, "_row")).filter(pa.array(mask)).to_numpy() for page, mask in masks.items()]
     return np.concatenate([*found, np.empty(0, np.int64)])
@@ -165,4 +222,5 @@ def checked_page(contract: FeedContract, pages: CheckedPages, page: CheckedPage)
     file = pages.write(page)
     crash.point("check.page_checked")
     unique = [name for rule in contract.row_rules if rule.kind == "unique" for name in rule.fields]
-    return PageChecked(file, page.metrics, decoded(page.good.select(list(dict.fromkeys(["_key", "_hash", *unique])))))
+    names = dict.fromkeys(["_key", "_hash", *unique, *fields_of(contract)])
+    return PageChecked(file, page.metrics, decoded(page.good.select(list(names))), page.left_out)

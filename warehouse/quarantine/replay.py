@@ -20,7 +20,8 @@ from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking.checkers import checker_for
 from warehouse.errors import BatchStateWrong, NothingToReplay
 from warehouse.landing.intake import Intake, Origin
-from warehouse.quarantine.replay_source import LandedDelivery, QuarantineDelivery
+from warehouse.quarantine import companions
+from warehouse.quarantine.replay_source import Chosen, LandedDelivery, QuarantineDelivery
 from warehouse.store import store
 from warehouse.tables import quarantine
 from warehouse.timing import Timing
@@ -35,7 +36,7 @@ class _Again:
     action: str  # replay | release
     by: tuple[str, str]
     parent: Batch
-    states: tuple[str, ...]  # of the parent's quarantined rows that go along
+    chosen: Chosen  # of the parent's quarantined rows
     facts: dict[str, Any]
 
 
@@ -50,6 +51,7 @@ def replay(
 ) -> BatchOutcome:
     """Sends a batch's corrected rows the way again; with `every` its open ones too (the contract was corrected).
 
+    A corrected row takes the open rows of its group along, where the contract judges groups by their sum.
     `contract` is the feed's as it is now. Raises OperatorMissing, BatchStateWrong, NothingToReplay.
     """
     by = acts.named("replay", operator, reason)
@@ -61,8 +63,11 @@ def replay(
         states = ("fixed", "open") if every else ("fixed",)
         if not _count(conn, batch_id, states):
             raise NothingToReplay(batch=batch_id)
-        rows = QuarantineDelivery(conn, parent, contract.source(parent.source), states, page_rows=settings().page_rows)
-        again = _Again("replay", by, parent, states, {"operator_reason": by[1]})
+        page_rows = settings().page_rows
+        also = () if every else companions.of_fixed(conn, contract, parent, page_rows=page_rows)
+        chosen = Chosen(states, also)
+        rows = QuarantineDelivery(conn, parent, contract.source(parent.source), chosen, page_rows=page_rows)
+        again = _Again("replay", by, parent, chosen, {"operator_reason": by[1]})
         return _again(conn, contract, rows, again, progress)
 
 
@@ -81,7 +86,7 @@ def release(
             raise BatchStateWrong(batch=batch_id, state=parent.state, action="release", needed="held")
         pages = LandedDelivery(conn, store(), parent, contract.source(parent.source))
         facts = {"operator_reason": by[1], "waived": True, "whole": True}
-        return _again(conn, contract, pages, _Again("release", by, parent, ("open",), facts), progress)
+        return _again(conn, contract, pages, _Again("release", by, parent, Chosen(("open",)), facts), progress)
 
 
 def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: str) -> BatchOutcome:
@@ -94,7 +99,7 @@ def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: 
             raise BatchStateWrong(batch=batch_id, state=parent.state, action="reject", needed="held")
         with conn.begin():
             rejected = batches.move(conn, parent, "rejected")
-            _mark(conn, batch_id, ("open", "fixed"), state="rejected")
+            _mark(conn, batch_id, Chosen(("open", "fixed")), state="rejected")
             acts.note(conn, "reject", batch_id, by)
             receipt.make(conn, rejected)
         return way.outcome(conn, rejected)
@@ -108,7 +113,7 @@ def _again(
     door = Intake(conn, contract, source, checker=checker_for(contract, source), progress=progress, timing=timing)
 
     def landed(conn: sa.Connection, child: Batch) -> None:
-        _mark(conn, again.parent.batch_id, again.states, state="replayed", replay_batch=child.batch_id)
+        _mark(conn, again.parent.batch_id, again.chosen, state="replayed", replay_batch=child.batch_id)
         if again.action == "release":
             batches.move(conn, again.parent, "released")
         acts.note(conn, again.action, again.parent.batch_id, again.by, {"batch": child.batch_id})
@@ -125,12 +130,10 @@ def _see(conn: sa.Connection, batch_id: BatchId) -> Batch:
 
 
 def _count(conn: sa.Connection, batch_id: BatchId, states: tuple[str, ...]) -> int:
-    query = sa.select(sa.func.count()).where(quarantine.c.batch_id == batch_id, quarantine.c.state.in_(states))
+    query = sa.select(sa.func.count()).where(Chosen(states).of(batch_id))
     with conn.begin():
         return int(conn.scalar(query) or 0)
 
 
-def _mark(conn: sa.Connection, batch_id: BatchId, states: tuple[str, ...], **values: Any) -> None:
-    conn.execute(
-        sa.update(quarantine).where(quarantine.c.batch_id == batch_id, quarantine.c.state.in_(states)).values(**values)
-    )
+def _mark(conn: sa.Connection, batch_id: BatchId, chosen: Chosen, **values: Any) -> None:
+    conn.execute(sa.update(quarantine).where(chosen.of(batch_id)).values(**values))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from connectors.base import Delivery
 from contracts.model import SourceSpec
@@ -41,16 +43,33 @@ class LandedDelivery(Delivery):
         """Nothing to give back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which quarantined rows of a batch go along: those in these states, and open ones by their numbers."""
+
+    states: tuple[str, ...]
+    also: tuple[int, ...] = ()
+
+    def of(self, batch_id: str) -> sa.ColumnElement[bool]:
+        """The condition on hub.quarantine."""
+        columns = quarantine.c
+        there = columns.state.in_(self.states)
+        if self.also:
+            numbers = sa.literal(list(self.also), ARRAY(sa.BigInteger))
+            there = sa.or_(there, sa.and_(columns.state == "open", columns.row_no == sa.any_(numbers)))
+        return sa.and_(columns.batch_id == batch_id, there)
+
+
 class QuarantineDelivery(Delivery):
     """Quarantined rows of a batch, corrected values in place of those that came. Row numbers are the batch's own."""
 
     def __init__(
-        self, conn: sa.Connection, batch: Batch, source: SourceSpec, states: Sequence[str], *, page_rows: int
+        self, conn: sa.Connection, batch: Batch, source: SourceSpec, chosen: Chosen, *, page_rows: int
     ) -> None:
         super().__init__(name=batch.delivery, source=source)
         self._conn = conn
         self._batch = batch
-        self._states = tuple(states)
+        self._chosen = chosen
         self._page_rows = page_rows
 
     def pages(self) -> Iterator[RawPage]:
@@ -75,7 +94,7 @@ class QuarantineDelivery(Delivery):
         while True:
             query = (
                 sa.select(columns.row_no, columns.unit, columns.source_row, columns.raw, columns.fixed)
-                .where(columns.batch_id == self._batch.batch_id, columns.state.in_(self._states), columns.row_no > last)
+                .where(self._chosen.of(self._batch.batch_id), columns.row_no > last)
                 .order_by(columns.row_no)
                 .limit(self._page_rows)
             )
