@@ -14,7 +14,7 @@ from demo.generate.ledger import Ledger
 from demo.generate.payments import payments, write_csv
 
 WORKBOOK_ROWS = 1_000
-_NUMBERS = ("PayAmt", "XPayAmt")
+_NUMBERS = ("PayAmt", "VoucherPayAmt", "XPayAmt")
 _DATES = ("XPayDate",)
 
 

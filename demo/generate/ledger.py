@@ -110,18 +110,20 @@ class Draw:
         self._rng = rng
         self._free: Ints = np.empty(0, np.int64)
 
-    def before(self, reserved: int) -> int:
-        """Keeps the last rows out of the draw and returns how many rows stand before them."""
+    def before(self, reserved: int, among: Ints | None = None) -> int:
+        """Keeps the last rows out of the draw (and with `among` all but these) and returns how many rows stand before them."""
         base = self.ledger.rows - reserved
-        self._free = self._rng.permutation(base).astype(np.int64)
+        free = base if among is None else among[among < base]
+        self._free = self._rng.permutation(free).astype(np.int64)
         return base
 
-    def copies(self, identical: int, conflicting: int) -> int:
+    def copies(self, identical: int, conflicting: int, among: Ints | None = None) -> int:
         """Reserves rows at the end for copies of earlier rows and returns how many rows stand before them.
 
-        An identical copy counts as unchanged; of a conflicting pair both rows are quarantined.
+        An identical copy counts as unchanged; of a conflicting pair both rows are quarantined. `among` are the rows that
+        may be copied or carry a defect; without it any.
         """
-        base = self.before(identical + conflicting)
+        base = self.before(identical + conflicting, among)
         self.identical, self.conflicting = self._take(identical), self._take(conflicting)
         at = np.arange(base, self.ledger.rows)
         self.note("identical_duplicate", "", "unchanged", at[:identical])

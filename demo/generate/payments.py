@@ -68,10 +68,12 @@ def _blocks(unit: str, rows: int, seed: int, defects: bool, voucher: str) -> Ite
         size = min(BLOCK, rows - first)
         rng = np.random.default_rng([seed, int(voucher), number])
         draw = Draw(FEED, unit, size, seed, rng)
-        base = draw.copies(share(size, 10), share(size, 5)) if defects else size
+        # A row that does not load keeps the other lines of its voucher back, so defects of a row fall on vouchers of one line.
+        base = draw.copies(share(size, 10), share(size, 5), _alone(first, size)) if defects else size
         columns = _vouchers(base, first, series, parties, rng)
         if defects:
             _spoil(columns, draw, size)
+            _mistotal(columns, draw, first, rng)
         table = columns.table()
         if defects:
             table = pa.concat_tables([table, copied(table, draw.identical), _contradicting(table, draw.conflicting)])
@@ -85,8 +87,7 @@ def _vouchers(
     payers, payees = parties
     voucher, year = series[:4], closed_year()
     first_day, last_day = span(year)
-    serial = np.arange(first + 1, first + rows + 1, dtype=np.int64)
-    number = (serial * 3 + 3) // 4
+    serial, number = _numbers(first, rows)
     head = number - number[0]
     vouchers = int(head[-1]) + 1 if rows else 0
     # What stands in the head of a voucher is drawn once for all its lines.
@@ -126,11 +127,23 @@ def _vouchers(
     columns["PayAcctName"] = columns["AgencyName"]
     columns["PayAcctBankName"] = join("示例银行第", digits(payer % 31 + 1, 2), "支行")
     columns["XPayDate"] = days(day + rng.integers(0, 3, vouchers)[head])
-    _lines(columns, payees, serial, rng)
+    _lines(columns, payees, serial, head, rng)
     return columns
 
 
-def _lines(columns: Columns, payees: Organisations, serial: Ints, rng: np.random.Generator) -> None:
+def _numbers(first: int, rows: int) -> tuple[Ints, Ints]:
+    """The numbers of lines and of their vouchers: of three vouchers the third has two lines."""
+    serial = np.arange(first + 1, first + rows + 1, dtype=np.int64)
+    return serial, (serial * 3 + 3) // 4
+
+
+def _alone(first: int, rows: int) -> Ints:
+    """Lines that are the only one of their voucher."""
+    serial, _ = _numbers(first, rows)
+    return np.flatnonzero((serial - 1) % 4 < 2).astype(np.int64)
+
+
+def _lines(columns: Columns, payees: Organisations, serial: Ints, head: Ints, rng: np.random.Generator) -> None:
     """What differs between the lines of one voucher: payee, use and amount."""
     rows = columns.rows
     payee = _skewed(len(payees), rows, rng)
@@ -140,7 +153,10 @@ def _lines(columns: Columns, payees: Organisations, serial: Ints, rng: np.random
     columns["PayeeAcctBankName"] = join("示例银行第", digits(payee % 97 + 1, 2), "支行")
     columns["PayeeAcctBankNo"] = digits(payee % 97 + 990_000_000_001, 12)
     columns["PaySummaryName"] = pick(codes.SUMMARIES, rng.integers(0, len(codes.SUMMARIES), rows))
-    columns["PayAmt"] = amounts(np.round(np.exp(rng.normal(9.5, 1.8, rows)) * 100).astype(np.int64) + 100)
+    paid = np.round(np.exp(rng.normal(9.5, 1.8, rows)) * 100).astype(np.int64) + 100
+    starts = np.flatnonzero(np.diff(head, prepend=-1))
+    columns["PayAmt"] = amounts(paid)
+    columns["VoucherPayAmt"] = amounts(np.add.reduceat(paid, starts)[head] if rows else paid)
     columns["XPayAmt"] = columns["PayAmt"]
     columns["XAgentBusinessNo"] = join("JY", digits(serial, 10))
     columns["Remark"] = ""
@@ -157,7 +173,8 @@ def _spoil(columns: Columns, draw: Draw, size: int) -> None:
     columns.replace("PayeeUscc", at, as_text(elsewhere(as_bytes(columns.cells("PayeeUscc", at)), NEVER[0])))
     at = draw.take("wan_yuan_for_yuan", "PayAmt", "quarantined", share(size, 15))
     columns.replace("PayAmt", at, amounts(at % 9_000 + 125))
-    columns.replace("XPayAmt", at, amounts((at % 9_000 + 125) * 10_000))
+    for whole in ("XPayAmt", "VoucherPayAmt"):
+        columns.replace(whole, at, amounts((at % 9_000 + 125) * 10_000))
     at = draw.take("future_date", "VouDate", "quarantined", share(size, 5))
     columns.replace("VouDate", at, "20991231")
     at = draw.take("full_width_digits", "PayAmt", "normalised", share(size, 30))
@@ -168,6 +185,17 @@ def _spoil(columns: Columns, draw: Draw, size: int) -> None:
     columns.replace("Remark", at, [f"据举报人({number})反映" for number in impossible_citizen_numbers(len(at))])
     at = draw.take("secret_mark", "Remark", "refused", share(size, 1))
     columns.replace("Remark", at, "秘密★1年")
+
+
+def _mistotal(columns: Columns, draw: Draw, first: int, rng: np.random.Generator) -> None:
+    """Heads of vouchers of two lines that claim one yuan more than their lines add up to."""
+    _, number = _numbers(first, columns.rows)
+    pairs = np.flatnonzero(number[1:] == number[:-1])
+    chosen = np.sort(rng.permutation(pairs)[: share(columns.rows, 3)])
+    at = np.sort(np.concatenate([chosen, chosen + 1]))
+    draw.note("voucher_total_off", "VoucherPayAmt", "quarantined", at)
+    totals = [int(text.replace(".", "")) + 100 for text in columns.cells("VoucherPayAmt", at)]
+    columns.replace("VoucherPayAmt", at, amounts(np.array(totals, dtype=np.int64)))
 
 
 def _contradicting(table: pa.Table, index: Ints) -> pa.Table:

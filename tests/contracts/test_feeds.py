@@ -109,7 +109,16 @@ def test_treasury_elements_bear_their_real_names():
     } <= names
     assert {"XPayDate", "XPayAmt", "XAgentBusinessNo"} <= names  # filled in by the receiver
     kinds = {rule.kind for rule in contract.row_rules}
-    assert {"prefix_of", "year_of", "compare", "same_unit", "required_if", "uscc", "date_not_future"} <= kinds
+    assert {
+        "prefix_of",
+        "year_of",
+        "compare",
+        "same_unit",
+        "required_if",
+        "uscc",
+        "date_not_future",
+        "group_sum",
+    } <= kinds
 
 
 def test_published_feeds_name_no_place_but_the_published_records():

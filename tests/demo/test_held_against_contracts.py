@@ -55,8 +55,9 @@ def hold(contract: FeedContract, source: str, table: pa.Table, ledger: Ledger) -
     bad = dict(zip(checked.bad["_row"].to_pylist(), checked.bad["_rules"].to_pylist(), strict=True))
     by_fate: dict[str, set[int]] = {}
     for entry in ledger.planted:
-        if entry.defect != "conflicting_duplicate":  # judged over the batch, after the rows
-            by_fate.setdefault(entry.fate, set()).update(entry.rows)
+        if entry.defect in ("conflicting_duplicate", "voucher_total_off"):  # judged over the batch, after the rows
+            continue
+        by_fate.setdefault(entry.fate, set()).update(entry.rows)
         if entry.fate == "quarantined" and entry.field:
             field = next(spec.name for spec in contract.fields if spec.source_name == entry.field)
             about = {rule.id for rule in contract.row_rules if field in rule.fields} | {f"{field}.structure"}

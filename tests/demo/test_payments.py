@@ -131,6 +131,26 @@ def test_lines_of_one_voucher_share_its_head(made: tuple[list[Row], Ledger]) -> 
     assert len(heads) < len(rows)
 
 
+def test_lines_add_up_to_their_vouchers_amount_but_where_the_ledger_says(made: tuple[list[Row], Ledger]) -> None:
+    rows, ledger = made
+    off = planted(ledger, "voucher_total_off")
+    spoilt = {row for one in ledger.planted for row in one.rows} - off
+    numbers: dict[str, set[int]] = {}
+    for number, row in enumerate(rows, start=1):
+        numbers.setdefault(row["VoucherNo"], set()).add(number)
+    wrong = set()
+    for lines in numbers.values():
+        totals = {Decimal(rows[number - 1]["VoucherPayAmt"]) for number in lines}
+        if lines & spoilt:
+            # What doesn't load keeps no sound line of its voucher back.
+            assert lines <= spoilt or len({rows[number - 1]["Id"] for number in lines}) == 1
+        elif totals != {sum(Decimal(rows[number - 1]["PayAmt"]) for number in lines)}:
+            wrong |= lines
+    assert wrong == off
+    assert len(off) == 2
+    assert any(len(lines) == 2 and not lines & spoilt for lines in numbers.values())
+
+
 def test_without_defects_every_row_is_sound() -> None:
     table, ledger = payments(1_000, 2, defects=False)
     assert (table.num_rows, ledger.planted, ledger.expected().loaded) == (1_000, [], 1_000)

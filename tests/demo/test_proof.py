@@ -77,7 +77,8 @@ def test_it_holds_then_breaks_for_every_figure_and_row_that_is_wrong(
     (found,) = broken(of(pulled, planted))
     assert "bad check digit" in found and str(entry.rows[0]) in found
     with transaction() as conn:
-        conn.execute(quarantine.delete().where(quarantine.c.row_no == entry.rows[0]))
+        here = (quarantine.c.batch_id == pulled[0].batch_id) & (quarantine.c.row_no == entry.rows[0])
+        conn.execute(quarantine.delete().where(here))
     assert len(broken(of(pulled, planted))) == 1
 
 
