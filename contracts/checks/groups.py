@@ -45,8 +45,8 @@ _SEEDS = secrets.randbits(63), secrets.randbits(63)  # nobody outside can make t
 Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.intp]
 Masks = Mapping[int, Mask]
-Columns = Callable[[int, tuple[str, ...]], pa.Table]
-"""(page ordinal, fields) -> these columns of the page's good rows."""
+Columns = Callable[[int, tuple[str, ...], Rows], pa.Table]
+"""(page ordinal, fields, positions among the page's good rows) -> these columns of these rows, without dictionaries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class GroupSumFinder:
         for number, inside in _by_page(pages, at):
             page = pages[number]
             rows = inside if page.rows is None else page.rows[inside]
-            table = columns_of(ordinals[number], by).take(pa.array(rows)).combine_chunks()
+            table = columns_of(ordinals[number], by, rows).combine_chunks()
             texts.append(_texts(table))
             if len(left_out):
                 lacking.append(texts[-1].filter(pc.is_in(_identities(table), value_set=left_out)))

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from contracts import suite
 from contracts.checks.duplicates import CONFLICT, DuplicateFinder, UniqueFinder
 from contracts.checks.groups import GroupSumFinder, fields_of, rules_of
+from contracts.checks.groups import Rows as GoodRows
 from contracts.checks.schema import decoded
 from contracts.model import FeedContract, RowRule
 from contracts.normalise.buffers import Mask
@@ -141,8 +142,9 @@ class Judge:
     def _judge_groups(self, pages: CheckedPages, rejected: _Rejected, repeats: Masks) -> None:
         """Groups come last, without the rows that are rejected already; a row stopped by one rule is gone for the next."""
 
-        def columns_of(page: int, names: tuple[str, ...]) -> pa.Table:
-            return decoded(pa.table({name: pages.column(page, name) for name in names}))
+        def columns_of(page: int, names: tuple[str, ...], rows: GoodRows) -> pa.Table:
+            at = pa.array(rows)
+            return decoded(pa.table({name: pages.column(page, name).take(at) for name in names}))
 
         strict = [group for group in self._groups if group.rule.severity == "error"]
         before = -1

@@ -129,7 +129,10 @@ def replay_rows(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sends corrected rows through gate, checks and load again, as a new batch linked to this one."""
+    """Sends corrected rows through gate, checks and load again, as a new batch linked to this one.
+
+    A corrected row takes the open rows of its group along, where a rule adds up groups.
+    """
     done = replay.replay(_own_contract(batch), BatchId(batch), operator=operator, reason=reason, every=every)
     show_outcome(done, as_json=as_json)
 

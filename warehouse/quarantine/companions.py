@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from contracts.checks.groups import companions, rules_of
 from contracts.model import FeedContract
+from hub.errors import AgencyError
 from warehouse.batches import Batch
 from warehouse.checking.checkers import checker_for
 from warehouse.quarantine.replay_source import Chosen, QuarantineDelivery
@@ -21,7 +22,7 @@ from warehouse.tables import quarantine
 def of_fixed(conn: sa.Connection, contract: FeedContract, parent: Batch, *, page_rows: int) -> tuple[int, ...]:
     """Numbers of a batch's open rows that stand in one group with a corrected row, as corrected.
 
-    `conn` has no transaction open. Raises what the checker raises of columns that it can't read.
+    `conn` has no transaction open. None where the contract can't read the columns: the replay itself says so.
     """
     rules = rules_of(contract)
     if not rules:
@@ -32,10 +33,13 @@ def of_fixed(conn: sa.Connection, contract: FeedContract, parent: Batch, *, page
     source = contract.source(parent.source)
     checker = checker_for(contract, source)
     numbers, groups = [], []
-    for page in QuarantineDelivery(conn, parent, source, Chosen(("fixed", "open")), page_rows=page_rows).pages():
-        if page.table.num_columns:  # malformed rows stand in no group
-            numbers.append(page.rows.to_numpy())
-            groups.append(checker.groups(page))
+    try:
+        for page in QuarantineDelivery(conn, parent, source, Chosen(("fixed", "open")), page_rows=page_rows).pages():
+            if page.table.num_columns:  # malformed rows stand in no group
+                numbers.append(page.rows.to_numpy())
+                groups.append(checker.groups(page))
+    except AgencyError:
+        return ()
     if not numbers:
         return ()
     rows = np.concatenate(numbers)

@@ -53,7 +53,7 @@ class Chosen:
     def of(self, batch_id: str) -> sa.ColumnElement[bool]:
         """The condition on hub.quarantine."""
         columns = quarantine.c
-        there = columns.state.in_(self.states)
+        there: sa.ColumnElement[bool] = columns.state.in_(self.states)
         if self.also:
             numbers = sa.literal(list(self.also), ARRAY(sa.BigInteger))
             there = sa.or_(there, sa.and_(columns.state == "open", columns.row_no == sa.any_(numbers)))
