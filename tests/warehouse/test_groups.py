@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from contracts.model import FeedContract, RowRule
 from hub.ids import BatchId, RuleId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import FIELDS, HEADERS, contract, drop, row, spec
 from warehouse import way
+from warehouse.engine import transaction
 from warehouse.quarantine import fixing, replay
 
 pytestmark = pytest.mark.stack
@@ -149,3 +151,12 @@ def test_a_warning_counts_and_lets_through(hub: Hub) -> None:
 def test_vouchers_without_a_total_load_as_ever(hub: Hub) -> None:
     done = run(hub, [line(1, "v", 1, ""), line(2, "v", 2, "", payee="")])
     assert (done.loaded, done.quarantined_by_rule) == (1, {"payee.required": 1})
+
+
+def test_a_replay_whose_columns_can_not_be_read_is_refused_as_ever(hub: Hub, tmp_path: Path) -> None:
+    done = run(hub, [line(1, "v", 1, 6), line(2, "v", 2, 6)])
+    fix(done.batch_id, tmp_path / "rows.csv", {(1, "amount"): "4"})
+    with transaction() as conn:
+        conn.execute(sa.text("update hub.quarantine set raw = raw - 'amount', fixed = fixed - 'amount'"))
+    again = replay.replay(vouchers(), BatchId(done.batch_id), **BY)
+    assert (again.state, again.loaded) == ("refused", 0)
