@@ -2,6 +2,9 @@
 
 A cursor's value is kept as the source wrote it (canonical text), so that it can be handed back. An overlap is a length
 of time (`PT10M`, `P1D`) or a number (`100`), as the contract's `hub.cursor_overlap` says.
+
+A date or time after the pull began is a slip at the source. It moves no cursor: every later pull would start behind it
+and pass over all rows between. (Of a number or a text nobody can tell.)
 """
 
 from __future__ import annotations
@@ -9,12 +12,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.errors import CursorUnusable
 from contracts.model import FieldSpec
+from hub import clock, log
+from hub.clock import BEIJING
+
+AHEAD_INSTANT = timedelta(minutes=5)
+AHEAD_DAY = timedelta(days=1)
+"""How far a source's clock, or its day, may be ahead of the hub's."""
 
 _REST = r"((?:\.\d{1,12})?(?:[Zz]|[+-]\d{2}:?\d{2})?)"
 _TAIL = re.compile(r"(\.\d+)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII)
@@ -81,26 +90,53 @@ def greatest(field: FieldSpec, values: Iterable[str | None]) -> str | None:
     return best[1] if best else None
 
 
+def refuse_ahead(source: str, field: FieldSpec, saved: str) -> None:
+    """Raises CursorUnusable for a saved value days ahead of the clock: nothing new would be read until then.
+
+    Within a day it's the hub's clock that was set back, which passes.
+    """
+    if _ahead(field, saved, clock.now() + timedelta(days=1)):
+        raise CursorUnusable(source=source, reason="its saved value lies in the future")
+
+
 class Watermark:
-    """The greatest value that a pull has met."""
+    """The greatest value that a pull has met and that does not lie in the future."""
 
     def __init__(self, source: str, field: FieldSpec) -> None:
         self._source, self._field = source, field
+        self._began = clock.now()
         self._top: str | None = None
         self._met = False  # a value, readable or not
+        self._passed_over = 0
+
+    def ahead(self, value: str) -> bool:
+        """Whether a value lies after the pull began, and further than clocks differ."""
+        return _ahead(self._field, value, self._began)
 
     def note(self, values: Iterable[str | None]) -> None:
         """Takes values in any order."""
         given = [value for value in values if value is not None and value.lower() not in _NO_MOMENT]
         self._met = self._met or bool(given)
-        self._top = greatest(self._field, [self._top, *given])
+        top = greatest(self._field, given)
+        if top is not None and self.ahead(top):
+            behind = [value for value in given if not self.ahead(value)]
+            self._passed_over += len(given) - len(behind)
+            top = greatest(self._field, behind)
+        self._top = greatest(self._field, [self._top, top])
 
     def after(self, saved: str | None) -> str | None:
         """Where the cursor stands after the pull. Raises CursorUnusable where values came and none could be read.
 
         Such a cursor would stay where it is for ever, and every pull would read the same again.
         """
-        if self._met and self._top is None:
+        if self._passed_over:
+            log.get("cursor").warning(
+                "values of the cursor's field lie in the future: the cursor passes over them",
+                source=self._source,
+                field=self._field.name,
+                rows=self._passed_over,
+            )
+        elif self._met and self._top is None:
             name, kind = self._field.name, self._field.type
             raise CursorUnusable(source=self._source, reason=f"no value of {name} that came can be ordered as {kind}")
         return greatest(self._field, [saved, self._top])
@@ -116,13 +152,33 @@ def _rank(field: FieldSpec, value: str | None) -> Any:
             return number if number.is_finite() else None
         if field.type in ("timestamp", "date"):
             moment, _, tail = _split(value)
-            match = _TAIL.fullmatch(tail)
-            assert match is not None  # the shape says so
-            offset = datetime.strptime(match[2], "%z").utcoffset() if match[2] else None
-            return moment - (offset or timedelta()), Decimal(f"0{match[1] or ''}")
+            fraction, offset = _ending(tail)
+            return moment - (offset or timedelta()), fraction
     except (ValueError, InvalidOperation, OverflowError):
         return None
     return value
+
+
+def _ahead(field: FieldSpec, value: str, now: datetime) -> bool:
+    """Whether a date or time lies after `now`, and further than clocks differ; one without zone is Beijing's."""
+    if field.type not in ("timestamp", "date"):
+        return False
+    try:
+        moment, form, tail = _split(value)
+        _, offset = _ending(tail)
+    except (ValueError, OverflowError):
+        return False  # unreadable: it moves nothing anyway
+    if "%H" not in form:
+        return moment.date() > (now.astimezone(BEIJING) + AHEAD_DAY).date()
+    return moment.replace(tzinfo=BEIJING if offset is None else timezone(offset)) > now + AHEAD_INSTANT
+
+
+def _ending(tail: str) -> tuple[Decimal, timedelta | None]:
+    """(fraction of the second, offset) as they stand after a time. Raises ValueError."""
+    match = _TAIL.fullmatch(tail)
+    assert match is not None  # the shape says so
+    offset = datetime.strptime(match[2].upper(), "%z").utcoffset() if match[2] else None
+    return Decimal(f"0{match[1] or ''}"), offset
 
 
 def _earlier(value: str, overlap: timedelta) -> str:

@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from connectors import base, options
 from connectors.base import Delivery, Window
-from connectors.cursors import Watermark, overlap_of, start_of
+from connectors.cursors import Watermark, overlap_of, refuse_ahead, start_of
 from connectors.errors import HttpUnavailable, ResponseInvalid
 from connectors.http.address import address_of, path_problem, shown
 from connectors.http.client import Answer, Bounds, PlaceClient
@@ -124,7 +124,9 @@ class Connector(base.Connector):
                 if name is not None and limit is not None:
                     params[name] = limit.isoformat().replace("+00:00", "Z")
         elif said.cursor_param and self.contract.cursor and (window.cursor or {}).get("value"):
-            params[said.cursor_param] = start_of(self.source.id, str((window.cursor or {})["value"]), self.overlap)
+            saved = str((window.cursor or {})["value"])
+            refuse_ahead(self.source.id, self.contract.field(self.contract.cursor), saved)
+            params[said.cursor_param] = start_of(self.source.id, saved, self.overlap)
         return params
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connectors import base, options
 from connectors.base import Delivery, Window
-from connectors.cursors import Watermark, greatest, overlap_of, start_of
+from connectors.cursors import Watermark, greatest, overlap_of, refuse_ahead, start_of
 from connectors.errors import CursorHasNulls, CursorUnusable, KeyTied, OptionsInvalid, TableMissing
 from connectors.names import expected
 from connectors.places import Place
@@ -146,6 +146,7 @@ class Connector(base.Connector):
         saved = (window.cursor or {}).get("value")
         if saved is None:
             return []
+        refuse_ahead(self.source.id, self.contract.field(self.contract.cursor or ""), str(saved))
         return [column >= cursor.bound(start_of(self.source.id, str(saved), self.overlap))]
 
 
@@ -282,9 +283,10 @@ class _Pull(Delivery):
         if plan.cursor is not None and self._watermark is not None:
             field = self._connector.contract.field(self._connector.contract.cursor or "")
             ends = table.column(plan.cursor.name)
-            # The pages come in the cursor's order, but for rows without a key, and for values such as infinity.
+            # The pages come in the cursor's order, but for rows without a key, and for values such as infinity. Of a
+            # page that ends in the future every value is looked at: which is the last that doesn't?
             last = greatest(field, [ends[-1].as_py()])
-            ordered = rows is not self._without_key and last is not None
+            ordered = rows is not self._without_key and last is not None and not self._watermark.ahead(last)
             self._watermark.note([last] if ordered else ends.to_pylist())
         numbers = np.arange(position + 1, position + 1 + len(rows))
         yield from pager.add(table, order=numbers, source_rows=numbers)

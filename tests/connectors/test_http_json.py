@@ -193,6 +193,22 @@ def test_a_cursor_that_no_value_moves_is_met_loudly() -> None:
     fails(route, CursorUnusable, fields=MOMENTS, cursor="updated")
 
 
+def test_a_record_dated_in_the_future_does_not_end_the_feed() -> None:
+    stamped = [
+        {"id": n, "name": "x", "updated": at}
+        for n, at in enumerate(("2024-03-01T03:00:00Z", "2099-01-01T00:00:00Z", "soon", "2024-03-01T01:00:00Z"))
+    ]
+    more: dict[str, Any] = {"fields": MOMENTS, "cursor": "updated", "options": {"cursor_param": "since"}}
+    with serving(lambda asked: asked.answer({"items": stamped})) as server:
+        _, first = pull(server.url, **more)
+        assert first is not None and first.cursor_after == {"value": "2024-03-01T03:00:00Z"}
+        del stamped[0], stamped[1:]  # the future one alone
+        _, second = pull(server.url, Window(cursor=first.cursor_after), **more)
+        assert second is not None and second.cursor_after == first.cursor_after, "all in the future: it stays"
+        with pytest.raises(CursorUnusable):
+            pull(server.url, Window(cursor={"value": "2099-01-01T00:00:00Z"}), **more)
+
+
 def test_a_cursor_asks_for_what_is_new_since_its_overlap() -> None:
     stamped = [{"id": n, "name": "x", "updated": f"2024-03-01T0{n}:00:00+08:00"} for n in (3, 1, 2)]
     more: dict[str, Any] = {

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from connectors.base import Window
 from connectors.cursors import Watermark, greatest, overlap_of, start_of
@@ -31,6 +32,7 @@ from connectors.errors import (
 from connectors.places import Place
 from connectors.registry import option_problems
 from contracts.model import FieldSpec
+from hub import clock
 from hub.ids import PlaceId
 from tests.connectors.making import all_numbers, opened, read
 from tests.connectors.tables import STAMPED, ids, only, spec
@@ -105,6 +107,34 @@ def test_a_cursor_never_goes_back(sqlite_place: Callable[[str], Place]) -> None:
     delivery = only(opened(spec(**more), place).deliveries(Window(cursor={"value": "2024-03-01 20:00:00"})))
     read(delivery)
     assert delivery.cursor_after == {"value": "2024-03-01 20:00:00"}
+
+
+@pytest.mark.parametrize("page_rows", [1, 2, 1000])
+def test_a_row_dated_in_the_future_does_not_end_the_feed(sqlite_place: Callable[[str], Place], page_rows: int) -> None:
+    place = sqlite_place(
+        "CREATE TABLE things (id INTEGER PRIMARY KEY, name, updated_at TEXT NOT NULL);"
+        "INSERT INTO things VALUES (1, 'a', '2024-03-01T08:00:00Z'), (2, 'b', '2099-12-31T00:00:00Z'),"
+        " (3, 'c', '2024-03-01T09:00:00Z'), (4, 'd', '9999-12-31T23:59:59Z')"
+    )
+    more = {"fields": STAMPED, "cursor": "updated_at", "cursor_overlap": "PT10M"}
+    delivery = only(opened(spec(**more), place, page_rows).deliveries(Window()))
+    with capture_logs() as said:
+        read(delivery)
+    assert delivery.cursor_after == {"value": "2024-03-01T09:00:00Z"}
+    (line,) = said
+    assert (line["log_level"], line["rows"], line["field"]) == ("warning", 2, "updated_at")
+    assert "2099" not in str(line)
+    assert place.root is not None
+    with sqlite3.connect(place.root / "source.db") as made:
+        made.execute("INSERT INTO things VALUES (5, 'e', '2024-03-02T00:00:00Z')")
+    made.close()
+    assert ids(place, Window(cursor=delivery.cursor_after), **more) == ["3", "5", "2", "4"]
+
+
+def test_a_cursor_saved_in_the_future_is_refused(sqlite_place: Callable[[str], Place]) -> None:
+    place = sqlite_place("CREATE TABLE things (id INTEGER PRIMARY KEY, name, updated_at TEXT NOT NULL)")
+    with pytest.raises(CursorUnusable, match="lies in the future"):
+        ids(place, Window(cursor={"value": "2099-12-31T00:00:00Z"}), fields=STAMPED, cursor="updated_at")
 
 
 def test_a_backfill_reads_its_interval_and_moves_no_cursor(sqlite_place: Callable[[str], Place]) -> None:
@@ -267,6 +297,32 @@ def test_values_of_which_none_can_be_read_are_met_loudly() -> None:
     assert "1 March" not in str(caught.value.as_dict())
     mark.note(["2024-03-01T09:00:00Z"])
     assert mark.after("2024-03-01T08:00:00Z") == "2024-03-01T09:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "behind", "ahead"),
+    [
+        ("timestamp", "2024-03-01T08:04:59Z", "2024-03-01T08:05:01Z"),
+        ("timestamp", "2024-03-01T08:00:00z", "2024-03-01T08:05:01z"),
+        ("timestamp", "2024-03-01T16:00:00+08:00", "2024-03-01T09:00:00+0000"),
+        ("timestamp", "2024-03-01 16:04:59.999", "2024-03-01 16:05:01"),  # without zone: Beijing's
+        ("timestamp", "20240301160000", "20240302160000"),
+        ("timestamp", "2024-03-02", "2024-03-03"),
+        ("date", "2024-03-02", "2024-03-03"),
+        ("date", "2024-03", "2024-04"),
+        ("integer", "1", "99999999999"),
+    ],
+)
+def test_what_lies_in_the_future_moves_no_cursor(kind: Any, behind: str, ahead: str) -> None:
+    with clock.at(datetime(2024, 3, 1, 8, tzinfo=UTC)):
+        mark = Watermark("s", FieldSpec("t", "", "", kind))
+    mark.note([ahead])
+    counted = kind == "integer"
+    assert mark.after(None) == (ahead if counted else None)
+    mark.note(["not to be read", None, behind])
+    assert mark.after(None) == (ahead if counted else behind)
+    if not counted:
+        assert mark.after("2024-02-01") in ("2024-02-01", behind), "the saved one stays where all lie in the future"
 
 
 def test_decimals_keep_their_places(sqlite_place: Callable[[str], Place]) -> None:
