@@ -4,7 +4,7 @@ HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
 ├── TableMismatch
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
-├── OperatorMissing, SourceUnknown, ReceiptMissing, TopicPartitionsFixed
+├── OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
 └── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, QuarantineRowUnknown
 TransientError
 └── DatabaseUnavailable, FeedBusy, BatchTakenOver, LaneNotDrained
@@ -203,6 +203,16 @@ class ReceiptMissing(HubError):
     zh = "批次 {batch} 没有第 {version} 版回执"
     remedy_en = "a receipt is made when a batch is loaded, held or refused: `hub batch show {batch}` says how far it is"
     remedy_zh = "批次入库、挂起或拒收后才有回执:`hub batch show {batch}` 可查看进度"
+
+
+class CursorRefused(HubError):
+    """A cursor can't be set to what was asked."""
+
+    code = "HUB-BAT-008"
+    en = "the cursor of {feed}, source {source}, can't be set: {reason}"
+    zh = "无法设置 {feed} 来源 {source} 的游标:{reason}"
+    remedy_en = "give --to the value of a row's cursor field as JSON, or --reset to have everything read again"
+    remedy_zh = "请用 --to 以 JSON 给出游标字段的值,或用 --reset 重新读取全部"
 
 
 class TopicPartitionsFixed(HubError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,9 +21,10 @@ from hub.output import AsJson, console, emit_json, emit_rows, progress_console
 from warehouse import way
 from warehouse.batches import BatchOutcome
 from warehouse.engine import connection
+from warehouse.landing.cursor import brief, cursors_of, set_cursor
 from warehouse.outbox import lane_of
 
-app = typer.Typer(no_args_is_help=True, help="Feeds: list, run.")
+app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, cursor.")
 
 _COLUMNS = ("batch", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "events")
 
@@ -69,6 +71,44 @@ def run(
     failed = [one for one in outcomes if one.error is not None and not one.repeated]
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def cursor(
+    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    *,
+    source: Annotated[str | None, typer.Option(help="Which source; needed to set where there are several.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget it: the next pull reads everything.")] = False,
+    to: Annotated[str | None, typer.Option(metavar="JSON", help="Set it to this value: '\"2026-01-31\"'.")] = None,
+    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Shows where the next pull starts; with --reset or --to sets it, on record."""
+    contract = catalogue.load_one(FeedId(feed))
+    if reset and to is not None:
+        raise typer.BadParameter("one of --reset and --to", param_hint="--to")
+    if reset or to is not None:
+        set_cursor(contract, source, None if reset else _value(to or ""), operator=operator, reason=reason)
+    with connection() as conn:
+        found = cursors_of(conn, contract, source)
+    if as_json:
+        emit_json({"feed": contract.id, "cursors": found})
+        return
+    columns = ("source", "value", "batch", "moved_at")
+    emit_rows(
+        [{**one, "value": brief(one["value"])} for one in found], [(name, name) for name in columns], as_json=False
+    )
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise typer.BadParameter("it is no JSON; a text stands in quotation marks", param_hint="--to") from None
+    if value is None:
+        raise typer.BadParameter("to forget the cursor say --reset", param_hint="--to")
+    return value
 
 
 def _publish(contract: FeedContract, outcomes: list[BatchOutcome], timeout: float) -> Published:
