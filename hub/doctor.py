@@ -157,7 +157,7 @@ def postgresql(now: Settings) -> Iterator[Check]:
         "as the current user" if who.uid is None else f"as user number {who.uid}, because it refuses to run as root"
     )
     yield Check("programs", "postgresql", "ok", f"{home}, {as_whom}")
-    if who.uid is not None and not postgres_home.can_reach(layout.var / "postgres", who):
+    if who.uid is not None and not postgres_home.can_reach(layout.var, who):
         told = f"user number {who.uid} can't enter {layout.var}; the data lies below /var/tmp instead"
         yield Check(
             "programs", "run directory", "warn", told, "point HUB_VAR at a folder that every user may pass through"
