@@ -123,6 +123,17 @@ def shared_memory(_: Settings) -> Iterator[Check]:
         )
 
 
+def private(now: Settings) -> Iterator[Check]:
+    """Whether other users of the machine can look into the run directory."""
+    layout = Layout.of(now.var)
+    if not layout.var.is_dir():
+        return
+    found = [str(folder) for folder in layout.open_to_others()]
+    told = f"other users can look into {', '.join(found)}" if found else "for its owner alone"
+    remedy = "`hub stack up` closes what is yours; what is not: chmod go-rwx, or give it to the hub's user"
+    yield Check("machine", "privacy", "fail" if found else "ok", told, remedy if found else "")
+
+
 def java_there(now: Settings) -> Iterator[Check]:
     """The Java that brokers run on."""
     found = java.find(now.java)
@@ -330,6 +341,7 @@ LOOKS: tuple[tuple[str, str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("machine", "python", python),
     ("machine", "open files", open_files),
     ("machine", "shared memory", shared_memory),
+    ("machine", "privacy", private),
     ("programs", "java", java_there),
     ("programs", "kafka jars", kafka_jars),
     ("programs", "postgresql", postgresql),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +60,33 @@ class Layout:
         """The log of a part."""
         return self.logs / f"{part}.log"
 
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """Folders that hold records, pages about them, logs or secrets: for their owner alone."""
+        names = ("airflow", "cache", "data_docs", "demo", "kafka", "logs", "secrets", "stack", "store")
+        return tuple(self.var / name for name in names)
+
     def make(self) -> None:
-        """Makes the folders; repeated calls change nothing."""
-        for folder in (self.var, self.logs, self.requests):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.secrets.mkdir(mode=0o700, exist_ok=True)
-        self.secrets.chmod(0o700)
+        """Makes the folders and closes them, and those found there, to everybody else; repeated calls change nothing."""
+        self.var.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.logs, self.requests, self.secrets):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # PostgreSQL of another user may have been given leave to pass through, which is not to list or to read.
+        _close(self.var, stat.S_IMODE(self.var.stat().st_mode) & stat.S_IXGRP)
+        for folder in self.private:
+            _close(folder)
+
+    def open_to_others(self) -> list[Path]:
+        """Of the run directory and its private folders those that other users of the machine can look into."""
+        others = dict.fromkeys(self.private, 0o077) | {self.var: 0o067}
+        return [folder for folder, bits in others.items() if folder.is_dir() and folder.stat().st_mode & bits]
+
+
+def _close(folder: Path, also: int = 0) -> None:
+    # A link is the operator's own arrangement; a folder of somebody else's is told by `hub doctor`.
+    with suppress(FileNotFoundError, PermissionError):
+        if not folder.is_symlink() and stat.S_IMODE(folder.stat().st_mode) != 0o700 | also:
+            folder.chmod(0o700 | also)
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

@@ -318,6 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     log.configure("info", "json")
     layout = Layout.of(given.var)
+    os.umask(0o077)  # of the parts too: what brokers and services write is for their owner alone
     layout.make()
     lock = FileLock(layout.run_lock)
     try:

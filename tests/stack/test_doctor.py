@@ -12,6 +12,7 @@ import pytest
 
 from hub import doctor
 from hub.settings import Settings, load_settings
+from hub.stack.layout import Layout
 
 
 def verdicts(now: Settings) -> dict[str, doctor.Check]:
@@ -32,6 +33,16 @@ def test_nothing_runs(var: Path) -> None:
     found = verdicts(load_settings(var=var))
     assert found["stack"].verdict == "warn" and "hub stack up" in found["stack"].remedy
     assert found["python"].verdict == "ok" and found["java"].verdict == "ok"
+
+
+def test_a_run_directory_that_others_can_look_into(var: Path) -> None:
+    (var / "kafka").mkdir(parents=True)
+    (var / "kafka").chmod(0o755)
+    var.chmod(0o700)
+    found = verdicts(load_settings(var=var))["privacy"]
+    assert found.verdict == "fail" and str(var / "kafka") in found.found and "chmod" in found.remedy
+    Layout.of(var).make()
+    assert verdicts(load_settings(var=var))["privacy"].verdict == "ok"
 
 
 def test_every_setting_is_shown_with_its_source(var: Path) -> None:

@@ -47,6 +47,21 @@ def test_a_secret_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -
     assert stat.S_IMODE(vault.path("kafka-hub").stat().st_mode) == 0o600
 
 
+def test_a_run_directory_of_before_is_closed(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path / "var")
+    for name in ("kafka", "data_docs", "logs", "store"):
+        (layout.var / name).mkdir(parents=True, mode=0o755)
+        (layout.var / name).chmod(0o755)
+    layout.var.chmod(0o755)
+    assert layout.var in layout.open_to_others() and layout.var / "kafka" in layout.open_to_others()
+    layout.make()
+    assert layout.open_to_others() == []
+    assert {stat.S_IMODE(path.stat().st_mode) for path in layout.var.iterdir()} == {0o700}
+    layout.var.chmod(0o710)  # PostgreSQL of another user passes through
+    layout.make()
+    assert stat.S_IMODE(layout.var.stat().st_mode) == 0o710 and layout.open_to_others() == []
+
+
 def test_a_secret_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     vault = Vault(tmp_path)
     vault.get("password")

@@ -78,6 +78,28 @@ def test_the_command_line_tells_the_same(running: Path) -> None:
     assert human.returncode == 0 and "postgres" in human.stdout
 
 
+def readable_by_others(var: Path) -> list[Path]:
+    """What another user of the machine could list or read if the run directory itself let everybody in."""
+    found: list[Path] = []
+    for here, folders, files in os.walk(var):
+        at = Path(here)
+        modes = {name: (at / name).lstat().st_mode for name in [*folders, *files]}
+        # PostgreSQL's own programs, where its user needs a copy, are nobody's secret.
+        found += [at / name for name, mode in modes.items() if mode & 0o044 and (name in files or mode & 0o011)]
+        folders[:] = [
+            name for name in folders if modes[name] & 0o011 and not (at.name == "postgres" and name == "wheel")
+        ]
+    return [path for path in found if path != var / "postgres" / "wheel"]
+
+
+def test_nothing_in_the_run_directory_can_be_read_by_others(running: Path) -> None:
+    assert stat.S_IMODE(running.stat().st_mode) & 0o067 == 0
+    assert (running / "kafka" / "node-1" / "data" / "meta.properties").exists()
+    assert readable_by_others(running) == []
+    kept = [path for path in (running / "kafka").rglob("*") if path.lstat().st_mode & 0o077]
+    assert kept == [], "what the broker writes is private in itself too"
+
+
 def test_nothing_listens_beyond_loopback(running: Path) -> None:
     heard = {name: listening(members) for name, members in all_processes(running).items()}
     assert heard == {"postgres": {"127.0.0.1"}, "kafka": {"127.0.0.1"}}
