@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,9 +14,11 @@ from contracts.checks.headers import HeaderMap
 from contracts.gate.finding import Span, masked, spans
 from contracts.gate.marks import Marks, bare
 from contracts.gate.names import Names
+from contracts.gate.picked import Rows, cells, rows_where, union
 from contracts.gate.registry import KINDS
 from contracts.gate.suspects import SUSPECTS, with_needle
 from contracts.gate.trace import Tracer
+from contracts.gate.unsplit import any_cell, withheld
 from contracts.header_form import header_form
 from contracts.model import FeedContract, GateRule, SourceSpec
 from contracts.normalise.buffers import plain, text_bytes
@@ -28,7 +29,6 @@ from hub.ids import RuleId
 _ORDER = {kind: at for at, kind in enumerate(KINDS)}
 _TITLE_LINES = 5  # a mark on a line of its own this near to the top stands on the file
 
-Rows = npt.NDArray[np.intp]
 _Error = TypeVar("_Error", bound=HubException)
 
 
@@ -154,7 +154,7 @@ class Gate:
         """What of a page may be stored.
 
         Where the delivery is refused the page given back is empty and `delivery_refused` says why. Malformed rows
-        are searched too: they would be stored in quarantine. The trace of a column that is dropped as a whole stands
+        are searched too, for they would be stored in quarantine; where a rule can't be applied, their text goes. The trace of a column that is dropped as a whole stands
         in `dropped`, one for each page: it belongs to no row.
         """
         stop = self.inspect_frame(page)
@@ -212,12 +212,14 @@ class Gate:
         for header, column in zip(work.headers, work.columns, strict=True):
             view = text_bytes(column)
             if self._headers.field_of(header) in named:
-                hits.append(_rows_where(column, np.arange(len(column)), marks.on_level))
+                hits.append(rows_where(column, np.arange(len(column)), marks.on_level))
             elif not view.ascii or not all(ord(needle) > 0x7F for needle in marks.needles):
-                hits.append(_rows_where(column, with_needle(view, marks.needles), marks.on_text))
-        found = _union(hits)
-        bad_lines = [line for line in work.malformed if marks.on_text(line.text)]
-        return self._refuse(rule, work, found, bad_lines)
+                hits.append(rows_where(column, with_needle(view, marks.needles), marks.on_text))
+        found = union(hits)
+        bad_lines = [line for line in work.malformed if any_cell(line, marks.on_text)]
+        stop = self._refuse(rule, work, found, bad_lines)
+        self._withhold(rule, work, self._standing(work, named))
+        return stop
 
     def _subject_level(self, rule: GateRule, work: _Work) -> Refusal | None:
         levels: dict[str, int] = {bare(value): level for value, level in rule.args["levels"].items()}
@@ -233,20 +235,25 @@ class Gate:
         hits = []
         for header, column in zip(work.headers, work.columns, strict=True):
             if self._headers.field_of(header) in rule.fields:
-                hits.append(_rows_where(column, np.arange(len(column)), above))
+                hits.append(rows_where(column, np.arange(len(column)), above))
                 if absent:
                     hits.append(np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False)))
-        return self._refuse(rule, work, _union(hits), [])
+        high = {text for text, level in levels.items() if level < self._level}
+        bad_lines = [line for line in work.malformed if any_cell(line, lambda cell: bare(cell) in high)]
+        stop = self._refuse(rule, work, union(hits), bad_lines)
+        self._withhold(rule, work, self._standing(work, set(rule.fields)))
+        return stop
 
     def _forbidden(self, rule: GateRule, work: _Work) -> Refusal | None:
         at = self._banned(rule, work.headers)
+        self._withhold(rule, work, bool(at) or not work.headers)
         if not at:
             return None
         if rule.action != "drop_field":
             filled = [
                 np.flatnonzero(pc.is_valid(work.columns[position]).to_numpy(zero_copy_only=False)) for position in at
             ]
-            return self._refuse(rule, work, _union(filled), [])
+            return self._refuse(rule, work, union(filled), [])
         for position in reversed(at):
             column = work.columns.pop(position)
             trace = self._trace.column(column.to_pylist())
@@ -275,10 +282,10 @@ class Gate:
                 continue
             column = work.columns[position]
             view = text_bytes(column)
-            suspects = _union([SUSPECTS[name](column, view) for name in detect])
+            suspects = union([SUSPECTS[name](column, view) for name in detect])
             found = [
                 (int(at), text, places)
-                for at, text in _cells(column, suspects)
+                for at, text in cells(column, suspects)
                 if int(at) not in work.refused and (places := spans(text, detect))
             ]
             if not found:
@@ -289,10 +296,10 @@ class Gate:
                 work.columns[position] = self._cleaned(rule, work, header, column, found)
         bad_lines = [line for line in work.malformed if spans(line.text, detect)]
         if rule.action in {"refuse_row", "refuse_delivery"}:
-            return self._refuse(rule, work, _union(hits), bad_lines)
+            return self._refuse(rule, work, union(hits), bad_lines)
+        clean = {id(line): replace(line, text=masked(line.text, spans(line.text, detect))) for line in bad_lines}
+        work.malformed = [clean.get(id(line), line) for line in work.malformed]
         for line in bad_lines:
-            clean = masked(line.text, spans(line.text, detect))
-            work.malformed[work.malformed.index(line)] = replace(line, text=clean)
             work.maskings.append(Masking(line.row, "", rule.id, "mask", self._trace.malformed(line.text)))
             work.touched = True
         return None
@@ -317,6 +324,25 @@ class Gate:
         chosen[where] = True
         return pc.replace_with_mask(column, pa.array(chosen), pa.array(values, pa.string()))
 
+    # -- rows that can't be split ----------------------------------------------------------------------------------
+
+    def _standing(self, work: _Work, fields: set[str]) -> bool:
+        """Whether a column of the page is one of the fields, or its columns aren't known."""
+        return bool(fields) and (
+            not work.headers or any(self._headers.field_of(name) in fields for name in work.headers)
+        )
+
+    def _withhold(self, rule: GateRule, work: _Work, due: bool) -> None:
+        """Takes the text out of rows that can't be split, whose cell for the rule can't be told."""
+        if not due or not work.malformed:
+            return
+        for line in work.malformed:
+            if line.text:
+                trace = self._trace.malformed(line.text)
+                work.maskings.append(Masking(line.row, "", rule.id, "drop_field", trace))
+        work.malformed = [withheld(line, rule.id) if line.text else line for line in work.malformed]
+        work.touched = True
+
     # -- refusing --------------------------------------------------------------------------------------------------
 
     def _refuse(self, rule: GateRule, work: _Work, found: Rows, bad_lines: Iterable[MalformedRow]) -> Refusal | None:
@@ -337,7 +363,8 @@ class Gate:
             work.refusals.append(
                 Refusal(line.row, work.page.unit, line.source_row, rule.id, self._trace.malformed(line.text))
             )
-        work.malformed = [line for line in work.malformed if line not in lines]
+        gone = {id(line) for line in lines}
+        work.malformed = [line for line in work.malformed if id(line) not in gone]
         work.touched = work.touched or bool(found.size or lines)
         return None
 
@@ -353,29 +380,3 @@ def _nothing(page: RawPage, stop: Refusal) -> GatedPage:
         raw=None,
     )
     return GatedPage(nothing, delivery_refused=stop)
-
-
-def _cells(column: pa.StringArray, rows: Rows) -> list[tuple[Any, str]]:
-    if rows.size == 0:
-        return []
-    texts = column.take(pa.array(rows)).to_pylist()
-    return [(at, text) for at, text in zip(rows, texts, strict=True) if text is not None]
-
-
-def _rows_where(column: pa.StringArray, rows: Rows, judge: Callable[[str], bool]) -> Rows:
-    """Of some rows, those whose value is judged so; every distinct value is judged once."""
-    if rows.size == 0:
-        return rows
-    some = column if rows.size == len(column) else column.take(pa.array(rows))
-    encoded = some.dictionary_encode()
-    verdicts = np.array([*(judge(value) for value in encoded.dictionary.to_pylist()), False], dtype=np.bool_)
-    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-    found: Rows = rows[verdicts[codes]]
-    return found
-
-
-def _union(found: Sequence[Rows]) -> Rows:
-    kept = [rows for rows in found if rows.size]
-    if not kept:
-        return np.zeros(0, dtype=np.intp)
-    return kept[0] if len(kept) == 1 else np.unique(np.concatenate(kept))
