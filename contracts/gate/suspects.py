@@ -5,39 +5,67 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.gate.picked import Rows
 from contracts.identifiers import citizen
 from contracts.normalise.buffers import TextBytes, fixed_rows, text_bytes, to_mask
 from contracts.normalise.column import text_column
+from contracts.normalise.text import sign_class
 
-Rows = npt.NDArray[np.intp]
 Span = tuple[int, int]
 
-# In RE2's own spelling: it reads a class of code points, not of Python's escapes.
-_GAP = "[" + "".join(rf"\x{{{ord(sign):04x}}}" for sign in citizen.GAPS) + f"]{{0,{citizen.MAX_GAP}}}"
-_D = "[0-9０-９]"
+# Texts of digits and letters alone, with the day of birth told apart; the number may stand between letters.
 _DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _STRICT = (
     rf"(?:^|[^0-9])[1-9][0-9]{{5}}(?:(?:18|19|20)[0-9]{{2}}{_DAY}[0-9]{{3}}[0-9Xx]"
     rf"|[0-9]{{2}}{_DAY}[0-9]{{3}})(?:[^0-9]|$)"
 )
-_LOOSE = rf"{_D}(?:{_GAP}{_D}){{14}}"
+
+
+def _spread(gap: str) -> str:
+    """The strict form with gaps between its digits."""
+    day = "(?:0G[1-9]|1G[0-2])G(?:0G[1-9]|[12]G[0-9]|3G[01])"
+    long = f"(?:1G[89]|2G0)G[0-9]G[0-9]G{day}(?:G[0-9]){{3}}G[0-9Xx]"
+    return rf"(?:^|[^0-9])[1-9](?:G[0-9]){{5}}G(?:{long}|[0-9]G[0-9]G{day}(?:G[0-9]){{3}})(?:[^0-9]|$)".replace(
+        "G", gap
+    )
+
+
+_ASCII_GAPS = "".join(sign for sign in citizen.GAPS + citizen.PARTS if sign.isascii())
+_ASCII = _spread("[" + "".join(rf"\x{{{ord(sign):02x}}}" for sign in _ASCII_GAPS) + "]*")
+_GAPS = sign_class((*citizen.GAP_RANGES, *((ord(sign), ord(sign)) for sign in citizen.PARTS)))
+_LOOSE = rf"\p{{Nd}}(?:{_GAPS}*\p{{Nd}}){{14}}"
+_IS_GAP = np.zeros(256, dtype=np.bool_)
+_IS_GAP[[ord(sign) for sign in _ASCII_GAPS]] = True
+
+# First bytes of digits that are neither ASCII nor full-width; hardly anything else in Chinese text begins so.
+_STRANGE = np.zeros(256, dtype=np.bool_)
+_STRANGE[
+    sorted(
+        {
+            chr(code).encode()[0]
+            for code in range(0x80, 0x20000)
+            if chr(code).isdecimal() and not 0xFF10 <= code <= 0xFF19
+        }
+    )
+] = True
 _WEIGHTS = np.array([pow(2, 17 - at, 11) for at in range(17)], dtype=np.float32)
 _CHECKS = np.frombuffer(b"10X98765432", dtype=np.uint8)
 
 
 def digit_rows(view: TextBytes, least: int) -> Rows:
-    """Values with at least so many digits, half- or full-width."""
+    """Values with at least so many digits, half- or full-width; what may be another script's digit counts as one."""
     if view.data.size < least or int(view.lengths.max(initial=0)) < least:
         return np.zeros(0, dtype=np.intp)
     digits = (view.data - np.uint8(48)) < 10
-    wide = np.flatnonzero(view.data[:-2] == 0xEF)
-    if wide.size:
-        wide = wide[(view.data[wide + 1] == 0xBC) & (view.data[wide + 2] - np.uint8(0x90) < 10)]
-        digits[wide] = True
+    if not view.ascii:
+        wide = np.flatnonzero(view.data[:-2] == 0xEF)
+        if wide.size:
+            wide = wide[(view.data[wide + 1] == 0xBC) & (view.data[wide + 2] - np.uint8(0x90) < 10)]
+            digits[wide] = True
+        digits |= _STRANGE[view.data]
     if int(np.count_nonzero(digits)) < least:
         return np.zeros(0, dtype=np.intp)
     running = np.zeros(view.data.size + 1, dtype=np.int32)
@@ -69,7 +97,9 @@ def _among(values: pa.StringArray, view: TextBytes) -> Rows:
         return rows
     some = values if rows.size == len(values) else values.take(pa.array(rows))
     inner = text_bytes(some)
-    if inner.ascii and not (inner.data <= 0x2D).any():
+    if inner.ascii and _IS_GAP[inner.data].any():
+        return rows[to_mask(pc.match_substring_regex(some, _ASCII))]
+    if inner.ascii:
         # Digits and letters only: the strict form, and for cells that are one number its check character at once.
         hits = to_mask(pc.match_substring_regex(some, _STRICT))
         where, number = fixed_rows(some, 18)

@@ -1,18 +1,20 @@
 """Numbers that identify a person, found in text so that they can be taken out. Nothing here validates for keeping.
 
 Citizen number, GB 11643-1999: 6 division, 8 birth date, 3 sequence, 1 check (weights 2^(17-i) mod 11); the form
-before 1999 has 15 digits and no check. Found with full-width digits, a lower-case x, and up to two of `GAPS` between
-digits.
+before 1999 has 15 digits and no check. Found in digits of any script, with signs that look like an X, and with any
+number of `GAPS` between digits: the steps of a contract would take these out after the gate. The long form is also
+found parted by `PARTS`, where its division was ever valid; without a check character that would find amounts.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from contracts.identifiers import uscc
-from contracts.normalise.text import half_width_text
+from contracts.normalise.text import DASHES, INVISIBLES, SPACES, Ranges, half_width_text
 
 Span = tuple[int, int]
 
@@ -59,30 +61,61 @@ PROVINCES = frozenset(
 _WEIGHTS = tuple(pow(2, 17 - at, 11) for at in range(17))
 _CHECKS = "10X98765432"
 
-GAPS = "".join(
-    chr(code)
-    for low, high in (
-        (0x09, 0x0D), (0x1C, 0x20), (0x2D, 0x2D), (0x85, 0x85), (0xA0, 0xA0), (0xAD, 0xAD), (0x1680, 0x1680),
-        (0x180E, 0x180E), (0x2000, 0x2015), (0x2028, 0x202F), (0x205F, 0x2064), (0x2066, 0x2069), (0x2212, 0x2212),
-        (0x3000, 0x3000), (0xFEFF, 0xFEFF), (0xFF0D, 0xFF0D),
-    )
-    for code in range(low, high + 1)
+_UNSEEN: Ranges = (
+    *INVISIBLES, (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x2065, 0x2065), (0x206A, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0),
+    (0xFFF9, 0xFFFB), (0xE0000, 0xE007F), (0xE0100, 0xE01EF),
 )  # fmt: skip
-"""What may stand between two digits of a number: all white space, dashes, invisible signs. The filter by bytes knows
-no others, so that none hides a number from it."""
-MAX_GAP = 2
+GAP_RANGES: Ranges = (*SPACES, *DASHES, *_UNSEEN)
+GAPS = "".join(sorted({chr(code) for low, high in GAP_RANGES for code in range(low, high + 1)}))
+"""What may stand between two digits of a number: all white space, dashes, invisible signs; whatever a step removes."""
+PARTS = "./_,\u00b7\u2022\u2027\u3001\u3002\u30fb\uff0c\uff0e\uff0f\uff3f\uff61\uff65"
+"""Signs that people write between the parts of a number."""
+TENS = "xX\u0425\u0445\u03a7\u03c7\u2169\u2179\uff38\uff58\u00d7\u2715\u24cd\u24e7" + "".join(
+    chr(code) for code in range(0x1D400, 0x1D6A8) if unicodedata.normalize("NFKC", chr(code)) in {"x", "X"}
+)
+"""Signs that are read as the check character X."""
 
-_BETWEEN = f"[{re.escape(GAPS)}]{{0,{MAX_GAP}}}"
-_LONG = re.compile(rf"(?<![0-9])(?=([1-9](?:{_BETWEEN}[0-9]){{16}}{_BETWEEN}[0-9Xx])(?![0-9]))")
+_GAP, _PART = " ", ","
+
+
+class _Plain(dict[int, int]):
+    """One sign for each: a digit for all digits of its value, one gap for all gaps, one parting sign for all of them."""
+
+    def __missing__(self, code: int) -> int:
+        sign = chr(code)
+        digit = unicodedata.decimal(sign, None)
+        if digit is not None:
+            plain = 48 + digit
+        elif sign in _GAP_SET:
+            plain = ord(_GAP)
+        elif sign in PARTS:
+            plain = ord(_PART)
+        else:
+            plain = ord(half_width_text(sign))
+        self[code] = plain
+        return plain
+
+
+_GAP_SET = frozenset(GAPS)
+_PLAIN = _Plain()
+
+# Gaps are taken whole (possessive), so that the time is linear in them.
+_BETWEEN = f"{_GAP}*+"
+_PARTED_BETWEEN = f"[{_GAP}{_PART}]{{0,4}}+"
+_CHECK = f"[0-9{TENS}]"
+_LONG = re.compile(rf"(?<![0-9])(?=([1-9](?:{_BETWEEN}[0-9]){{16}}{_BETWEEN}{_CHECK})(?![0-9]))")
+_PARTED = re.compile(rf"(?<![0-9])(?=([1-9](?:{_PARTED_BETWEEN}[0-9]){{16}}{_PARTED_BETWEEN}{_CHECK})(?![0-9]))")
 _OLD = re.compile(rf"(?<![0-9A-Za-z])(?=([1-9](?:{_BETWEEN}[0-9]){{14}})(?![0-9A-Za-z]))")
 _TOKEN = re.compile(r"(?<![0-9A-Z])[0-9A-Z]{18}(?![0-9A-Z])")
-_MOBILE = re.compile(rf"(?<![0-9])(?=((?:(?:\+|00)?86{_BETWEEN})?1[3-9](?:{_BETWEEN}[0-9]){{9}})(?![0-9]))")
+_MOBILE = re.compile(rf"(?<![0-9])(?=((?:(?:\+|00)?86{_BETWEEN})?1{_BETWEEN}[3-9](?:{_BETWEEN}[0-9]){{9}})(?![0-9]))")
 _CARD = re.compile(rf"(?<![0-9])(?=([3-6](?:{_BETWEEN}[0-9]){{15,18}})(?![0-9]))")
 _PASSPORT = re.compile(
-    r"(?<![0-9A-Za-z])(?=((?:[DEGKPSdegkps][0-9]{8}|[Ee][A-Za-z][0-9]{7}|[CHMchm][0-9]{8}(?:[0-9]{2})?)(?![0-9A-Za-z])))"
+    r"(?<![0-9A-Za-z])(?=((?:[DEGKPSdegkps](?:I[0-9]){8}|[Ee]I[A-Za-z](?:I[0-9]){7}"
+    r"|[CHMchm](?:I[0-9]){8}(?:(?:I[0-9]){2})?)(?![0-9A-Za-z])))".replace("I", "\x00*+")
 )
+_HIDDEN = dict.fromkeys((code for low, high in _UNSEEN for code in range(low, high + 1)), 0)
 _EMAIL = re.compile(r"(?=([A-Za-z0-9][A-Za-z0-9._%+\-]{0,63}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}))")
-_NOT_ALNUM = re.compile(r"[^0-9A-Za-z]")
 
 
 def is_citizen_number(number: str) -> bool:
@@ -102,15 +135,20 @@ def citizen_numbers(text: str, is_division: Callable[[str], bool]) -> Iterator[S
     A valid USCC is never one: its check comes first, with positions 1-2 and the division in 3-8 (`is_division`: ever
     valid), which of a citizen number that happens to pass the USCC check character, one in 31, hold almost never.
     """
-    flat = half_width_text(text)
-    organisations = list(_organisation_spans(flat, is_division))
-    for pattern in (_LONG, _OLD):
+    flat = text.translate(_PLAIN)
+    organisations = list(_organisation_spans(half_width_text(text), is_division))
+    for pattern in (_LONG, _OLD, _PARTED) if _PART in flat else (_LONG, _OLD):
         for match in pattern.finditer(flat):
-            bare = _NOT_ALNUM.sub("", match.group(1)).upper()
             begin, end = match.span(1)
             if any(begin < stop and start < end for start, stop in organisations):
                 continue
-            if is_citizen_number(bare):
+            found = match.group(1)
+            bare = found.replace(_GAP, "").replace(_PART, "")
+            if bare[-1] in TENS:
+                bare = bare[:-1] + "X"
+            if not is_citizen_number(bare):
+                continue
+            if pattern is not _PARTED or (_PART in found and is_division(bare[:6])):
                 yield begin, end
 
 
@@ -124,12 +162,12 @@ def _organisation_spans(flat: str, is_division: Callable[[str], bool]) -> Iterat
 
 def mobiles(text: str) -> Iterator[Span]:
     """Mainland mobile numbers, with or without +86."""
-    return _apart(match.span(1) for match in _MOBILE.finditer(half_width_text(text)))
+    return _apart(match.span(1) for match in _MOBILE.finditer(text.translate(_PLAIN)))
 
 
 def bank_cards(text: str) -> Iterator[Span]:
     """Bank card numbers of 16 to 19 digits that satisfy Luhn."""
-    for match in _CARD.finditer(half_width_text(text)):
+    for match in _CARD.finditer(text.translate(_PLAIN)):
         digits = [int(letter) for letter in match.group(1) if letter.isdigit()]
         doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
         if (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0:
@@ -138,7 +176,7 @@ def bank_cards(text: str) -> Iterator[Span]:
 
 def passports(text: str) -> Iterator[Span]:
     """Chinese passports and travel permits: a letter or two and seven to ten digits."""
-    return (match.span(1) for match in _PASSPORT.finditer(half_width_text(text)))
+    return (match.span(1) for match in _PASSPORT.finditer(half_width_text(text).translate(_HIDDEN)))
 
 
 def emails(text: str) -> Iterator[Span]:
