@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from connectors.errors import HttpElsewhere, PlaceIncomplete
 from connectors.places import Place
@@ -12,10 +12,15 @@ _PORTS = {"http": 80, "https": 443}
 
 def path_problem(path: str) -> str | None:
     """What is wrong with a contract's path, or None."""
+    # As a server behind a proxy may read it, however often it is decoded on the way.
+    while (decoded := unquote(path)) != path:
+        path = decoded
     if not path.startswith("/") or path.startswith("//"):
         return "a path begins with one /"
     if any(mark in path for mark in "?#\\") or any(ord(letter) <= 32 or ord(letter) == 127 for letter in path):
         return "a path has no query, fragment, backslash or blank"
+    if ";" in path:  # some servers cut a part at it: `..;` is `..` to them
+        return "a path has no `;`"
     return "a path has no `..`" if ".." in path.split("/") else None
 
 

@@ -306,3 +306,24 @@ def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with serving(lambda asked: asked.answer({"items": THINGS})) as server:
         assert len(pull(server.url)[0]) == 7
+
+
+HIDDEN = (
+    "/%2e%2e/%2e%2e/admin",
+    "/%2E%2E/admin",
+    "/a/%2e%2e%2fadmin",
+    "/..;/admin",
+    "/;/../x",
+    "/a;b=1/x",
+    "/%252e%252e/x",
+)
+
+
+@pytest.mark.parametrize("path", [*HIDDEN, "/%5c..%5cx", "/a%5Cb", "/%2fhost/x", "/a%00b", "/a%3fx"])
+def test_a_path_that_leads_out_once_it_is_decoded_is_none(path: str) -> None:
+    assert option_problems("http_json", {"path": path})
+
+
+@pytest.mark.parametrize("path", ["/v1/things", "/v1/%E4%BA%8B%E9%A1%B9", "/a.b/..c/d", "/v1/中文"])
+def test_a_path_that_stays_inside_is_one(path: str) -> None:
+    assert not option_problems("http_json", {"path": path})
