@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import sqlalchemy as sa
 
+from contracts.gate import Gate
 from contracts.model import FeedContract
 from hub import clock
 from hub.errors import AgencyError
@@ -19,6 +20,7 @@ from warehouse.checking.judge import Judge, PageChecked, checked_page
 from warehouse.checking.pages import CheckedPages
 from warehouse.landing import intake
 from warehouse.landing import pages as landing
+from warehouse.landing.hub_key import hmac_key
 from warehouse.loading.rejects import landed_pages
 from warehouse.store import store
 from warehouse.timing import Timing
@@ -54,7 +56,8 @@ def recheck(
             while waiting:
                 judge.add(waiting.popleft().result())
     except AgencyError as error:
-        return _refused(conn, batch, error)
+        guard = Gate(contract, contract.source(batch.source), level=settings().level, hmac_key=hmac_key())
+        return _refused(conn, batch, guard.told(error))
     judge.add_refused(batch.rows_refused)
     with timing.of("judge"):
         return judge.decide(conn, batch, waive=bool(batch.facts.get("waived")))
