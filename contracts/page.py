@@ -53,7 +53,8 @@ class Around:
     """What stands in a file around its rows: no page brings it where no row follows, and the kept file holds it."""
 
     headers: list[str] = field(default_factory=list)
-    titles: list[str] = field(default_factory=list)  # lines above the header, names of sheets
+    titles: list[str] = field(default_factory=list)  # lines above the header, names of sheets, a document's properties
+    unseen: list[str] = field(default_factory=list)  # kinds of content that the file holds and nobody looked at
 
     def __len__(self) -> int:
         return len(self.headers) + len(self.titles)

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 
 from connectors.errors import WorkbookRefused
+from connectors.readers.workbook_parts import Parts
 from hub.settings import settings
 
 MAX_ENTRIES = 5_000
@@ -27,8 +28,8 @@ _THREE = re.compile(rb"\sr\s*=\s*[\"'][A-Za-z]{3,}\d")
 _LETTERS = re.compile(rb"\sr\s*=\s*[\"']([A-Za-z]{1,4})\d")
 
 
-def refuse_harmful(file: str, content: bytes) -> None:
-    """Returns where the workbook may be opened. Raises WorkbookRefused."""
+def refuse_harmful(file: str, content: bytes) -> Parts:
+    """Returns where the workbook may be opened, with what it holds besides rows. Raises WorkbookRefused."""
     bound = settings().max_xlsx_bytes
     if content.startswith(_OLE):
         raise WorkbookRefused(file=file, reason="it is locked with a password, or an old .xls")
@@ -50,6 +51,7 @@ def refuse_harmful(file: str, content: bytes) -> None:
     if total > bound:
         raise WorkbookRefused(file=file, reason=f"it unpacks to {total} bytes; the bound is {bound}")
     left = bound
+    parts = Parts()
     for entry in entries:
         data = _unpacked(file, content, entry, left)
         left -= len(data)
@@ -57,6 +59,8 @@ def refuse_harmful(file: str, content: bytes) -> None:
             raise WorkbookRefused(file=file, reason=f"its part {entry.filename[:80]} is not UTF-8")
         if b"sheetData" in data:  # wherever it lies: a workbook may name any part as its sheet
             _refuse_vast(file, entry.filename, data)
+        parts.note(entry.filename, data)
+    return parts
 
 
 def _unpacked(file: str, content: bytes, entry: zipfile.ZipInfo, limit: int) -> bytes:

@@ -57,21 +57,25 @@ def xlsx_pages(
 ) -> Iterator[RawPage]:
     """Pages of the matching sheets in their order; a page's unit is the sheet's name. Empty sheets are passed over.
 
-    `around` is told what is no row: the names of all sheets, and of those that are read the header and what is above.
+    `around` is told what is no row: the names of all sheets, the document's properties, of the sheets that are read
+    the header and what is above, and which kinds of content are not looked at.
 
     Raises WorkbookRefused, SheetMissing, FileEmpty, HeaderNotFound, HeaderUnusable, TooManyColumns.
     """
-    refuse_harmful(file, content)
+    parts = refuse_harmful(file, content)
     try:
         book = fastexcel.read_excel(content)
     except (fastexcel.FastExcelError, ValueError) as error:
         raise WorkbookRefused(file=file, reason=_first_line(error)) from None
     around = Around() if around is None else around
-    around.titles += book.sheet_names
+    around.titles += [*book.sheet_names, *filter(None, parts.texts)]
+    around.unseen += sorted(parts.unseen)
     names = [name for name in book.sheet_names if any(fnmatch.fnmatchcase(name, glob) for glob in form.sheets)]
     if not names:
         found = ", ".join(book.sheet_names[:20])
         raise SheetMissing(file=file, wanted=" or ".join(form.sheets), found=found)
+    if parts.sheets != len(names):
+        around.unseen.append("sheets that are not read")
     ordinal, row, empty = 0, 1, True
     for name in names:
         try:

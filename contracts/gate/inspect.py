@@ -147,8 +147,8 @@ class Gate:
         return None
 
     def may_keep(self, around: Around) -> bool:
-        """Whether the file as it came may be kept: nothing around its rows would have to be masked."""
-        return all(self.name(title) == title for title in around.titles)
+        """Whether the file as it came may be kept: all of it was seen, and nothing around its rows would be masked."""
+        return not around.unseen and all(self.name(title) == title for title in around.titles)
 
     def inspect(self, page: RawPage) -> GatedPage:
         """What of a page may be stored.

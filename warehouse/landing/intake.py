@@ -246,6 +246,16 @@ class Intake:
         path, size = self._store.keep(delivery.original, sha256=delivery.sha256)
         return path, delivery.sha256, size
 
+    @staticmethod
+    def _why_not_kept(delivery: Delivery, total: _Sum, kept: bool) -> dict[str, str]:
+        """Why a file is not kept as it came."""
+        if kept or delivery.original is None:
+            return {}
+        if total.touched:
+            return {"original_not_kept": "the gate took something out"}
+        unseen = ", ".join(delivery.around.unseen)
+        return {"original_not_kept": f"not looked at: {unseen}" if unseen else "a name in it had to be masked"}
+
     def _manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, Any]:
         return {
             "batch": batch.batch_id,
@@ -260,6 +270,7 @@ class Intake:
                 "sha256": delivery.sha256,
                 "bytes": delivery.size,
                 "original_kept": kept,
+                **self._why_not_kept(delivery, total, kept),
                 "facts": self._gate.told_facts(traces.plain(delivery.facts)),
             },
             "received_at": batch.opened_at.isoformat(),
