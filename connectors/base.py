@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -67,6 +68,14 @@ class Delivery(ABC):
     @abstractmethod
     def close(self) -> None:
         """Gives back files and connections. May be called twice."""
+
+    def identity(self) -> tuple[str | None, str | None]:
+        """SHA-256 and appearance, also of a delivery that was not read to its end; None where they can't be told."""
+        return self.sha256, self.appearance
+
+    def opened(self) -> BufferedReader:
+        """The original, opened anew. Raises FileNotFoundError where there is none, and as its source does."""
+        raise FileNotFoundError(self.name)
 
 
 class Connector(ABC):

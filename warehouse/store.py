@@ -115,7 +115,7 @@ class Store:
             file.write(data)
         return file.sha256
 
-    def keep(self, source: Path, *, sha256: str) -> tuple[str, int]:
+    def keep(self, source: io.BufferedReader, *, sha256: str) -> tuple[str, int]:
         """Copies a file as it came into the store, named by its SHA-256; returns path and size in bytes.
 
         Raises StoreCorrupt when the file's bytes are not (any more) those that were read.
@@ -124,11 +124,11 @@ class Store:
         place = self.path(path)
         with suppress(FileNotFoundError):
             return path, place.stat().st_size
-        with self.writer(path) as file, source.open("rb") as original:
-            while block := original.read(_BLOCK):
+        with self.writer(path) as file:
+            while block := source.read(_BLOCK):
                 file.write(block)
             if file.sha256 != sha256:
-                raise StoreCorrupt(path=source.name, found=file.sha256, expected=sha256)
+                raise StoreCorrupt(path=path, found=file.sha256, expected=sha256)
         return path, file.size
 
     def read(self, path: str, *, sha256: str | None = None) -> bytes:

@@ -35,7 +35,7 @@ from warehouse.engine import holding, translated
 from warehouse.errors import SourceUnknown
 from warehouse.feeds import registry
 from warehouse.feeds.contracts_of import contract_of
-from warehouse.landing import intake, known, traces
+from warehouse.landing import intake, known
 from warehouse.landing.intake import Intake, Origin, Taken
 from warehouse.loading.loader import Loader, clean
 from warehouse.store import store
@@ -195,7 +195,7 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
         with conn.begin():
             cursor = known.cursor_of(conn, contract.id, source.id)
             taken = known.known_appearances(conn, contract.id, source.id)
-            latest = known.latest_taken(conn, contract.id, source.id)
+            latest = known.last_word(conn, contract.id, source.id)
         window = Window(
             cursor=cursor,
             interval_start=given.interval_start if given else None,
@@ -221,13 +221,15 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
 
 
 def _by_hand(conn: sa.Connection, door: Intake, source: SourceSpec, file: Path, origin: Origin) -> Iterator[Taken]:
-    digest, _ = traces.file_identity(file)
+    delivery = connector_registry.open_file(door.contract, source, file, settings().page_rows)
+    digest, _ = delivery.identity()
     with conn.begin():
-        earlier = known.latest_taken(conn, door.contract.id, source.id)
+        earlier = known.last_word(conn, door.contract.id, source.id)
     if earlier is not None and digest is not None and earlier.delivery_sha256 == digest:
+        delivery.close()
         yield Taken(earlier, repeated=True)
         return
-    yield from _take(door, connector_registry.open_file(door.contract, source, file, settings().page_rows), origin)
+    yield from _take(door, delivery, origin)
 
 
 def _take(door: Intake, delivery: Delivery, origin: Origin) -> Iterator[Taken]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from connectors.readers.csv_pages import CsvForm, csv_pages
 from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
 from contracts.model import SourceSpec
 from contracts.page import RawPage
+from hub.errors import HubException
 from hub.settings import settings
 
 MAX_MANIFEST_BYTES = 256 * 1024
@@ -73,6 +77,19 @@ class FileDelivery(Delivery):
             # One mapping for all deliveries of a visit: a later one carries the earlier ones along.
             self._cursor.setdefault("files", {})[self.name] = entry
             self.cursor_after = {"files": dict(self._cursor["files"])}
+
+    def identity(self) -> tuple[str | None, str | None]:
+        """SHA-256 and appearance of the file that lies there now; (None, None) where none does, or only a link."""
+        try:
+            with self.opened() as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                return digest, appearance(digest, os.fstat(file.fileno()).st_mtime_ns)
+        except (OSError, HubException):
+            return None, None
+
+    def opened(self) -> BufferedReader:
+        """The file, reached anew without following a link. Raises FileNotFoundError, FileOutsideRoot."""
+        return os.fdopen(self._root.open(self.found.raw), "rb")
 
     def close(self) -> None:
         """Gives the file back. May be called twice."""

@@ -204,8 +204,8 @@ def test_the_store_is_whole_or_absent(tmp_path: Path) -> None:
             store.path(path)
     source = tmp_path / "original"
     source.write_bytes(b"changed meanwhile")
-    with pytest.raises(StoreCorrupt):
-        store.keep(source, sha256="0" * 64)
+    with source.open("rb") as original, pytest.raises(StoreCorrupt):
+        store.keep(original, sha256="0" * 64)
     assert store.list("originals") == []
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+from connectors.errors import FileOutsideRoot
+from connectors.files.delivery import FileDelivery
+from connectors.files.root import Root
+from connectors.places import Place
+from hub.ids import PlaceId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, drop, rows
 from warehouse import way
@@ -35,3 +41,25 @@ def test_an_unreadable_file_named_in_gbk_is_refused_by_name_and_hides_no_other(h
     done = way.run_feed(contract())
     assert sorted(outcome.state for outcome in done) == ["loaded", "loaded", "refused"]
     assert "支付二.csv" in hub.value("select state_reason from hub.batch where state = 'refused'")
+
+
+def test_a_link_swapped_in_tells_nothing_of_what_it_leads_to(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the reading of a file that can't be read and the taking of its hash."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"another agency's")
+    path = drop(hub.drop, "a.csv", rows(1), headers=("no", "such", "columns", "here", "x", "y", "z"))
+    asked = FileDelivery.identity
+
+    def swapped(delivery: FileDelivery) -> tuple[str | None, str | None]:
+        path.unlink()
+        path.symlink_to(outside)
+        return asked(delivery)
+
+    monkeypatch.setattr(FileDelivery, "identity", swapped)
+    (done,) = way.run_feed(contract())
+    assert done.state == "refused"
+    assert hub.one("select delivery_sha256, appearance from hub.batch") == (None, None)
+    with pytest.raises(FileOutsideRoot):
+        Root(Place(id=PlaceId("drop"), root=hub.drop), "file_drop").open("a.csv")

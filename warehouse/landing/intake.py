@@ -34,7 +34,7 @@ from warehouse.engine import lock_transaction
 from warehouse.landing import pages as landing
 from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
-from warehouse.landing.known import already_taken, note_look, order_of, refused_before
+from warehouse.landing.known import already_taken, note_look, refused_before, settle, veiled
 from warehouse.landing.pages import LandedPage
 from warehouse.landing.passing import DeliveryRefused, Passed, Passing
 from warehouse.store import store
@@ -228,7 +228,7 @@ class Intake:
                 rows_refused=total.rows_refused,
                 delivery_sha256=delivery.sha256,
                 appearance=delivery.appearance,
-                order_no=order_of(self._conn, batch, delivery) if origin.kind == "pull" else batch.order_no,
+                order_no=settle(self._conn, batch, delivery, self._key),
                 cursor_after=self._cursor(delivery) or sa.null(),
             )
             note_look(self._conn, self.contract.id, self._source.id, None, found=True)
@@ -243,7 +243,8 @@ class Intake:
             return None
         if not self._gate.may_keep(delivery.around):
             return None
-        path, size = self._store.keep(delivery.original, sha256=delivery.sha256)
+        with delivery.opened() as original:
+            path, size = self._store.keep(original, sha256=delivery.sha256)
         return path, delivery.sha256, size
 
     @staticmethod
@@ -282,6 +283,7 @@ class Intake:
         self, batch: Batch | None, delivery: Delivery, origin: Origin, refusal: Refusal, *, withheld: bool = False
     ) -> Taken:
         """The gate refused the delivery: the trace stays, everything else goes; `withheld`: its name too."""
+        _, delivery.appearance = delivery.identity()
         trace = hmac.digest(self._key, f"{refusal.rule}:{refusal.hmac}:{delivery.name}".encode(), "sha256").hex()
         return self._end(
             batch,
@@ -295,9 +297,7 @@ class Intake:
 
     def _unreadable(self, batch: Batch | None, delivery: Delivery, origin: Origin, error: AgencyError) -> Taken:
         """The delivery can't be read to its end: nothing of it is kept, the reason is."""
-        identity = delivery.sha256
-        if delivery.original is not None:
-            identity, delivery.appearance = traces.file_identity(delivery.original)
+        identity, delivery.appearance = delivery.identity()
         reason = f"{error.code} {error.sentence()}"
         return self._end(batch, delivery, origin, identity=identity, reason=reason, error=error)
 
@@ -326,13 +326,16 @@ class Intake:
         with self._conn.begin():
             traces.insert_refusals(self._conn, batch, refusals or [], self.contract.owner)
             facts = batch.facts if error is None else {**batch.facts, "error": error.as_dict()}
+            met_as = delivery.appearance
+            if error is None and met_as is not None:
+                met_as = veiled(met_as, self._key)
             refused = batches.move(
                 self._conn,
                 batch,
                 "refused",
                 state_reason=reason,
                 delivery_sha256=identity,
-                appearance=delivery.appearance if error is not None else None,
+                appearance=met_as,
                 facts=dict(facts),
             )
             receipt.make(self._conn, refused)

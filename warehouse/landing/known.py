@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from warehouse.tables import batch, cursor, source_look
 
 _TAKEN = ("landed", "checked", "loading", "loaded", "held", "released", "rejected")
 _NEW = ("pull", "push", "backfill")  # kinds that bring something from outside
+_PLACE = sa.func.coalesce(batch.c.order_no, batch.c.batch_no)
 
 
 def known_appearances(conn: sa.Connection, feed: FeedId, source: str) -> frozenset[str]:
@@ -28,11 +30,20 @@ def known_appearances(conn: sa.Connection, feed: FeedId, source: str) -> frozens
     return frozenset(conn.execute(query).scalars())
 
 
-def latest_taken(conn: sa.Connection, feed: FeedId, source: str) -> Batch | None:
-    """The batch of the delivery that a source brought last, or None."""
-    query = sa.select(batch.c.batch_id).where(*_taken(feed, source)).order_by(batch.c.batch_no.desc()).limit(1)
-    found = conn.scalar(query)
-    return None if found is None else batches.get(conn, BatchId(found))
+def last_word(conn: sa.Connection, feed: FeedId, source: str) -> Batch | None:
+    """The batch of the delivery that a source brought last, by the order of loads, or None.
+
+    None also where a file came since that could not be read and may be one day: after it the same again says something,
+    and must be there to be told from the file when that is read.
+    """
+    place = _PLACE.desc()
+    found = conn.execute(
+        sa.select(batch.c.batch_id, _PLACE).where(*_taken(feed, source)).order_by(place).limit(1)
+    ).first()
+    if found is None:
+        return None
+    since = sa.select(batch.c.batch_no).where(*_waits(feed, source), found[1] < _PLACE).limit(1)
+    return batches.get(conn, BatchId(found[0])) if conn.scalar(since) is None else None
 
 
 def already_taken(conn: sa.Connection, here: Batch, delivery: Delivery) -> Batch | None:
@@ -50,7 +61,7 @@ def already_taken(conn: sa.Connection, here: Batch, delivery: Delivery) -> Batch
         found = conn.scalar(met.limit(1))
         if found is not None:
             return batches.get(conn, BatchId(found))
-    latest = latest_taken(conn, here.feed, here.source)
+    latest = last_word(conn, here.feed, here.source)
     return latest if latest is not None and latest.delivery_sha256 == delivery.sha256 else None
 
 
@@ -58,18 +69,34 @@ def _taken(feed: FeedId, source: str) -> tuple[sa.ColumnElement[bool], ...]:
     return (batch.c.feed == feed, batch.c.source == source, batch.c.state.in_(_TAKEN), batch.c.kind.in_(_NEW))
 
 
-def order_of(conn: sa.Connection, here: Batch, delivery: Delivery) -> int:
-    """The place of a delivery in the order of loads: where it first came.
-
-    A file that couldn't be read and can be since the contract was corrected comes after newer ones, and is older.
-    """
-    first = sa.select(sa.func.min(batch.c.batch_no)).where(
-        batch.c.feed == here.feed,
-        batch.c.source == here.source,
+def _waits(feed: FeedId, source: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Files that were refused, or could not be read, and have not been read since."""
+    return (
+        batch.c.feed == feed,
+        batch.c.source == source,
         batch.c.state == "refused",
-        batch.c.appearance == delivery.appearance,
+        batch.c.kind == "pull",
+        batch.c.appearance.is_not(None),
     )
-    return int(conn.scalar(first) or here.order_no) if delivery.appearance is not None else here.order_no
+
+
+def veiled(appearance: str, key: bytes) -> str:
+    """An appearance as it is kept of what the gate refused: whoever has the file can't look for its hash."""
+    return f"hmac:{hmac.digest(key, f'appearance:{appearance}'.encode(), 'sha256').hex()}"
+
+
+def settle(conn: sa.Connection, here: Batch, delivery: Delivery, key: bytes) -> int:
+    """Ends the waiting of a file that is taken now; returns its place in the order of loads: where it first came.
+
+    A file that couldn't be read and can be since the contract was corrected comes after newer ones, and is older. Once
+    it was read, the same file put back later is news: the batches that waited for it no longer bear its appearance.
+    """
+    if delivery.appearance is None:
+        return here.order_no
+    same = batch.c.appearance.in_((delivery.appearance, veiled(delivery.appearance, key)))
+    waiting = sa.update(batch).where(*_waits(here.feed, here.source), same).values(appearance=None).returning(_PLACE)
+    first = min(conn.execute(waiting).scalars(), default=here.order_no)
+    return int(first) if here.kind == "pull" else here.order_no
 
 
 def refused_before(conn: sa.Connection, contract: FeedContract, source: str, identity: str | None) -> Batch | None:

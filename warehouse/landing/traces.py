@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from connectors.base import appearance
 from contracts.page import Masking, Refusal
 from warehouse.arrow.columns import flat, repeated
 from warehouse.arrow.copying import copy_in, csv_of
@@ -19,7 +15,6 @@ from warehouse.batches import Batch
 from warehouse.landing.pages import LandedPage
 from warehouse.tables import landed_object, masking, refusal
 
-_BLOCK = 1 << 20
 _REFUSAL = pa.schema([(name, pa.string()) for name in ("row_no", "unit", "source_row", "rule", "hmac")])
 _MASKING = pa.schema([(name, pa.string()) for name in ("row_no", "field", "rule", "action", "hmac")])
 
@@ -98,18 +93,6 @@ def insert_landed(
                 {"kind": kind, "ordinal": 0, "path": path, "sha256": sha256, "bytes": size, "rows": 0, "unit": None}
             )
     conn.execute(sa.insert(landed_object), [{"batch_id": batch.batch_id, **row} for row in rows])
-
-
-def file_identity(path: Path | None) -> tuple[str | None, str | None]:
-    """SHA-256 and appearance of a file, (None, None) where there is none to read."""
-    if path is None or not path.is_file():
-        return None, None
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-        written = os.fstat(file.fileno()).st_mtime_ns
-    return digest.hexdigest(), appearance(digest.hexdigest(), written)
 
 
 def plain(value: Any) -> Any:

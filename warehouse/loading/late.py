@@ -1,7 +1,7 @@
 """What a load that comes late must not undo: replays, releases, and files that could be read only after newer ones.
 
-A source version says which of two contents is newer. Where a feed has none, the order of deliveries does: the table
-says which batch wrote a record, but not which later ones brought it as it was. That is noted in `hub.confirmed`, and
+A source version says which of two contents is newer. Where a feed has none, or two are equal, the order of deliveries
+does: the table says which batch wrote a record, but not which later ones brought it as it was. That is noted in `hub.confirmed`, and
 only while something of the feed waits: a record with a row in quarantine, every record while a batch is held or a file
 could not be read. A correction that changes a record's key is judged by what the table says alone.
 
@@ -83,11 +83,11 @@ def newer_snapshot(conn: sa.Connection, contract: FeedContract, batch: Batch) ->
 
 
 def waiting(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Waiting | None:
-    """What of the feed waits; None where nothing does, or where order alone decides nothing. In a transaction.
+    """What of the feed waits; None where nothing does, or where no notes are needed. In a transaction.
 
     Where nothing waits any more the notes go.
     """
-    if contract.source_version is None and contract.completeness != "snapshot":
+    if contract.completeness != "snapshot":
         every = bool(conn.scalar(_DELIVERY_WAITS, {"feed": batch.feed}))
         query = "select distinct record_key from hub.quarantine where feed = {feed} and state in ('open', 'fixed') and record_key is not null"
         keys = _keys(conn, sql.SQL(query), batch)
@@ -98,11 +98,10 @@ def waiting(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Waitin
     return None
 
 
-# Held for a person, or a file that may be readable one day and hasn't been taken since.
+# Held for a person, or a file that may be readable one day and hasn't been taken since (`known.settle`).
 _DELIVERY_WAITS = sa.text(
-    "select exists (select from hub.batch b where feed = :feed and state in ('held', 'refused') and (state = 'held'"
-    " or kind = 'pull' and appearance is not null and not exists (select from hub.batch t where t.feed = b.feed"
-    " and t.source = b.source and t.appearance = b.appearance and t.state not in ('refused', 'abandoned'))))"
+    "select exists (select from hub.batch where feed = :feed and state in ('held', 'refused')"
+    " and (state = 'held' or kind = 'pull' and appearance is not null))"
 )
 
 

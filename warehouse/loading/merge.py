@@ -46,6 +46,10 @@ _STATE = pa.schema(
 class Later(Protocol):
     """Of which keys deliveries spoke that came later than the one being loaded."""
 
+    @property
+    def others(self) -> bool:
+        """Whether a newer snapshot spoke."""
+
     def spoke_of(self, keys: pa.StringArray) -> Mask:
         """Which of the keys."""
 
@@ -131,13 +135,20 @@ def against(
         _mask(flat(page.column("_subject")).is_null()) & _mask(old_subject.is_null())
     )
     same_hash = _mask(pc.equal(hexes, _spread(state, "hash", places)))
-    older = found & _mask(pc.less(flat(page.column("_version")), _spread(state, "version", places)))
-    if order_no is not None and contract.source_version is None:
-        older |= found & _mask(pc.greater(_spread(state, "order_no", places), order_no))
+    version, old_version = flat(page.column("_version")), _spread(state, "version", places)
+    older = found & _mask(pc.less(version, old_version))
+    # Where versions are equal, or there are none, the order of deliveries decides.
+    newer = found & _mask(pc.greater(version, old_version))
+    if order_no is not None:
+        older |= found & ~newer & _mask(pc.greater(_spread(state, "order_no", places), order_no))
     if later is not None:
         spoken = later.spoke_of(flat(page.column("_key")))
-        # Between two contents that hold a source version decides, where there is one.
-        older |= spoken if contract.source_version is None else spoken & ~(found & ~old_withdrawn)
+        if later.others:  # a newer snapshot: a version decides between two contents that hold
+            older |= spoken & ~(newer & ~old_withdrawn)
+        elif contract.source_version is None:
+            older |= spoken
+        else:  # of what the table never held nobody knows the version that was spoken of
+            older |= spoken & found & ~newer
     same = found & ~old_withdrawn & ~withdraws & same_hash & same_subject
     stale = older & ~same
     unchanged = same | stale | (withdraws & (~found | old_withdrawn))
