@@ -6,6 +6,7 @@ Results go to stdout, progress and errors to stderr, so that `hub … --json | j
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from hub.errors import HubException
@@ -28,19 +30,36 @@ NAMES = frozenset(
 """Keys whose numbers name something: people copy them, so they get no commas."""
 
 
+# What a terminal obeys instead of showing: control characters, and marks that turn the direction of what follows.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Text as a terminal may be given it: what it would obey is written out, `\\x1b`."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class _Console(Console):
+    """A console that obeys rich and nobody else: names and values come from outside."""
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(one if one.control else Segment(harmless(one.text), one.style) for one in buffer)
+
+
 def console() -> Console:
     """The console for results."""
-    return Console(highlight=False)
+    return _Console(highlight=False)
 
 
 def progress_console() -> Console:
     """The console for progress and errors."""
-    return Console(stderr=True, highlight=False)
+    return _Console(stderr=True, highlight=False)
 
 
 def emit_json(value: Any) -> None:
     """Prints one JSON document; dates and ids as text."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def emit_rows(
@@ -61,7 +80,8 @@ def emit_rows(
         table.add_column(heading, overflow="fold")
     for row in rows:
         # Values come from outside: they are data, never console markup.
-        table.add_row(*(escape(_cell(row.get(key), key)) for key, _ in columns))
+        # Harmless before it is laid out, so that the columns stay straight.
+        table.add_row(*(escape(harmless(_cell(row.get(key), key))) for key, _ in columns))
     console().print(table)
 
 

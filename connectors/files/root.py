@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,7 +44,10 @@ class Found:
 
 
 def shown(raw: str) -> str:
-    """A path as text: what is no UTF-8 is read as GB 18030, which Windows in Chinese writes, else its bytes are written out."""
+    """A path as text: what is no UTF-8 is read as GB 18030, which Windows in Chinese writes, else its bytes are written out.
+
+    Characters that can't be shown, such as those that a terminal obeys, are written out too.
+    """
     if raw.isprintable():
         return raw
     return "/".join(_shown_part(part) for part in raw.split("/"))
@@ -52,7 +56,7 @@ def shown(raw: str) -> str:
 def _shown_part(raw: str) -> str:
     data = os.fsencode(raw)
     with suppress(UnicodeDecodeError):
-        return data.decode()
+        return _visible(data.decode())
     with suppress(UnicodeError):
         text = data.decode("gb18030")
         if text.isprintable() and text.encode("gb18030") == data:
@@ -63,7 +67,18 @@ def _shown_part(raw: str) -> str:
 def escaped(raw: str) -> str:
     """A path in which a part that is no UTF-8 has its bytes written out: `\\xd1`."""
     parts = (os.fsencode(part) for part in raw.split("/"))
-    return "/".join(part.decode() if _is_utf8(part) else part.decode("ascii", "backslashreplace") for part in parts)
+    return "/".join(
+        _visible(part.decode()) if _is_utf8(part) else part.decode("ascii", "backslashreplace") for part in parts
+    )
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    # A wide or a hard blank is no printable character to Python, but is one in names.
+    shown_as_is = (letter.isprintable() or unicodedata.category(letter) == "Zs" for letter in text)
+    pairs = zip(text, shown_as_is, strict=True)
+    return "".join(one if good else one.encode("unicode_escape").decode() for one, good in pairs)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -309,3 +309,12 @@ def test_an_error_names_a_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
     with pytest.raises(FileEmpty) as caught:
         read(delivery)
     assert caught.value.sentence().encode() and "支付.csv" in caught.value.sentence()
+
+
+def test_a_name_that_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
+    (tmp_path / "\x1b]0;pwned\x07\x1b[31mred.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "汇总\u3000表.csv").write_text("a,b\n1,2\n")
+    assert sorted(found.name for found in Root(folder(tmp_path), "file_drop").find("*.csv")) == [
+        "\\x1b]0;pwned\\x07\\x1b[31mred.csv",
+        "汇总\u3000表.csv",
+    ]

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from rich.color import ColorSystem
+from rich.markup import escape
 
 from hub import cli, clock, log
 from hub.canonical import canonical_bytes
 from hub.errors import SettingInvalid, SettingMissing
 from hub.ids import new_batch_id
-from hub.output import emit_rows
+from hub.output import console, emit_rows
 from hub.settings import load_settings
 
 JSON = st.recursive(
@@ -147,3 +149,27 @@ def test_numbers_that_name_something_are_printed_to_be_copied() -> None:
         emit_rows([row], [(name, name) for name in row], as_json=False)
     printed = out.getvalue()
     assert printed.count("31,245") == 2 and printed.count("31245") == 2
+
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[31mred\x9b1m\u202e[bold]x[/]"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nothing_printed_is_obeyed_by_a_terminal(as_json: bool) -> None:
+    with redirect_stdout(io.StringIO()) as out:
+        emit_rows([{"name": HOSTILE}], [("name", "name")], as_json=as_json, title="t")
+        if not as_json:
+            console().print(escape(HOSTILE), soft_wrap=True)
+    assert not set(out.getvalue()) & {"\x1b", "\x07", "\x9b", "\u202e"}
+    if as_json:
+        assert json.loads(out.getvalue()) == [{"name": HOSTILE}]
+    else:
+        assert "\\x1b]0;pwned\\x07" in out.getvalue() and "[bold]x[/]" in out.getvalue()
+
+
+def test_our_own_colours_still_reach_a_terminal() -> None:
+    text = io.StringIO()
+    made = console()
+    made.file, made._force_terminal, made._color_system = text, True, ColorSystem.STANDARD
+    made.print("[red]" + escape("a\x1b[0m") + "[/]")
+    assert text.getvalue() == "\x1b[31ma\\x1b[0m\x1b[0m\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,8 +28,10 @@ LEAD = ("batch", "row", "rules")
 MAX_CELL = 32_767  # characters an XLSX cell holds
 MAX_COLUMNS = 2_000
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_QUOTED = re.compile(r"'+[=+\-@\t\r]")
+# A spreadsheet passes over blanks and letters without a shape, and reads the wide signs as the narrow ones.
+_UNSEEN = r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]"
+_FORMULA = re.compile(rf"'*(?:{_UNSEEN}*[=+\-@＝＋－＠﹢﹣﹦﹫−]|[\t\r])")
+_QUOTED = re.compile(rf"'{_FORMULA.pattern}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ENCODINGS = ("utf-8-sig", "gb18030")  # what we write, and what a Chinese spreadsheet saves instead
 
@@ -99,13 +102,21 @@ def _rows(header: list[str], lines: Iterator[list[str]]) -> Iterator[SheetRow]:
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     count = 0
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    with _private(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for row in rows:
             writer.writerow(row)
             count += 1
     return count
+
+
+def _private(path: Path) -> io.BufferedWriter:
+    """A file to write that its owner alone may read, also one that was there: it holds records in the clear."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(handle, 0o600)
+    os.ftruncate(handle, 0)
+    return os.fdopen(handle, "wb")
 
 
 def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
@@ -121,7 +132,8 @@ def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
             cells.append(cell)
         sheet.append(cells)
         count += 1
-    book.save(path)
+    with _private(path) as raw:
+        book.save(raw)
     return count
 
 
