@@ -102,6 +102,18 @@ class SettingInvalid(HubError):
     remedy_zh = "请更正 {setting};取值说明见 docs/settings.md"
 
 
+class DiskFull(TransientError):
+    """There is no room left to write to."""
+
+    code = "HUB-DSK-001"
+    en = "no room is left on the disk: {reason} at {place}"
+    zh = "磁盘空间不足:{place} 处 {reason}"
+    remedy_en = (
+        "make room, or point HUB_VAR at a larger disk, and run again: nothing is lost; `hub doctor` shows the room"
+    )
+    remedy_zh = "请清理磁盘或将 HUB_VAR 指向更大的磁盘后重试:数据未丢失;`hub doctor` 显示剩余空间"
+
+
 class CommandUnknown(HubError):
     """A command module on disk doesn't expose what the command line needs."""
 

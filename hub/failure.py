@@ -6,17 +6,38 @@ that a library could not read. Its class and its frames are enough to find the b
 
 from __future__ import annotations
 
+import errno
+import os
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from hub.errors import HubException, Unforeseen
+from hub.errors import DiskFull, HubException, Unforeseen
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def told(error: BaseException) -> HubException:
     """The error itself where it is the hub's own; else an Unforeseen with its class and place."""
     if isinstance(error, HubException):
         return error
-    return Unforeseen(kind=kind(error), place=(frames(error) or ["unknown"])[-1])
+    place = (frames(error) or ["unknown"])[-1]
+    for one in _chain(error):
+        if isinstance(one, OSError) and one.errno in _NO_ROOM:
+            return DiskFull(reason=os.strerror(one.errno), place=place)
+    return Unforeseen(kind=kind(error), place=place)
+
+
+@contextmanager
+def room_needed() -> Iterator[None]:
+    """Around what writes to a disk: raises DiskFull in place of what the system says where no room is left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise told(error) from error
 
 
 def kind(error: BaseException) -> str:

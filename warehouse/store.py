@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from hub import failure
 from hub.settings import settings
 from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
 
@@ -86,8 +87,13 @@ class Store:
         """A file to write; it appears under its path, whole, when the block ends well, else not at all.
 
         A lasting file is hashed and on the disk when the block ends; another one may be lost in a power cut.
+        Raises DiskFull.
         """
-        place = self.path(path)
+        with failure.room_needed(), self._writer(self.path(path), lasting=lasting) as file:
+            yield file
+
+    @contextmanager
+    def _writer(self, place: Path, *, lasting: bool) -> Iterator[HashingFile]:
         _make_folder(place.parent)
         beside = place.with_name(f".{place.name}.{uuid.uuid4().hex}.part")
         file = HashingFile(beside, hashed=lasting)

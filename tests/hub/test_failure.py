@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub import failure, log
-from hub.errors import SettingMissing, Unforeseen
+from hub.errors import DiskFull, SettingMissing, Unforeseen
 from warehouse import engine
 
 PERSONAL = "110101199003071234"
@@ -88,3 +88,15 @@ def test_a_refused_statement_shows_no_parameters() -> None:
         conn.execute(sa.text("select cast(:value as integer), 1 / 0"), {"value": 7, "other": PERSONAL})
     assert "parameters: {" not in str(caught.value) and "hide_parameters" in str(caught.value)
     engine.dispose()
+
+
+def test_a_full_disk_is_no_bug() -> None:
+    try:
+        try:
+            Path("/dev/full").write_text("x")
+        except OSError as error:
+            raise RuntimeError("a library's own words") from error
+    except RuntimeError as error:
+        told = failure.told(error)
+    assert isinstance(told, DiskFull) and told.exit_code == 4 and "library" not in told.sentence()
+    assert isinstance(failure.told(FileNotFoundError(2, "x")), Unforeseen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import stat
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from contracts.model import FieldSpec
 from hub.canonical import canonical_bytes
+from hub.errors import DiskFull
 from hub.ids import BatchId
 from tests.warehouse.feeds import contract, spec
 from warehouse.arrow.columns import flat, has_nul, hexed, json_objects, json_quoted, texts
@@ -24,6 +26,7 @@ from warehouse.arrow.fields import Fields
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking import pages as checked
 from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
+from warehouse.landing.spool import Spool
 from warehouse.loading.event_data import EventEncoder
 from warehouse.loading.plan import Plan, Slice
 from warehouse.quarantine import sheet
@@ -214,3 +217,49 @@ def test_numbers_and_hex() -> None:
     assert texts(table, (FIELDS[1],))["d"].to_pylist() == ["0.0000000000", "-1.5000000000"]
     assert hexed(pa.array([b"\x00" * 32], pa.binary(32))).to_pylist() == ["00" * 32]
     assert json_objects({"a": pa.array(["x\0y", None])}).to_pylist() == ['{"a":"x\ufffdy"}', '{"a":null}']
+
+
+HIDDEN = (
+    "\n=1+1",
+    " =1+1",
+    "\u3000=1",
+    "＝1+1",
+    "－1",
+    "＠x",
+    "\u200b=1+1",
+    "\ufeff=1+1",
+    "\u00a0\u2060+1",
+    "\u202e=1",
+    "'\n=1",
+)
+
+
+@pytest.mark.parametrize("value", HIDDEN)
+def test_a_formula_behind_what_a_spreadsheet_passes_over_is_none(value: str) -> None:
+    assert sheet.shown(value) == "'" + value and sheet.meant(sheet.shown(value)) == value
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_a_sheet_is_for_its_owner_alone(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x{ending}"
+    for size in (50, 1):  # the second is shorter than what it replaces
+        sheet.write(path, ["c"], [["b", str(row), "r", "x"] for row in range(size)])
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert len(list(sheet.read(path)[1])) == size
+        path.chmod(0o644)
+
+
+def test_a_full_disk_is_worth_trying_again(tmp_path: Path) -> None:
+    """/dev/full says what a full disk says."""
+    place = Store(tmp_path)
+    with pytest.raises(DiskFull) as caught, place.writer("a/b") as file:
+        file._file.close()
+        file._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the writer closes it
+        file.write(b"x")
+    assert caught.value.code == "HUB-DSK-001" and "room" in caught.value.remedy()
+    assert place.list("") == []
+    with Spool(tmp_path) as spool:
+        spool._file.close()
+        spool._file = Path("/dev/full").open("r+b", buffering=0)  # noqa: SIM115 - the spool closes it
+        with pytest.raises(DiskFull):
+            spool.put(pa.table({"a": [1]}))

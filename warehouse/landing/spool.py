@@ -14,6 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hub import failure
+
 _PIECE = 4 << 20
 """Bytes that are encrypted at a time: what a page needs of memory beyond itself."""
 _TAG = 16
@@ -31,8 +33,9 @@ class Spool:
     """A spool under a folder, for as long as it is open. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed by `close`
+        with failure.room_needed():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed by `close`
         self._cipher = AESGCM(AESGCM.generate_key(256))
         self._lock = threading.Lock()
         self._end = 0
@@ -44,7 +47,7 @@ class Spool:
         self._file.close()
 
     def put(self, table: pa.Table) -> Held:
-        """Writes a table and its metadata."""
+        """Writes a table and its metadata. Raises DiskFull."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
@@ -57,8 +60,9 @@ class Spool:
         for start in pieces:
             sealed = memoryview(self._cipher.encrypt(_nonce(at), plain[start : start + _PIECE], None))
             done = 0
-            while done < len(sealed):
-                done += os.pwrite(self._file.fileno(), sealed[done:], at + done)
+            with failure.room_needed():
+                while done < len(sealed):
+                    done += os.pwrite(self._file.fileno(), sealed[done:], at + done)
             at += len(sealed)
         return held
 
