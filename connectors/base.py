@@ -7,7 +7,7 @@ and gives pages of bounded size. Connectors read; they never write to a source a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
@@ -30,6 +30,9 @@ class Window:
     interval_end: datetime | None = None
     known: frozenset[str] = frozenset()  # appearances of deliveries already taken, for sources that keep files
     latest: str | None = None  # appearance of the one taken last
+    key_of: Callable[[str], str] = (
+        str  # under which key a name stands in the saved cursor: not every name may be stored
+    )
 
     @property
     def backfill(self) -> bool:

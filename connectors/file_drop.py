@@ -1,10 +1,11 @@
 """Files that an agency drops into a folder: CSV and TSV in any declared encoding, XLSX. Each file is one delivery.
 
-A file is taken once it rests: untouched for `stable_seconds`, or followed by its marker, or by its manifest where one
-is required. Temporary names and links are passed over. Files are taken oldest first. A file is not given again when it
+A file is taken once it rests: untouched for `stable_seconds`, or followed by its marker; where a manifest is required,
+followed by that too. One that is older than the file is that of the file before. Temporary names and links are passed over. Files are taken oldest first. A file is not given again when it
 was taken before (moved or listed again), when it was only touched, or when it says what the delivery before it said;
-the same bytes under a new name or time, after something else came, are a new delivery. The cursor remembers size, time
-and SHA-256 of files seen, so that they aren't hashed again.
+the same bytes under a new name or time, after something else came, are a new delivery, and so is a copy that came
+after something else while its original still lies there. The cursor remembers the SHA-256 of files seen and what the
+file system says of them (connectors/files/seen.py), so that they aren't hashed again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors import base, options
 from connectors.base import Delivery, Window, appearance
-from connectors.errors import FileNotTaken
+from connectors.errors import FileNotTaken, FileOutsideRoot
 from connectors.files.delivery import FileDelivery
 from connectors.files.root import Found, Root, pattern_problem, shown
+from connectors.files.seen import Seen
 from connectors.files.tee import sha256_of
 from connectors.names import expected
 from connectors.places import Place
@@ -48,7 +50,9 @@ class FileOptions(options.Options):
     columns: tuple[str, ...] = Field((), description="Column names of CSV files without a header.")
     sheets: str | tuple[str, ...] = Field("*", description="Names or globs of a workbook's sheets.")
     stable_seconds: float = Field(5, ge=0, le=86_400, description="Seconds a file must lie untouched.")
-    marker: str | None = Field(None, description="Ending of an empty file that says its namesake is complete: .done")
+    marker: str | None = Field(
+        None, description="Ending of a file, written after its namesake, that says it is complete: .done"
+    )
     manifest: Literal["none", "optional", "required"] = Field(
         "optional", description="Whether a JSON manifest lies beside each file."
     )
@@ -100,14 +104,14 @@ class Connector(base.Connector):
 
     def deliveries(self, window: Window) -> Iterator[Delivery]:
         """Files at rest, oldest first; in a backfill those last written within the interval, known or not."""
-        cursor = {"files": dict((window.cursor or {}).get("files", {}))}
-        present = {found.name for found in self._files()}
-        cursor["files"] = {name: entry for name, entry in cursor["files"].items() if name in present}
+        files = self._files()
+        seen = Seen((window.cursor or {}).get("files", {}), files, window.key_of)
+        cursor = {"files": seen.entries}
         latest, known = window.latest, set(window.known)
-        for found in self._files():
+        for found in files:
             if not self._rests(found) or not _within(window, found):
                 continue
-            if not window.backfill and self._known(found, known, latest, cursor["files"]):
+            if not window.backfill and self._known(found, known, latest, seen):
                 continue
             given = self.delivery(found, cursor=None if window.backfill else cursor)
             yield given
@@ -175,37 +179,48 @@ class Connector(base.Connector):
         return [found for found in self.root.find(self.options.glob) if not found.name.endswith(endings)]
 
     def _rests(self, found: Found) -> bool:
-        if self.options.manifest == "required" and not self.root.exists(found.raw + self.options.manifest_suffix):
+        if self.options.manifest == "required" and not self._followed(found, self.options.manifest_suffix):
             return False
         if self.options.marker is not None:
-            return self.root.exists(found.raw + self.options.marker)
+            return self._followed(found, self.options.marker)
         # ctime too: a copy that keeps the original's mtime looks old while it is still being written.
         touched = max(found.mtime_ns, found.ctime_ns) / 1e9
         return time.time() - touched >= self.options.stable_seconds
 
-    def _known(self, found: Found, known: set[str], latest: str | None, seen: dict[str, Any]) -> bool:
-        """Whether a file says nothing new. `seen`: name -> [size, mtime_ns, SHA-256, appearance it was taken as]."""
-        entry = seen.get(found.name)
-        entry = entry if isinstance(entry, list | tuple) and len(entry) == 4 else None
-        if entry is not None and list(entry[:2]) == [found.size, found.mtime_ns]:
-            return entry[3] in known
-        if not known:
-            return False
+    def _followed(self, found: Found, ending: str) -> bool:
+        """Whether the file that says something of another came with it: an older one speaks of what lay there before."""
         try:
-            digest = sha256_of(self.root, found)
-        except HubException:
-            return False  # reading it will say so
-        taken_as = appearance(digest, found.mtime_ns)
-        if entry is not None and entry[2] != digest:
+            return self.root.look(found.raw + ending).mtime_ns >= found.mtime_ns
+        except (FileNotFoundError, FileOutsideRoot):
+            return False
+
+    def _known(self, found: Found, known: set[str], latest: str | None, seen: Seen) -> bool:
+        """Whether a file says nothing new."""
+        entry = seen.of(found)
+        if entry is not None and entry.untouched(found):
+            return entry.taken_as in known
+        digest = self._digest(found) if known else None
+        if digest is None or (entry is not None and entry.sha256 != digest):
             return False  # what is called so says something else now, though it may be what it said long ago
+        taken_as = appearance(digest, found.mtime_ns)
+        said_last = latest is not None and latest.startswith(f"{digest}@")
         if entry is not None:
-            taken_as = entry[3]  # touched: it says what it said
-        elif taken_as not in known and latest is not None and latest.startswith(f"{digest}@"):
+            taken_as = entry.taken_as  # touched: it says what it said
+        elif taken_as in known:
+            if not said_last and seen.copied(found, taken_as):
+                return False
+        elif said_last and latest is not None:
             taken_as = latest
         if taken_as not in known:
             return False
-        seen[found.name] = [found.size, found.mtime_ns, digest, taken_as]
+        seen.note(found, digest, taken_as)
         return True
+
+    def _digest(self, found: Found) -> str | None:
+        try:
+            return sha256_of(self.root, found)
+        except HubException:
+            return None  # reading it will say so
 
 
 def _within(window: Window, found: Found) -> bool:

@@ -202,6 +202,7 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
             interval_end=given.interval_end if given else None,
             known=taken,
             latest=latest.appearance if latest is not None else None,
+            key_of=door.cursor_key,
         )
         origin = Origin(
             kind="backfill" if window.backfill else "pull",

@@ -13,6 +13,7 @@ from typing import Any
 from connectors.base import Delivery, appearance
 from connectors.errors import FileTooLarge, ManifestInvalid, ManifestMismatch
 from connectors.files.root import Found, Root, shown
+from connectors.files.seen import Entry
 from connectors.files.tee import TeeFile, sha256_of
 from connectors.readers.csv_pages import CsvForm, csv_pages
 from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
@@ -73,7 +74,7 @@ class FileDelivery(Delivery):
         self._hold(manifest, "rows", rows)
         self._hold(manifest, "sha256", self.sha256)  # again: the bytes that were read
         if self._cursor is not None:
-            entry = [tee.found.size, tee.found.mtime_ns, self.sha256, self.appearance]
+            entry = list(Entry.made(tee.found, self.sha256, self.appearance))
             # One mapping for all deliveries of a visit: a later one carries the earlier ones along.
             self._cursor.setdefault("files", {})[self.name] = entry
             self.cursor_after = {"files": dict(self._cursor["files"])}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +115,24 @@ def test_a_marker_says_that_a_file_is_complete(tmp_path: Path) -> None:
     assert names(tmp_path, marker=".done", stable_seconds=60, glob="*") == ["a.csv"]
 
 
+def test_the_marker_of_an_earlier_file_says_nothing_of_the_one_being_written(tmp_path: Path) -> None:
+    put(tmp_path / "a.csv", mtime=100)
+    put(tmp_path / "a.csv.done", b"", mtime=100)
+    assert names(tmp_path, marker=".done") == ["a.csv"], "a clock of whole seconds gives both one time"
+    put(tmp_path / "a.csv", CSV[:-3])
+    assert names(tmp_path, marker=".done") == [], "half of the next file under the marker of the one before"
+    put(tmp_path / "a.csv.done", b"", mtime=time.time() + 1)
+    assert names(tmp_path, marker=".done", stable_seconds=60) == ["a.csv"]
+
+
+def test_the_manifest_of_an_earlier_file_says_nothing_of_the_one_being_written(tmp_path: Path) -> None:
+    put(tmp_path / "a.csv.manifest.json", b"{}", mtime=100)
+    put(tmp_path / "a.csv", mtime=101)
+    assert names(tmp_path, manifest="required") == []
+    put(tmp_path / "a.csv.manifest.json", b"{}", mtime=102)
+    assert names(tmp_path, manifest="required") == ["a.csv"]
+
+
 def test_what_is_known_is_not_given_again(tmp_path: Path) -> None:
     put(tmp_path / "a.csv", mtime=1)
     spec = contract(options={"glob": "*.csv", "stable_seconds": 0})
@@ -162,6 +181,61 @@ def test_a_feed_that_goes_back_to_what_it_said_gives_a_delivery_each_time(tmp_pa
         assert given() == []
     put(tmp_path / "5.csv", b, mtime=11)
     assert given() == ["5.csv"], "also when the file is put back with its old time"
+
+
+def visits(root: Path) -> Callable[[], list[str]]:
+    """Takes what waits, and remembers it as the hub would."""
+    connector = opened(contract(options={"glob": "*.csv", "stable_seconds": 0}), folder(root))
+    window = Window()
+
+    def given() -> list[str]:
+        nonlocal window
+        found = []
+        for delivery in connector.deliveries(window):
+            read(delivery)
+            found.append(delivery.name)
+            known = window.known | {str(delivery.appearance)}
+            window = Window(known=known, latest=delivery.appearance, cursor=delivery.cursor_after)
+        return found
+
+    return given
+
+
+def test_other_content_of_the_same_size_and_time_is_a_new_delivery(tmp_path: Path) -> None:
+    given = visits(tmp_path)
+    put(tmp_path / "a.csv", mtime=1)
+    assert given() == ["a.csv"]
+    put(tmp_path / "a.csv", CSV.replace(b"2", b"3"), mtime=1)
+    assert given() == ["a.csv"]
+    put(tmp_path / "new", CSV.replace(b"2", b"4"), mtime=1).replace(tmp_path / "a.csv")
+    assert given() == ["a.csv"], "also one that was written elsewhere and moved over it"
+    assert given() == []
+
+
+def test_a_copy_beside_its_original_says_it_anew_a_moved_file_does_not(tmp_path: Path) -> None:
+    given = visits(tmp_path)
+    put(tmp_path / "a.csv", mtime=1)
+    assert given() == ["a.csv"]
+    put(tmp_path / "b.csv", CSV + b"2,b,3\n", mtime=2)
+    assert given() == ["b.csv"]
+    (tmp_path / "a.csv").rename(tmp_path / "moved.csv")
+    assert given() == []
+    (tmp_path / "moved.csv").rename(tmp_path / "a.csv")
+    time.sleep(0.02)  # file systems tell times in steps of the kernel's clock
+    put(tmp_path / "c.csv", mtime=1)
+    assert given() == ["c.csv"]
+    assert given() == []
+
+
+def test_a_copy_that_lay_there_all_the_time_says_nothing_anew(tmp_path: Path) -> None:
+    given = visits(tmp_path)
+    put(tmp_path / "a.csv", mtime=2)
+    put(tmp_path / "copy.csv", mtime=2)
+    assert given() == ["a.csv"]
+    time.sleep(0.02)
+    put(tmp_path / "b.csv", CSV + b"2,b,3\n", mtime=1)
+    assert given() == ["b.csv"]
+    assert given() == []
 
 
 def test_the_cursor_saves_hashing_and_never_hides_a_file_that_was_not_taken(tmp_path: Path) -> None:

@@ -162,9 +162,13 @@ class Intake:
         """The cursor to be saved. Its values are the source's business; names of files stand in its keys."""
         return None if delivery.cursor_after is None else self._with_told_keys(delivery.cursor_after)
 
+    def cursor_key(self, name: str) -> str:
+        """The key under which a name stands in a cursor: itself, or its trace where it may not be stored as it is."""
+        return name if self._gate.name(name) == name else f"hmac:{self._tracer.name(name)}"
+
     def _with_told_keys(self, value: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            self._gate.name(key): self._with_told_keys(inner) if isinstance(inner, Mapping) else inner
+            self.cursor_key(key): self._with_told_keys(inner) if isinstance(inner, Mapping) else inner
             for key, inner in value.items()
         }
 
