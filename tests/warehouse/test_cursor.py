@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from typer.testing import CliRunner
 from contracts import catalogue
 from contracts.model import FeedContract, SourceSpec
 from exchange.commands import feed as command
-from hub.ids import PlaceId
+from hub.ids import BatchId, PlaceId
 from hub.settings import settings
 from tests.warehouse.conftest import Hub
-from tests.warehouse.feeds import FIELDS, contract, spec
-from warehouse import way
+from tests.warehouse.feeds import FIELDS, contract, drop, row, spec
+from warehouse import batches, engine, way
 from warehouse.errors import CursorRefused, OperatorMissing, SourceUnknown
 from warehouse.landing.cursor import set_cursor
+from warehouse.loading import finish
 
 pytestmark = pytest.mark.stack
 
@@ -143,3 +145,36 @@ def test_the_command_shows_and_sets(table: Table, monkeypatch: pytest.MonkeyPatc
     (gone,) = ran("--reset", *by)
     assert gone["value"] is None and gone["batch"] is None
     assert "database" in CliRunner().invoke(command.app, ["cursor", "sample_vouchers"]).stdout
+
+
+def test_a_clock_set_back_does_not_stop_the_cursor(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop(hub.drop, "other.csv", [row(9)])
+    way.run_feed(contract("other_vouchers"))
+    (hub.drop / "other.csv").unlink()
+    made = iter(("ffffffff-0000-7000-8000-000000000000", "00000000-0000-7000-8000-000000000000"))
+    monkeypatch.setattr(batches, "new_batch_id", lambda: next(made))
+    query = "select value, batch_id from hub.cursor where feed = 'sample_vouchers'"
+    for name in ("a.csv", "b.csv"):
+        drop(hub.drop, name, [row(1), row(2, note=name)])
+        (done,) = way.run_feed(contract())
+        value, batch = hub.one(query)
+        assert (name in value["files"], batch) == (True, done.batch_id)
+    with engine.transaction() as conn:
+        older = batches.get(conn, BatchId("ffffffff-0000-7000-8000-000000000000"))
+        finish.move_cursor(conn, older)
+    assert hub.one(query) == (value, done.batch_id), "an older batch that is loaded late doesn't turn it back"
+
+
+def test_a_file_with_a_personal_number_in_its_name_that_goes_back_is_met(hub: Hub) -> None:
+    name = "list-11010519491231002X.csv"
+    for at, amount in ((1, "1.00"), (2, "2.00"), (1, "1.00")):
+        path = drop(hub.drop, name, [row(1, amount=amount)])
+        os.utime(path, (at, at))
+        assert [one.state for one in way.run_feed(contract())] == ["loaded"]
+        assert str(hub.value("select amount from core.sample_vouchers")) == amount
+        assert way.run_feed(contract()) == []
+    (key,) = hub.value("select value from hub.cursor")["files"]
+    assert key.startswith("hmac:") and "1949" not in key
+    drop(hub.drop, "list-110105194912310038.csv", [row(3)])
+    way.run_feed(contract())
+    assert len(hub.value("select value from hub.cursor")["files"]) == 2

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from warehouse import batches, receipt
+from warehouse import batches, receipt, tables
 from warehouse.batches import Batch
 from warehouse.tables import cursor
 
@@ -27,11 +27,15 @@ def move_cursor(conn: sa.Connection, batch: Batch) -> None:
     if batch.kind != "pull" or batch.cursor_after is None:
         return
     values = {"value": dict(batch.cursor_after), "batch_id": batch.batch_id, "moved_at": sa.func.now()}
+    # The row that is there already: as a plain name, or the subquery would list the whole table of cursors.
+    there = sa.literal_column("hub.cursor.batch_id", sa.Text)
+    mover = sa.select(tables.batch.c.batch_no).where(tables.batch.c.batch_id == there).scalar_subquery()
     conn.execute(
         insert(cursor)
         .values(feed=batch.feed, source=batch.source, **values)
-        # Batch ids sort by creation: an older batch that is loaded late doesn't turn the cursor back.
+        # An older batch that is loaded late doesn't turn the cursor back. Which is older is told by the database's
+        # count: batch ids follow the clock, which may be set back.
         .on_conflict_do_update(
-            index_elements=["feed", "source"], set_=values, where=cursor.c.batch_id <= batch.batch_id
+            index_elements=["feed", "source"], set_=values, where=sa.func.coalesce(mover, 0) <= batch.batch_no
         )
     )
