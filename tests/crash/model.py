@@ -111,7 +111,9 @@ class Model:
         else:
             older = replay and held.order > order
             if self.feed == ENTRIES:
-                older = record["version"] < held.record["version"]
+                older = record["version"] < held.record["version"] or (
+                    older and record["version"] == held.record["version"]
+                )
             nothing_new = not held.withdrawn and not withdraws and record == held.record
             if nothing_new or older or (withdraws and held.withdrawn):
                 fate.unchanged += 1

@@ -94,9 +94,11 @@ class Trial:
         self._verdict.deliveries += len(self._journal)
 
     def _due(self) -> Iterable[dict[str, Any]]:
-        """Deliveries that make a batch: those that can be read and differ from the one before."""
+        """Deliveries that make a batch: those that can be read and differ from the one before, or come after one that can't."""
         before = ""
         for entry in self._journal:
+            if entry["kind"] == "unreadable":
+                before = ""
             if entry["kind"] == "rows" and entry["sha256"] != before:
                 before = entry["sha256"]
                 yield entry
