@@ -23,7 +23,7 @@ from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.text import MARK, Readable, TextSource
 from contracts.page import Around, RawPage
 
-BLOCK = 16 * 1024 * 1024
+BLOCK = 8 * 1024 * 1024  # of text; up to 32 of them are read ahead
 """Bytes of text that become one table at most: what bounds a page and a row."""
 HEAD = 1024 * 1024
 """Bytes in which the header must end."""
@@ -144,6 +144,10 @@ class _WithEnd:
         except BaseException as error:
             self.error = error  # pyarrow may wrap it; the caller raises the original
             raise
+        if data.endswith(b"\r") and len(data) > 1:
+            # pyarrow drops a line feed at the beginning of a block when the block before ended in a carriage return.
+            self._text.push_back(b"\r")
+            data = data[:-1]
         if data:
             self._last = data[-1:]
             return data

@@ -123,6 +123,16 @@ def test_good_and_broken_rows_keep_their_numbers_and_lines(rows: list[str], page
     assert [page.ordinal for page in pages] == list(range(len(pages)))
 
 
+@pytest.mark.parametrize("block", range(24, 64))
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_value_keeps_its_line_breaks_wherever_a_block_ends(block: int, end: str, monkeypatch: Any) -> None:
+    values = [("\r\n" * (number % 5) + "x\ry\n\r\n", str(number)) for number in range(40)]
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *values])
+    monkeypatch.setattr(module, "BLOCK", block)
+    assert rows_of(pages_of(out.getvalue().encode())) == values
+
+
 def test_a_row_of_wrong_width_is_kept_as_it_stands() -> None:
     pages = pages_of(b"a,b\n1,2\n3\n4,5,6\n7,8\n")
     assert rows_of(pages) == [("1", "2"), ("7", "8")]

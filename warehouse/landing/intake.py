@@ -27,6 +27,7 @@ from hub import clock, crash
 from hub.errors import AgencyError, HubException
 from hub.settings import settings
 from warehouse import batches, receipt
+from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchKind
 from warehouse.checking.judge import Judge
 from warehouse.checking.pages import CheckedPages
@@ -156,6 +157,7 @@ class Intake:
         total.refusals.append(gated.refusals)
         total.maskings.append(gated.maskings)
         judge.add(page.checked)
+        memory.ease()
         self._progress("check", gated.rows_in)
 
     def _cursor(self, delivery: Delivery) -> dict[str, Any] | None:

@@ -117,7 +117,7 @@ class Passing:
         gated, table = self._through_gate(page)
         with self._timing.of("gate"):
             held = spool.put(table)
-        memory.give_back()
+        memory.ease()
         return gated, held
 
     def _through_gate(self, page: RawPage) -> tuple[Gated, pa.Table]:

@@ -236,6 +236,7 @@ class Loader:
         tally.loaded += made.rows
         tally.events += made.events.data.rows
         tally.keep(page, made.unfit)
+        memory.ease()
         self._progress("load", made.rows)
 
     def _quarantine_page(self, page: int, tally: _Tally) -> None:
