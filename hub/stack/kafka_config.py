@@ -56,8 +56,14 @@ class Passwords:
 
 
 def cluster_id() -> str:
-    """A fresh cluster id in Kafka's own spelling (URL-safe base64 of 16 bytes)."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """A fresh cluster id in Kafka's own spelling (URL-safe base64 of 16 bytes), which begins with no hyphen.
+
+    Kafka's own ids don't either: its tools would take one for an option, one time in 64.
+    """
+    while True:
+        drawn = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not drawn.startswith("-"):
+            return drawn
 
 
 def server(node: Node, cluster: list[Node], passwords: Passwords, operator: Settings) -> dict[str, str]:
