@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from contracts.model import GateRule
+from hub import crash
 from hub.ids import RuleId
 from hub.settings import settings
 from tests.warehouse.conftest import Hub, killed_at
@@ -139,6 +140,16 @@ def test_a_file_that_can_be_read_at_last_does_not_overwrite_newer_ones(hub: Hub)
     assert [(one.delivery, one.loaded, one.unchanged) for one in done] == [("old.csv", 1, 1)]
     assert hub.value("select amount::text from core.sample_vouchers where hub_key = 'V000000'") == "9.00"
     assert hub.value("select amount::text from core.sample_vouchers where hub_key = 'V000001'") == "1.00"
+
+
+def test_a_file_taken_away_once_it_was_read_loads_without_its_original(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(hub.drop, "a.csv", rows(3))
+    monkeypatch.setattr(crash, "point", lambda name: path.unlink(missing_ok=True) if "page_landed" in name else None)
+    done = way.run_feed(contract())
+    assert [(one.state, one.loaded) for one in done] == [("loaded", 3)]
+    assert hub.value("select count(*) from hub.landed_object where kind = 'original'") == 0
 
 
 def test_an_empty_file_is_a_delivery(hub: Hub) -> None:

@@ -32,6 +32,7 @@ from warehouse.batches import Batch, BatchKind
 from warehouse.checking.judge import Judge
 from warehouse.checking.pages import CheckedPages
 from warehouse.engine import lock_transaction
+from warehouse.errors import StoreCorrupt
 from warehouse.landing import pages as landing
 from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
@@ -249,19 +250,25 @@ class Intake:
             return None
         if not self._gate.may_keep(delivery.around):
             return None
-        with delivery.opened() as original:
-            path, size = self._store.keep(original, sha256=delivery.sha256)
+        try:
+            with delivery.opened() as original:
+                path, size = self._store.keep(original, sha256=delivery.sha256)
+        except (FileNotFoundError, AgencyError, StoreCorrupt):
+            return None  # taken away or written anew since it was read: its rows were read whole all the same
         return path, delivery.sha256, size
 
-    @staticmethod
-    def _why_not_kept(delivery: Delivery, total: _Sum, kept: bool) -> dict[str, str]:
+    def _why_not_kept(self, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, str]:
         """Why a file is not kept as it came."""
         if kept or delivery.original is None:
             return {}
         if total.touched:
             return {"original_not_kept": "the gate took something out"}
         unseen = ", ".join(delivery.around.unseen)
-        return {"original_not_kept": f"not looked at: {unseen}" if unseen else "a name in it had to be masked"}
+        if unseen:
+            return {"original_not_kept": f"not looked at: {unseen}"}
+        if not self._gate.may_keep(delivery.around):
+            return {"original_not_kept": "a name in it had to be masked"}
+        return {"original_not_kept": "it lay there no more once it was read"}
 
     def _manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, Any]:
         return {
