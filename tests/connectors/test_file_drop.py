@@ -158,19 +158,7 @@ def test_what_is_known_is_not_given_again(tmp_path: Path) -> None:
 
 def test_a_feed_that_goes_back_to_what_it_said_gives_a_delivery_each_time(tmp_path: Path) -> None:
     a, b = CSV, CSV + b"2,b,3\n"
-    connector = opened(contract(options={"glob": "*.csv", "stable_seconds": 0}), folder(tmp_path))
-    window = Window()
-
-    def given() -> list[str]:
-        nonlocal window
-        found = []
-        for delivery in connector.deliveries(window):
-            read(delivery)
-            found.append(delivery.name)
-            known = window.known | {str(delivery.appearance)}
-            window = Window(known=known, latest=delivery.appearance, cursor=delivery.cursor_after)
-        return found
-
+    given = visits(tmp_path)
     for at, content in enumerate((a, b, a, a, b), start=1):  # under new names
         put(tmp_path / f"{at}.csv", content, mtime=at)
     assert given() == ["1.csv", "2.csv", "3.csv", "5.csv"], "the fourth says what the third said"

@@ -152,6 +152,23 @@ def test_a_file_taken_away_once_it_was_read_loads_without_its_original(
     assert hub.value("select count(*) from hub.landed_object where kind = 'original'") == 0
 
 
+def test_an_original_that_upkeep_removed_and_the_sender_too_is_named_nowhere(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(hub.drop, "a.csv", rows(3))
+
+    def gone(name: str) -> None:
+        if name == "collect.pages_landed":
+            path.unlink()
+            store().delete_folder("originals")
+
+    monkeypatch.setattr(crash, "point", gone)
+    assert [(one.state, one.loaded) for one in way.run_feed(contract())] == [("loaded", 3)]
+    assert hub.value("select count(*) from hub.landed_object where kind = 'original'") == 0
+    manifest = hub.value("select path from hub.landed_object where kind = 'manifest'")
+    assert b'"original_kept":false' in store().read(manifest)
+
+
 def test_an_empty_file_is_a_delivery(hub: Hub) -> None:
     drop(hub.drop, "a.csv", [])
     done = way.run_feed(contract())[0]

@@ -25,7 +25,6 @@ _SLACK = 160 << 20  # bytes that may gather before they go back
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MAPPED_BYTES = 32 << 20  # arrays from this size on are mapped and unmapped one by one: the most glibc allows
 
-
 _least = 0  # resident bytes after the last time memory was given back, or less since
 
 

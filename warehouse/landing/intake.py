@@ -211,18 +211,15 @@ class Intake:
             return Taken(earlier, repeated=True)
         with self._timing.of("land"):
             original = self._keep_original(delivery, total)
-            manifest = landing.write_manifest(
-                self._store,
-                landing.folder(batch.feed, batch.batch_id),
-                total.pages,
-                self._manifest(batch, delivery, total, original is not None),
-            )
+            manifest = self._write_manifest(batch, delivery, total, original is not None)
         crash.point("collect.pages_landed")
         with self._conn.begin():
             if original is not None:
                 # Until the commit upkeep leaves it; one that it has just removed is kept anew.
                 lock_transaction(self._conn, "original", original[1])
-                self._keep_original(delivery, total)
+                if not self._store.path(original[0]).is_file():
+                    original = self._keep_original(delivery, total)
+                    manifest = self._write_manifest(batch, delivery, total, original is not None)
             traces.insert_landed(self._conn, batch, total.pages, manifest, original)
             traces.insert_refusals(self._conn, batch, total.refusals, self.contract.owner)
             traces.insert_maskings(self._conn, batch, total.maskings)
@@ -269,6 +266,10 @@ class Intake:
         if not self._gate.may_keep(delivery.around):
             return {"original_not_kept": "a name in it had to be masked"}
         return {"original_not_kept": "it lay there no more once it was read"}
+
+    def _write_manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> tuple[str, str, int]:
+        folder = landing.folder(batch.feed, batch.batch_id)
+        return landing.write_manifest(self._store, folder, total.pages, self._manifest(batch, delivery, total, kept))
 
     def _manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, Any]:
         return {
