@@ -219,7 +219,8 @@ class Intake:
                 lock_transaction(self._conn, "original", original[1])
                 if not self._store.path(original[0]).is_file():
                     original = self._keep_original(delivery, total)
-                    manifest = self._write_manifest(batch, delivery, total, original is not None)
+                    if original is None:
+                        manifest = self._write_manifest(batch, delivery, total, False)
             traces.insert_landed(self._conn, batch, total.pages, manifest, original)
             traces.insert_refusals(self._conn, batch, total.refusals, self.contract.owner)
             traces.insert_maskings(self._conn, batch, total.maskings)
