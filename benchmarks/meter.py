@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psutil
 
@@ -40,22 +40,28 @@ def pss_mib(pids: Iterable[int]) -> float:
 
 
 class Peak:
-    """Samples the proportional memory of some processes until stopped; `mib` is the greatest sum seen."""
+    """Samples the proportional memory of some processes until stopped.
 
-    def __init__(self, pids: list[int], every: float = 0.25) -> None:
+    `mib` is the greatest sum seen, `each` the greatest of every process, by name.
+    """
+
+    def __init__(self, pids: Mapping[str, int], every: float = 0.25) -> None:
         self.mib = 0.0
+        self.each = dict.fromkeys(pids, 0.0)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(pids, every), daemon=True)
         self._thread.start()
 
-    def _run(self, pids: list[int], every: float) -> None:
+    def _run(self, pids: Mapping[str, int], every: float) -> None:
         while not self._stop.is_set():
             begun = time.monotonic()
-            self.mib = max(self.mib, pss_mib(pids))
+            now = {name: pss_mib([pid]) for name, pid in pids.items()}
+            self.mib = max(self.mib, sum(now.values()))
+            self.each = {name: max(self.each[name], mib) for name, mib in now.items()}
             self._stop.wait(max(every, 5 * (time.monotonic() - begun)))
 
     def stop(self) -> float:
-        """Ends the sampling; the peak in MiB."""
+        """Ends the sampling; the greatest sum in MiB."""
         self._stop.set()
         self._thread.join()
         return self.mib

@@ -90,7 +90,7 @@ class Run:
         assert loader.stdout.readline().strip() == "ready"
         watched = {**self.pids(), "loader": loader.pid}
         before = {name: cpu_seconds(pid) for name, pid in watched.items()}
-        peak = Peak([watched["loader"], watched["relay"]])
+        peak = Peak({name: watched[name] for name in ("loader", "relay")})
         loader.stdin.write("go\n")
         loader.stdin.flush()
         answer = loader.stdout.readline()
@@ -102,6 +102,7 @@ class Run:
         loader.stdin.close()
         figures["published"] = self.published(figures["batch"])
         figures["rss_mib"] = round(peak.stop())
+        figures["rss_each"] = {name: round(mib) for name, mib in peak.each.items()}
         for name, pid in self.pids().items():
             used[name] = cpu_seconds(pid) - before[name]
         loader.wait()
@@ -204,7 +205,8 @@ def main() -> None:
         run.say(f"whole     {hub['total']:>12.2f} s {whole:>12,.0f} rows/s  ({hub['state']})")
         run.say("cpu       " + "  ".join(f"{name} {seconds:.1f} s" for name, seconds in hub["cpu"].items()))
         run.say(f"limit     {limit:>12,.0f} rows/s on {cores} cores; reached {100 * whole / limit:.0f} %")
-        run.say(f"memory    {hub['rss_mib']:>12,} MiB of loader and relay together (proportional)")
+        each = ", ".join(f"{name} {mib:,}" for name, mib in hub["rss_each"].items())
+        run.say(f"memory    {hub['rss_mib']:>12,} MiB of loader and relay together (proportional; greatest of {each})")
         plain = run.plain(run.file(options.plain_rows or max(20_000, options.rows // 10), seed=2))
         for step, seconds in plain["seconds"].items():
             run.say(f"plain     {step:<12} {seconds:8.2f} s {plain['rows'] / max(seconds, 1e-9):>12,.0f} rows/s")

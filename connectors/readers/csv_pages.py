@@ -23,8 +23,10 @@ from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.text import MARK, Readable, TextSource
 from contracts.page import Around, RawPage
 
-BLOCK = 8 * 1024 * 1024  # of text; up to 32 of them are read ahead
-"""Bytes of text that become one table at most: what bounds a page and a row."""
+BLOCK = 2 * 1024 * 1024
+"""Bytes of text that pyarrow splits at a time: what bounds a row. It reads up to 32 of them ahead, which bounds memory."""
+GATHERED = 8 * 1024 * 1024
+"""Bytes of values whose rows are numbered and looked through together: what is done once a table costs by the column."""
 HEAD = 1024 * 1024
 """Bytes in which the header must end."""
 END = "\x01\x02end\x02\x01"
@@ -176,8 +178,8 @@ class _Rows:
     def pages(self, pager: Pager) -> Iterator[RawPage]:
         stream = _WithEnd(self._text)
         try:
-            for batch in self._open(stream):
-                yield from self._batch(pager, pa.Table.from_batches([batch]))
+            for table in _gathered(self._open(stream)):
+                yield from self._batch(pager, table)
             if self._invalid:
                 yield from self._batch(pager, pa.table({name: pa.array([], pa.string()) for name in self._columns}))
         except pa.ArrowInvalid as error:
@@ -320,6 +322,25 @@ class _Rows:
 
     def _names_or_blank(self) -> list[str]:
         return [name or f"\x00{index}" for index, name in enumerate(self._names)]
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Neighbouring batches as one table each."""
+    some: list[pa.RecordBatch] = []
+    size = 0
+    try:
+        for batch in batches:
+            some.append(batch)
+            size += batch.nbytes
+            if size >= GATHERED:
+                yield pa.Table.from_batches(some)
+                some, size = [], 0
+    except pa.ArrowInvalid:
+        if some:  # so that the error names the line after them
+            yield pa.Table.from_batches(some)
+        raise
+    if some:
+        yield pa.Table.from_batches(some)
 
 
 def _breaks(table: pa.Table) -> np.ndarray:
