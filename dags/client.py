@@ -19,6 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from dags.errors import AirflowRefused, AirflowSilent, DagUnknown, RunNotEnded, RunNotSucceeded
+from dags.failed_task import FailedTask, failed_task
 from hub.stack.client import status
 from hub.stack.errors import StackDown
 from hub.stack.layout import Layout
@@ -226,6 +227,13 @@ class AirflowClient:
             TaskState(item["task_id"], item["state"], item["try_number"], item["duration"])
             for item in page["task_instances"]
         ]
+
+    def failure(self, run: Run) -> FailedTask | None:
+        """The first task of a run that failed, and what it said; None where none did."""
+        bad = next((task for task in self.tasks(run) if task.state == "failed"), None)
+        if bad is None:
+            return None
+        return failed_task(run.dag_id, run.run_id, bad.task_id, bad.tries, self.log(run, bad.task_id, bad.tries))
 
     def figures(self, run: Run, task_id: str) -> Any:
         """What the task left for others (its XCom `return_value`); None when it left nothing."""

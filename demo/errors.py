@@ -23,13 +23,14 @@ class AgenciesFailed(HubError):
 
 
 class FeedStopped(HubError):
-    """A feed's run did not end well. Facts: `feed`, `reason`, `logs`."""
+    """A feed's run did not end well. Facts: `feed`, `log`; of the failed task `reason` (its code and sentence) and `advice`
+    (its remedy, ended by `; `, or empty), both with `_zh`."""
 
     code = "HUB-DMO-002"
     en = "the feed {feed} did not arrive: {reason}"
-    zh = "数据源 {feed} 未能送达:{reason}"
-    remedy_en = "read the task's log under {logs}; `make demo` again goes on with what is there"
-    remedy_zh = "请查看 {logs} 下的任务日志;再次运行 `make demo` 会接着已有的数据继续"
+    zh = "数据源 {feed} 未能送达:{reason_zh}"
+    remedy_en = "{advice}the task's log is {log}; `make demo` again goes on with what is there"
+    remedy_zh = "{advice_zh}任务日志:{log};再次运行 `make demo` 会接着已有的数据继续"
 
 
 class ClaimBroken(HubError):

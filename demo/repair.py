@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import catalogue
+from contracts.model import FeedContract
 from demo.generate.ledger import Ledger
 from hub.ids import BatchId, FeedId
 from warehouse.batches import Batch, BatchOutcome
@@ -77,13 +79,20 @@ def repair(one: Batch, row: int, folder: Path) -> Repair:
     return Repair(one.feed, one.batch_id, row, key, WRONG, before, after, outcome.batch_id, outcome)
 
 
-def examples(batches: list[Batch], most: int = 4) -> list[tuple[QuarantinedRow, list[dict[str, str]]]]:
-    """Quarantined rows with their rules in words: of different feeds and rules as far as there are."""
+def examples(
+    batches: list[Batch], contracts: Mapping[FeedId, FeedContract], most: int = 4
+) -> list[tuple[QuarantinedRow, list[dict[str, str]]]]:
+    """Quarantined rows with their rules in words: of different feeds and rules as far as there are.
+
+    Rows of a feed that is none of `contracts` any more have no words, and are passed over.
+    """
     found: list[list[tuple[QuarantinedRow, list[dict[str, str]]]]] = [[], []]
     seen: set[tuple[str, ...]] = set()
     with connection() as conn:
         for one in batches:
-            contract = catalogue.load_one(FeedId(one.feed))
+            contract = contracts.get(FeedId(one.feed))
+            if contract is None:
+                continue
             for row in quarantine.listing(conn, batch_id=BatchId(one.batch_id), states=("open",), limit=200):
                 rank = sum(other.feed == row.feed for group in found for other, _ in group)
                 if row.rules not in seen and rank < len(found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +13,20 @@ from hub.stack import StackState
 from hub.stack.layout import Layout, write_private
 
 if TYPE_CHECKING:
-    from demo.run import Demo
-    from demo.travel import Result
+    from demo.facts import Facts, Result
 
 SAMPLES = 3
 
 
-def write(demo: Demo) -> Path:
+def write(facts: Facts) -> Path:
     """Writes the facts of a run, mode 0600: quarantined rows stand in it. Returns where."""
-    request, result, path = demo.request, demo.result, demo.agencies.folder.report
+    request, result, path = facts.request, facts.result, facts.folder.report
     assert result is not None, "a report comes after a run"
     document = {
         "rows": request.rows,
         "seed": request.seed,
         "feeds": [line.as_dict() for line in result.lines],
+        "not_run": [asdict(one) for one in result.not_run],
         "topics": [
             {"topic": one.topic, "events": one.events, "doubled": one.doubled} for one in result.readings.values()
         ],
@@ -36,8 +37,8 @@ def write(demo: Demo) -> Path:
             for row, words in result.examples
         ],
         "repaired": _repaired(result),
-        "where": dict([*demo.where, *demo.files]),
-        "seconds": demo.seconds,
+        "where": dict([*facts.where, *facts.files]),
+        "seconds": facts.seconds,
     }
     write_private(path, json.dumps(document, ensure_ascii=False, indent=1, default=str) + "\n")
     return path

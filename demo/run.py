@@ -15,42 +15,25 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from demo.agencies.handle import Agencies
-from demo.errors import ClaimBroken, RequestInvalid
+from demo.errors import ClaimBroken
+from demo.facts import Facts
+from demo.request import Request
 from demo.show import Show
 from hub import log
 from hub.errors import HubException
 from hub.output import emit_error
 from hub.settings import load_settings, settings
-from hub.stack import StackState, down, up
+from hub.stack import StackState, down, publish, up
 
-if TYPE_CHECKING:
-    from demo.travel import Result
-
-LEAST_ROWS = 1_000
 LOOK_SECONDS = 0.3
 """Between two looks at the agencies: looking costs time that the booting parts need."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for, from the environment."""
-
-    rows: int
-    seed: int
-    keep: bool
-
-    @classmethod
-    def of_environment(cls) -> Request:
-        """ROWS, SEED, KEEP. Raises RequestInvalid."""
-        return cls(_number("ROWS", 20_000, LEAST_ROWS, 50_000_000), _number("SEED", 1, 0, 9_999), _yes("KEEP"))
 
 
 @dataclass
@@ -60,15 +43,12 @@ class Demo:
     request: Request
     var: Path
     show: Show
-    result: Result | None = None
     stack: StackState | None = None
-    where: list[tuple[str, str]] = field(default_factory=list)
-    files: list[tuple[str, str]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._watched = 0.0
         self.agencies = Agencies(self.var, self.request.rows, self.request.seed)
+        self.facts = Facts(self.request, self.agencies.folder)
 
     def go(self) -> None:
         """Does all of it. Raises a HubException where a part, an agency, a feed or a claim fails."""
@@ -77,12 +57,17 @@ class Demo:
         from demo.travel import Travel  # noqa: PLC0415
 
         travel = Travel(self.var, self.agencies, self.show, self._clock)
-        self.result = travel.result
+        facts = self.facts
+        facts.result = travel.result
         travel.go(keep=self.request.keep)
-        key = self.result.repaired.key if self.result.repaired else None
-        self.where, self.files = report.where(self.var, self.stack, key), report.files(self.var)
-        path = report.write(self)
-        broken = [claim for claim in self.result.claims if not claim.holds]
+        key = travel.result.repaired.key if travel.result.repaired else None
+        facts.where, facts.files = report.where(self.var, self.stack, key), report.files(self.var)
+        path = report.write(facts)
+        for wrong in travel.wrong[1:]:
+            emit_error(wrong, as_json=False)
+        if travel.wrong:
+            raise travel.wrong[0]
+        broken = [claim for claim in travel.result.claims if not claim.holds]
         if broken:
             raise ClaimBroken(count=len(broken), claims="\n".join(f"  {claim}" for claim in broken[:20]), report=path)
 
@@ -94,6 +79,8 @@ class Demo:
         threading.Thread(target=_import_the_rest, daemon=True).start()
         self.stack = up(self.var, watch=self._watch_parts, owner=None if self.request.keep else os.getpid())
         # The stack wrote where its parts answer; what was read of the settings before is out of date.
+        # Commands, and tasks of a stack that ran before, are to find the agencies too.
+        publish(self.var, {"HUB_PLACES": str(self.agencies.folder.places)})
         settings.cache_clear()
         while not self.agencies.ready():
             self._watch_agencies()
@@ -122,7 +109,7 @@ class Demo:
             self.show.part(name, "ready", where)
 
     def _clock(self, what: str) -> None:
-        self.seconds[what] = round(self.show.seconds, 1)
+        self.facts.seconds[what] = round(self.show.seconds, 1)
 
 
 def _import_the_rest() -> None:
@@ -162,10 +149,10 @@ def main() -> int:
             # A part that runs on after a failure or an interruption would be nobody's.
             if stop:
                 _stop(demo)
-    if demo.result is not None:
+    if demo.facts.result is not None:
         from demo import summary  # noqa: PLC0415
 
-        summary.show(console, demo, kept=not stop)
+        summary.show(console, demo.facts, kept=not stop)
     if failure is not None:
         emit_error(failure, as_json=False)
         return failure.exit_code
@@ -184,20 +171,6 @@ def _stop(demo: Demo) -> None:
 
 def _interrupted(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _number(name: str, default: int, least: int, most: int) -> int:
-    text = os.environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise RequestInvalid(name=name, value=text[:40], reason=f"a whole number from {least:,} to {most:,} is due")
-    return int(text)
-
-
-def _yes(name: str) -> bool:
-    text = os.environ.get(name, "").strip().lower()
-    if text not in ("", "0", "1", "no", "yes", "false", "true"):
-        raise RequestInvalid(name=name, value=text[:40], reason="1 or 0 is due")
-    return text in ("1", "yes", "true")
 
 
 if __name__ == "__main__":

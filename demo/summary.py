@@ -15,9 +15,8 @@ from rich.table import Table
 from demo import report
 
 if TYPE_CHECKING:
+    from demo.facts import Facts, Result
     from demo.outcome import FeedLine
-    from demo.run import Demo
-    from demo.travel import Result
 
 RULES_SHOWN = 4
 DATA_SHOWN = 360
@@ -32,9 +31,9 @@ COLUMNS = (
 )
 
 
-def show(console: Console, demo: Demo, *, kept: bool) -> None:
+def show(console: Console, facts: Facts, *, kept: bool) -> None:
     """Prints what the run found, as far as it came."""
-    result = demo.result
+    result = facts.result
     assert result is not None, "there is nothing to show before the feeds were carried"
     if result.lines:
         _feeds(console, result)
@@ -46,8 +45,8 @@ def show(console: Console, demo: Demo, *, kept: bool) -> None:
         loaded = f"{one.loaded} row loaded 入库" if one.outcome else "by an earlier demonstration 由先前的演示完成"
         _text(console, f"{one.feed} row {one.row}: {one.field} {one.before} → {one.after}; {loaded}")
         _text(console, f"batch 批次 {one.replayed_as}")
-    _claims(console, demo)
-    _where(console, demo, kept=kept)
+    _claims(console, facts)
+    _where(console, facts, kept=kept)
 
 
 def _feeds(console: Console, result: Result) -> None:
@@ -71,6 +70,8 @@ def _feeds(console: Console, result: Result) -> None:
     console.print(table)
     if any(line.batch is None for line in result.lines):
         _text(console, "-  nothing new since the run before 与上次运行相比没有新数据")
+    for one in result.not_run:
+        _text(console, f"{one.feed} not run 未运行: {one.why}", style="yellow" if one.broken else "")
     _rules(console, groups)
 
 
@@ -119,8 +120,8 @@ def _quarantined(console: Console, result: Result) -> None:
                 _text(console, text, indent=4)
 
 
-def _claims(console: Console, demo: Demo) -> None:
-    result = demo.result
+def _claims(console: Console, facts: Facts) -> None:
+    result = facts.result
     if result is None or not result.claims:
         return
     held, style = sum(claim.holds for claim in result.claims), "green"
@@ -130,20 +131,17 @@ def _claims(console: Console, demo: Demo) -> None:
     console.print(
         f"  [bold {style}]{held} of {len(result.claims)} claims hold[/]  {len(result.claims)} 项中 {held} 项成立"
     )
-    _text(console, " · ".join(f"{name} {seconds:.1f} s" for name, seconds in demo.seconds.items()), style="dim")
+    _text(console, " · ".join(f"{name} {seconds:.1f} s" for name, seconds in facts.seconds.items()), style="dim")
 
 
-def _where(console: Console, demo: Demo, *, kept: bool) -> None:
-    if not demo.files:
+def _where(console: Console, facts: Facts, *, kept: bool) -> None:
+    if not facts.files:
         return
     _head(console, "where to look next", "下一步", "")
-    for name, place in [*(demo.where if kept else ()), *demo.files]:
+    for name, place in [*(facts.where if kept else ()), *facts.files]:
         # Not wrapped: it is there to be copied.
         console.print(f"  {name:<{22 - _wide(name)}} {escape(place)}", soft_wrap=True)
     if kept:
-        console.print(
-            f"  before the commands    export HUB_PLACES={report.short(demo.agencies.folder.places)}", soft_wrap=True
-        )
         console.print("  stop 全部停止          .venv/bin/hub stack down")
     else:
         _text(

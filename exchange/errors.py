@@ -211,8 +211,8 @@ class BrokerUnreachable(TransientError):
     code = "HUB-EXC-040"
     en = "no Kafka broker answers at {bootstrap}: {reason}"
     zh = "Kafka 代理 {bootstrap} 没有响应:{reason}"
-    remedy_en = "`hub stack status` says whether the broker runs; check HUB_KAFKA_BOOTSTRAP"
-    remedy_zh = "`hub stack status` 显示代理是否运行;请检查 HUB_KAFKA_BOOTSTRAP"
+    remedy_en = "`hub stack status` says whether the broker runs, `hub stack up` starts it; check HUB_KAFKA_BOOTSTRAP"
+    remedy_zh = "`hub stack status` 显示代理是否运行,`hub stack up` 可启动;请检查 HUB_KAFKA_BOOTSTRAP"
 
 
 class BrokerFailed(TransientError):

@@ -52,6 +52,11 @@ class Layout:
         return self.var / "stack" / "up.lock"
 
     @property
+    def env_lock(self) -> Path:
+        """Held while somebody writes `hub.env`."""
+        return self.var / "stack" / "env.lock"
+
+    @property
     def run_lock(self) -> Path:
         """Held by the supervisor as long as it lives."""
         return self.var / "stack" / "run.lock"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from connectors.errors import PlaceUnknown
 from dags.errors import AirflowRefused, AirflowSilent, ContractsBroken
-from dags.operators import HubTask
+from dags.failed_task import failed_task
+from dags.operators import HubTask, told
 from hub.failure import frames
 
 PERSONAL = "110101199003071234"
@@ -75,3 +78,20 @@ def test_frames_name_places_and_no_source_line() -> None:
         found = frames(error)
     assert found[-1].endswith("in test_frames_name_places_and_no_source_line")
     assert "secret-value" not in "".join(found)
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_what_a_failed_task_said_is_read_back_from_its_log(as_json: bool) -> None:
+    error = PlaceUnknown(source="s", feed="f", place="我的 | place")
+    lines = [
+        "Log message source details",
+        "[2026] something else",
+        told(AirflowSilent(address="a", reason="first")),
+        told(error),
+    ]
+    log = "\n".join(json.dumps({"event": line, "level": "error"}) if as_json else line for line in lines)
+    found = failed_task("feed_f", "r", "carry", 2, log)
+    assert found.log == "dag_id=feed_f/run_id=r/task_id=carry/attempt=2.log"
+    assert (found.code, found.remedy_en, found.remedy_zh) == (error.code, error.remedy(), error.remedy("zh"))
+    assert f"{found.en} | {found.zh}" == f"{error.sentence()} | {error.sentence('zh')}"
+    assert failed_task("feed_f", "r", "carry", 1, "").code == ""

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from demo.errors import RequestInvalid
-from demo.run import Request
+from demo.request import Request
 from demo.show import Show
 from hub.settings import ROOT
 
