@@ -7,18 +7,49 @@ and gives pages of bounded size. Connectors read; they never write to a source a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from connectors.errors import FileNotTaken
 from connectors.options import Options, problems
 from connectors.places import Place
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import Around, RawPage
+from hub.said import Said
+
+
+class Taken(Protocol):
+    """What was taken of a source before. Asked when it is needed: what a visit gives changes the answers."""
+
+    def empty(self) -> bool:
+        """Whether nothing was ever taken."""
+
+    def among(self, appearances: Iterable[str]) -> AbstractSet[str]:
+        """Which of these appearances were taken."""
+
+    def latest(self) -> str | None:
+        """Appearance of the delivery that the source brought last; None also while one waits that may be older."""
+
+
+class Nothing:
+    """Of a source that was never visited."""
+
+    def empty(self) -> bool:
+        """It is."""
+        return True
+
+    def among(self, _: Iterable[str]) -> AbstractSet[str]:
+        """None of them."""
+        return frozenset()
+
+    def latest(self) -> str | None:
+        """None."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +59,7 @@ class Window:
     cursor: Mapping[str, Any] | None = None  # as the source left it with its last loaded batch
     interval_start: datetime | None = None
     interval_end: datetime | None = None
-    known: frozenset[str] = frozenset()  # appearances of deliveries already taken, for sources that keep files
-    latest: str | None = None  # appearance of the one taken last
+    taken: Taken = field(default_factory=Nothing)  # what was taken before, for sources that keep files
     key_of: Callable[[str], str] = (
         str  # under which key a name stands in the saved cursor: not every name may be stored
     )
@@ -85,6 +115,8 @@ class Connector(ABC):
     """A kind of source. Built for one source of one contract."""
 
     Options: ClassVar[type[Options]] = Options  # what a contract may say: `hub.options` and the server's own keys
+    pending: frozenset[str] | None = None
+    """After a visit the names of files that lie there and don't rest yet; None where nobody can tell what is gone."""
 
     def __init__(self, contract: FeedContract, source: SourceSpec, place: Place, *, page_rows: int) -> None:
         self.contract = contract
@@ -120,4 +152,6 @@ class Connector(ABC):
 
         Raises FileNotTaken where the connector reads no files.
         """
-        raise FileNotTaken(connector=source.connector, source=source.id, reason="it reads no files")
+        raise FileNotTaken(
+            connector=source.connector, source=source.id, reason=Said("it reads no files", "它不读取文件")
+        )

@@ -1,24 +1,26 @@
 """Files that an agency drops into a folder: CSV and TSV in any declared encoding, XLSX. Each file is one delivery.
 
 A file is taken once it rests: untouched for `stable_seconds`, or followed by its marker; where a manifest is required,
-followed by that too. One that is older than the file is that of the file before. Temporary names and links are passed over. Files are taken oldest first. A file is not given again when it
-was taken before (moved or listed again), when it was only touched, or when it says what the delivery before it said;
-the same bytes under a new name or time, after something else came, are a new delivery, and so is a copy that came
-after something else while its original still lies there. The cursor remembers the SHA-256 of files seen and what the
-file system says of them (connectors/files/seen.py), so that they aren't hashed again.
+followed by that too. One that is older than the file is that of the file before. Temporary names and links are passed
+over. Files are taken oldest first. A file is not given again when it was taken before (moved or listed again), when it
+was only touched, or when it says what the delivery before it said; the same bytes under a new name or time, after
+something else came, are a new delivery, and so is a copy that came after something else while its original still lies
+there. The cursor remembers the SHA-256 of files seen and what the file system says of them (connectors/files/seen.py),
+so that they aren't hashed again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from connectors import base, options
-from connectors.base import Delivery, Window, appearance
+from connectors.base import Delivery, Taken, Window, appearance
 from connectors.errors import FileNotTaken, FileOutsideRoot
 from connectors.files.delivery import FileDelivery
 from connectors.files.root import Found, Root, pattern_problem, shown
@@ -31,6 +33,7 @@ from connectors.readers.text import ENCODINGS
 from connectors.readers.xlsx_pages import WorkbookForm
 from contracts.model import FeedContract, SourceSpec
 from hub.errors import HubException
+from hub.said import Said
 
 _WORKBOOKS = {".xlsx", ".xlsm"}
 _TABBED = {".tsv", ".tab"}
@@ -62,9 +65,14 @@ class FileOptions(options.Options):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         if value.lower() in {"gbk", "gb2312", "cp936"}:
-            raise ValueError(f"declare gb18030: it reads all that {value} writes, and the characters added since")
+            raise ValueError(
+                Said(
+                    f"declare gb18030: it reads all that {value} writes, and the characters added since",
+                    f"请声明 gb18030：它能读取 {value} 的全部内容及后来增补的字符",
+                )
+            )
         if value not in ENCODINGS:
-            raise ValueError(f"one of {', '.join(ENCODINGS)}")
+            raise ValueError(Said(f"one of {', '.join(ENCODINGS)} is due", f"应为 {'、'.join(ENCODINGS)} 之一"))
         return value
 
     @field_validator("glob")
@@ -79,9 +87,11 @@ class FileOptions(options.Options):
     def _endings(self) -> FileOptions:
         for ending in (self.marker, self.manifest_suffix):
             if ending is not None and (not ending.startswith(".") or "/" in ending):
-                raise ValueError("an ending begins with a dot and has no /")
+                raise ValueError(Said("an ending begins with a dot and has no /", "后缀须以点开头且不含 /"))
         if self.delimiter in {"\n", "\r", "\x00", self.quote}:
-            raise ValueError("delimiter and quote can't be line breaks or alike")
+            raise ValueError(
+                Said("delimiter and quote can't be line breaks or alike", "分隔符与引号不得为换行，也不得相同")
+            )
         return self
 
 
@@ -107,17 +117,16 @@ class Connector(base.Connector):
         files = self._files()
         seen = Seen((window.cursor or {}).get("files", {}), files, window.key_of)
         cursor = {"files": seen.entries}
-        latest, known = window.latest, set(window.known)
+        # One question for all that lies there; what the visit itself changes is asked one by one.
+        known = frozenset() if window.backfill else window.taken.among(seen.takers())
+        pending = set()
         for found in files:
-            if not self._rests(found) or not _within(window, found):
-                continue
-            if not window.backfill and self._known(found, known, latest, seen):
-                continue
-            given = self.delivery(found, cursor=None if window.backfill else cursor)
-            yield given
-            if given.appearance is not None:
-                latest = given.appearance
-                known.add(given.appearance)
+            if not self._rests(found):
+                pending.add(found.name)
+            elif _within(window, found) and (window.backfill or not self._known(found, window.taken, known, seen)):
+                yield self.delivery(found, cursor=None if window.backfill else cursor)
+        # An empty folder may be one that is not mounted.
+        self.pending = frozenset(pending) if files else None
 
     def delivery(self, found: Found, cursor: dict[str, Any] | None = None) -> FileDelivery:
         """One file as a delivery."""
@@ -171,7 +180,9 @@ class Connector(base.Connector):
             return connector.delivery(connector.root.look(name))
         except FileNotFoundError:
             raise FileNotTaken(
-                connector=source.connector, source=source.id, reason=f"{shown(name)} is not there"
+                connector=source.connector,
+                source=source.id,
+                reason=Said(f"{shown(name)} is not there", f"{shown(name)} 不存在"),
             ) from None
 
     def _files(self) -> list[Found]:
@@ -194,24 +205,30 @@ class Connector(base.Connector):
         except (FileNotFoundError, FileOutsideRoot):
             return False
 
-    def _known(self, found: Found, known: set[str], latest: str | None, seen: Seen) -> bool:
+    def _known(self, found: Found, taken: Taken, known: AbstractSet[str], seen: Seen) -> bool:
         """Whether a file says nothing new."""
+
+        def was_taken(as_what: str) -> bool:
+            return as_what in known or bool(taken.among([as_what]))
+
         entry = seen.of(found)
         if entry is not None and entry.untouched(found):
-            return entry.taken_as in known
-        digest = self._digest(found) if known else None
+            return was_taken(entry.taken_as)
+        digest = None if taken.empty() else self._digest(found)
         if digest is None or (entry is not None and entry.sha256 != digest):
             return False  # what is called so says something else now, though it may be what it said long ago
         taken_as = appearance(digest, found.mtime_ns)
-        said_last = latest is not None and latest.startswith(f"{digest}@")
         if entry is not None:
             taken_as = entry.taken_as  # touched: it says what it said
-        elif taken_as in known:
-            if not said_last and seen.copied(found, taken_as):
-                return False
-        elif said_last and latest is not None:
-            taken_as = latest
-        if taken_as not in known:
+        else:
+            latest = taken.latest()
+            said_last = latest is not None and latest.startswith(f"{digest}@")
+            if was_taken(taken_as):
+                if not said_last and seen.copied(found, taken_as):
+                    return False
+            elif said_last and latest is not None:
+                taken_as = latest
+        if not was_taken(taken_as):
             return False
         seen.note(found, digest, taken_as)
         return True

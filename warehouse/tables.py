@@ -30,6 +30,12 @@ SCHEMA = "hub"
 metadata = MetaData(schema=SCHEMA)
 _NOW = func.now()
 _UNFINISHED = "state in ('opened', 'landed', 'checked', 'loading')"
+WAITING = (
+    "(state = 'held' or state = 'refused' and kind = 'pull' and appearance is not null"
+    " and not (appearance between 'hmac:' and 'hmac;'))"
+)
+"""Batches that may come late: held for a person, or a file that could not be read and may be one day. What the gate
+refused bears the HMAC of its appearance: that was decided."""
 
 
 def _at(name: str, *, required: bool = False) -> Column[object]:
@@ -97,7 +103,8 @@ batch = Table(
     Index("batch_by_appearance", "feed", "source", "appearance"),
     Index("batch_by_parent", "parent_batch", postgresql_where=text("parent_batch is not null")),
     Index("batch_unfinished", "feed", "batch_no", postgresql_where=text(_UNFINISHED)),
-    Index("batch_waiting", "feed", postgresql_where=text("state in ('held', 'refused')")),
+    Index("batch_by_place", "feed", "source", text("coalesce(order_no, batch_no)")),
+    Index("batch_waiting", "feed", postgresql_where=text(WAITING)),
 )
 
 # Bytes in the store that belong to a batch.

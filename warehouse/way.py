@@ -23,6 +23,7 @@ from connectors.places import listed_places
 from contracts.model import FeedContract, SourceSpec
 from hub import log
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import settings
 from warehouse import batches, receipt
 from warehouse.arrow import memory
@@ -194,14 +195,11 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
         door = Intake(conn, contract, source, checker=checker, progress=progress, timing=timing)
         with conn.begin():
             cursor = known.cursor_of(conn, contract.id, source.id)
-            taken = known.known_appearances(conn, contract.id, source.id)
-            latest = known.last_word(conn, contract.id, source.id)
         window = Window(
             cursor=cursor,
             interval_start=given.interval_start if given else None,
             interval_end=given.interval_end if given else None,
-            known=taken,
-            latest=latest.appearance if latest is not None else None,
+            taken=known.TakenBefore(conn, contract.id, source.id),
             key_of=door.cursor_key,
         )
         origin = Origin(
@@ -209,16 +207,25 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
             cursor=cursor,
             interval=(window.interval_start, window.interval_end),
             operator=asked.operator,
+            by_hand=asked.file is not None,
         )
         if asked.file is not None:
             yield from _by_hand(conn, door, source, asked.file, origin)
             continue
         connector = connector_registry.open_connector(contract, source, listed_places(), settings().page_rows)
+        met = []
         try:
             for delivery in connector.deliveries(window):
-                yield from _take(door, delivery, origin)
+                for one in _take(door, delivery, origin):
+                    if one.batch.state == "refused":
+                        met.append(one.batch.batch_id)
+                    yield one
         except HubException as error:
             raise door.told(error) from error.__cause__
+        if connector.pending is not None and not window.backfill:
+            pending = [door.told_name(name) for name in connector.pending]
+            with conn.begin():
+                known.stop_waiting(conn, contract.id, source.id, met=met, pending=pending)
 
 
 def _by_hand(conn: sa.Connection, door: Intake, source: SourceSpec, file: Path, origin: Origin) -> Iterator[Taken]:
@@ -251,7 +258,7 @@ def _sources(contract: FeedContract, source_id: str | None, file: Path | None) -
         return list(contract.sources)
     readers = [source for source in contract.sources if _reads_files(source)]
     if len(readers) != 1:
-        raise _unknown(contract, "for a file")
+        raise _unknown(contract, Said("for a file", "可接收文件"))
     return readers
 
 

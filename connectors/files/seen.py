@@ -51,6 +51,10 @@ class Seen:
                 self.entries[name] = entry
         self._takers = {Entry(*entry).taken_as: name for name, entry in self.entries.items()}
 
+    def takers(self) -> frozenset[str]:
+        """The appearances under which the files that lie there were taken: no more of them than there are files."""
+        return frozenset(self._takers)
+
     def of(self, found: Found) -> Entry | None:
         """What is remembered of the file of that name."""
         entry = self.entries.get(found.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,29 @@ def contract(
 
 def opened(spec: FeedContract, place: Place, page_rows: int = 1000) -> Connector:
     return open_connector(spec, spec.sources[0], {place.id: place}, page_rows)
+
+
+@dataclass
+class Remembered:
+    """What was taken before, as the hub remembers it."""
+
+    known: set[str] = field(default_factory=set)
+    last: str | None = None
+
+    def empty(self) -> bool:
+        return not self.known
+
+    def among(self, appearances: Iterable[str]) -> set[str]:
+        return self.known.intersection(appearances)
+
+    def latest(self) -> str | None:
+        return self.last
+
+    def take(self, *deliveries: Delivery) -> None:
+        for delivery in deliveries:
+            if delivery.appearance is not None:
+                self.known.add(delivery.appearance)
+                self.last = delivery.appearance
 
 
 def folder(root: Path, name: str = "somewhere") -> Place:

@@ -27,7 +27,7 @@ from connectors.errors import (
 from connectors.files.root import Root
 from connectors.registry import open_file, option_problems
 from hub.settings import settings
-from tests.connectors.making import contract, folder, opened, read
+from tests.connectors.making import Remembered, contract, folder, opened, read
 
 CSV = b"id,name,amount\n1,a,2\n"
 
@@ -141,7 +141,9 @@ def test_what_is_known_is_not_given_again(tmp_path: Path) -> None:
     assert rows == [{"_row": 1, "_line": 2, "_unit": "a.csv", "id": "1", "name": "a", "amount": "2"}]
     assert first.sha256 == hashlib.sha256(CSV).hexdigest()
     assert first.size == len(CSV)
-    taken = Window(known=frozenset({str(first.appearance)}), latest=first.appearance, cursor=first.cursor_after)
+    before = Remembered()
+    before.take(first)
+    taken = Window(taken=before, cursor=first.cursor_after)
     assert names(tmp_path, taken) == []
     assert names(tmp_path, replace(taken, cursor=None)) == [], "the cursor saves work, it decides nothing"
     put(tmp_path / "a.csv", mtime=5)
@@ -151,7 +153,7 @@ def test_what_is_known_is_not_given_again(tmp_path: Path) -> None:
     assert names(tmp_path, taken) == [], "moved"
     put(tmp_path / "copy.csv", mtime=3)
     assert names(tmp_path, taken) == [], "a copy that says what the latest delivery said"
-    assert names(tmp_path, replace(taken, latest="0@0")) == ["copy.csv"], "the same bytes after something else came"
+    assert names(tmp_path, replace(taken, taken=replace(before, last="0@0"))) == ["copy.csv"], "the same bytes after something else came"
     put(tmp_path / "b.csv", CSV + b"2,b,3\n", mtime=2)
     assert names(tmp_path, taken) == ["b.csv"]
 
@@ -174,16 +176,16 @@ def test_a_feed_that_goes_back_to_what_it_said_gives_a_delivery_each_time(tmp_pa
 def visits(root: Path) -> Callable[[], list[str]]:
     """Takes what waits, and remembers it as the hub would."""
     connector = opened(contract(options={"glob": "*.csv", "stable_seconds": 0}), folder(root))
-    window = Window()
+    before, cursor = Remembered(), None
 
     def given() -> list[str]:
-        nonlocal window
+        nonlocal cursor
         found = []
-        for delivery in connector.deliveries(window):
+        for delivery in connector.deliveries(Window(taken=before, cursor=cursor)):
             read(delivery)
             found.append(delivery.name)
-            known = window.known | {str(delivery.appearance)}
-            window = Window(known=known, latest=delivery.appearance, cursor=delivery.cursor_after)
+            before.take(delivery)
+            cursor = delivery.cursor_after
         return found
 
     return given
@@ -236,7 +238,7 @@ def test_the_cursor_saves_hashing_and_never_hides_a_file_that_was_not_taken(tmp_
     assert b.cursor_after is not None and set(b.cursor_after["files"]) == {"a.csv", "b.csv"}
     assert json.loads(json.dumps(b.cursor_after)) == b.cursor_after
     # b was read but never loaded: its hash is not among the known ones.
-    assert names(tmp_path, Window(known=frozenset({str(a.appearance)}), cursor=b.cursor_after)) == ["b.csv"]
+    assert names(tmp_path, Window(taken=Remembered({str(a.appearance)}), cursor=b.cursor_after)) == ["b.csv"]
 
 
 def test_a_backfill_takes_an_interval_again_and_moves_no_cursor(tmp_path: Path) -> None:
@@ -245,7 +247,7 @@ def test_a_backfill_takes_an_interval_again_and_moves_no_cursor(tmp_path: Path) 
     window = Window(
         interval_start=datetime(2024, 3, 1, tzinfo=UTC),
         interval_end=datetime(2024, 3, 2, tzinfo=UTC),
-        known=frozenset({f"{hashlib.sha256(CSV).hexdigest()}@{(tmp_path / 'a.csv').stat().st_mtime_ns}"}),
+        taken=Remembered({f"{hashlib.sha256(CSV).hexdigest()}@{(tmp_path / 'a.csv').stat().st_mtime_ns}"}),
     )
     spec = contract(options={"glob": "*.csv", "stable_seconds": 0})
     (delivery,) = opened(spec, folder(tmp_path)).deliveries(window)
@@ -348,7 +350,7 @@ def test_a_name_that_is_not_utf8_is_read_as_gb18030(tmp_path: Path, name: str) -
     assert delivery.original is not None and delivery.original.is_file()
     assert json.loads(json.dumps(delivery.cursor_after)) == delivery.cursor_after
     assert json.dumps([delivery.name, delivery.facts, delivery.cursor_after], ensure_ascii=False).encode()
-    again = Window(cursor=delivery.cursor_after, known=frozenset([str(delivery.appearance)]))
+    again = Window(cursor=delivery.cursor_after, taken=Remembered({str(delivery.appearance)}))
     assert list(opened(spec, folder(tmp_path)).deliveries(again)) == []
 
 

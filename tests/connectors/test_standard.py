@@ -22,7 +22,7 @@ from hub import log
 from hub.errors import AgencyError, HubException
 from hub.ids import PlaceId
 from tests.connectors.cases.case import COLUMNS, Case, rows_from
-from tests.connectors.making import all_numbers, opened, read
+from tests.connectors.making import Remembered, all_numbers, opened, read
 
 RESERVED = {"_action", "_problems"}
 
@@ -98,18 +98,18 @@ def test_pages_are_bounded(case: Case, page_rows: int) -> None:
 def test_a_restart_at_the_cursor_loses_nothing(case: Case) -> None:
     case.put(rows_from(100, 60))
     first, deliveries, _ = pull(case)
-    known = frozenset(str(delivery.appearance) for delivery in deliveries)
+    taken = Remembered({str(delivery.appearance) for delivery in deliveries})
     cursor = deliveries[-1].cursor_after
     assert json.loads(json.dumps(cursor)) == cursor
     case.put(rows_from(160, 20))
-    second, again, _ = pull(case, Window(cursor=cursor, known=known))
+    second, again, _ = pull(case, Window(cursor=cursor, taken=taken))
     seen = {row["id"] for row in second}
     assert {row["id"] for row in rows_from(160, 20)} <= seen
     # What comes again is what the overlap reaches, not everything.
     assert len(seen) < 60
     assert plain(first) == rows_from(100, 60)
-    known |= {str(item.appearance) for item in again}
-    third, _, _ = pull(case, Window(cursor=again[-1].cursor_after, known=known))
+    taken.take(*again)
+    third, _, _ = pull(case, Window(cursor=again[-1].cursor_after, taken=taken))
     assert {row["id"] for row in third} <= seen
 
 
@@ -132,10 +132,10 @@ def test_a_bad_delivery_hides_no_other(case: Case) -> None:
     case.spoil()
     case.put(rows_from(6, 5))
     case.spoil()
-    for known in (frozenset[str](), frozenset(["0" * 64 + "@1"])):
+    for known in (set[str](), {"0" * 64 + "@1"}):
         rows: list[dict[str, Any]] = []
         bad = []
-        for delivery in opened(case.contract, case.place).deliveries(Window(known=known)):
+        for delivery in opened(case.contract, case.place).deliveries(Window(taken=Remembered(known))):
             try:
                 rows += read(delivery)[0]
             except AgencyError as error:

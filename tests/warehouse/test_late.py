@@ -12,7 +12,7 @@ import pytest
 from contracts.model import FeedContract
 from hub.ids import BatchId
 from tests.warehouse.conftest import Hub
-from tests.warehouse.feeds import HEADERS, HELD, REFUSING, contract, drop, row, rows
+from tests.warehouse.feeds import HEADERS, HELD, contract, drop, row, rows
 from tests.warehouse.test_hold import edit
 from warehouse import way
 from warehouse.batches import BatchOutcome
@@ -227,42 +227,20 @@ def test_a_file_read_at_last_and_put_back_later_is_news(hub: Hub) -> None:
     assert live(hub) == {"V000001": "1.00"}
 
 
-def test_what_the_gate_refused_and_lets_pass_at_last_is_no_newer_than_it_was(hub: Hub) -> None:
-    made = plain(gate_rules=REFUSING)
-    put(hub, "0.csv", [row(1, amount="9.00"), row(2, amount="9.00")], 0)
-    way.run_feed(made)
-    put(hub, "1.csv", [*rows(3, amount="1.00"), row(4, note="秘密★5年")], 100)
-    assert [one.state for one in way.run_feed(made)] == ["refused"]
-    kept = hub.value("select appearance from hub.batch where state = 'refused'")
-    assert kept.startswith("hmac:"), "no hash that whoever has the file could look for"
-    # 1 says something else, 2 the same again.
-    put(hub, "2.csv", [row(1, amount="2.00"), row(2, amount="9.00")], 200)
-    way.run_feed(made)
-    (done,) = [one for one in way.run_feed(replace(made, gate_rules=(), sha256="2" * 64)) if not one.repeated]
-    assert (done.delivery, done.loaded, done.unchanged) == ("1.csv", 2, 2)
-    assert live(hub) == {"V000001": "2.00", "V000002": "9.00", "V000003": "1.00", "V000004": "4.50"}
-
-
 @pytest.mark.parametrize(
-    ("completeness", "why", "how"),
+    ("completeness", "how"),
     [
-        ("incremental", "columns", "removed"),
-        ("incremental", "columns", "at once"),
-        ("incremental", "gate", "one by one"),
-        ("incremental", "gate", "at once"),
-        ("snapshot", "columns", "one by one"),
-        ("snapshot", "gate", "removed"),
+        ("incremental", "removed"),
+        ("incremental", "at once"),
+        ("snapshot", "one by one"),
     ],
 )
-def test_a_return_to_what_came_before_an_unreadable_file_counts(
-    hub: Hub, completeness: str, why: str, how: str
-) -> None:
-    made = plain(completeness=completeness, gate_rules=REFUSING)
-    good = replace(readable(made), gate_rules=())
+def test_a_return_to_what_came_before_an_unreadable_file_counts(hub: Hub, completeness: str, how: str) -> None:
+    made = plain(completeness=completeness)
+    good = readable(made)
     put(hub, "1.csv", rows(2, amount="1.00"), 0)
     way.run_feed(made)
-    marked = {"note": "秘密★5年"} if why == "gate" else {}
-    put(hub, "2.csv", [row(1, amount="7.00", **marked)], 100, HEADERS if marked else OLD_HEADERS)
+    put(hub, "2.csv", [row(1, amount="7.00")], 100, OLD_HEADERS)
     if how != "at once":
         assert [one.state for one in way.run_feed(made)] == ["refused"]
     put(hub, "3.csv", rows(2, amount="1.00"), 200)

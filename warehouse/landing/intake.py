@@ -36,7 +36,7 @@ from warehouse.errors import StoreCorrupt
 from warehouse.landing import pages as landing
 from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
-from warehouse.landing.known import already_taken, note_look, refused_before, settle, veiled
+from warehouse.landing.known import Refused, already_taken, note_look, refused_before, refused_for_good, settle, veiled
 from warehouse.landing.pages import LandedPage
 from warehouse.landing.passing import DeliveryRefused, Passed, Passing
 from warehouse.store import store
@@ -55,6 +55,7 @@ class Origin:
     parent: Batch | None = None
     operator: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    by_hand: bool = False  # a person gave it: what the gate refused is delivered anew
     on_landed: Callable[[sa.Connection, Batch], None] | None = None  # in the transaction that lands the batch
 
 
@@ -118,6 +119,10 @@ class Intake:
         named = self._gate.inspect_name(delivery.name)
         if named is not None:
             return self._refuse(None, delivery, origin, named, withheld=True)
+        if origin.kind != "replay" and not origin.by_hand:
+            decided = refused_for_good(self._conn, self.contract.id, self._source.id, delivery, self._key)
+            if decided is not None:
+                return Taken(decided, repeated=True)
         judge = Judge(self.contract)
         total = _Sum()
         passing = Passing(
@@ -138,10 +143,8 @@ class Intake:
             return self._unreadable(passing.batch, delivery, origin, self.told(error))
         except HubException as error:
             raise self.told(error) from error.__cause__
-        if batch is None:
-            return None
-        taken = self._land(batch, delivery, origin, total)
-        if taken.repeated:
+        taken = None if batch is None else self._land(batch, delivery, origin, total)
+        if taken is None or taken.repeated:
             return taken
         with self._timing.of("judge"):
             return Taken(judge.decide(self._conn, taken.batch, waive=bool(origin.facts.get("waived"))))
@@ -164,6 +167,10 @@ class Intake:
     def _cursor(self, delivery: Delivery) -> dict[str, Any] | None:
         """The cursor to be saved. Its values are the source's business; names of files stand in its keys."""
         return None if delivery.cursor_after is None else self._with_told_keys(delivery.cursor_after)
+
+    def told_name(self, name: str) -> str:
+        """A name as it is stored."""
+        return self._gate.name(name)
 
     def cursor_key(self, name: str) -> str:
         """The key under which a name stands in a cursor: itself, or its trace where it may not be stored as it is."""
@@ -233,7 +240,7 @@ class Intake:
                 rows_refused=total.rows_refused,
                 delivery_sha256=delivery.sha256,
                 appearance=delivery.appearance,
-                order_no=settle(self._conn, batch, delivery, self._key),
+                order_no=settle(self._conn, batch, delivery),
                 cursor_after=self._cursor(delivery) or sa.null(),
             )
             note_look(self._conn, self.contract.id, self._source.id, None, found=True)
@@ -305,7 +312,7 @@ class Intake:
             delivery,
             origin,
             identity=f"hmac:{trace}",
-            reason=f"the gate refused the delivery: {refusal.rule}",
+            reason=f"the gate refused the delivery: {refusal.rule}; it is not read again unless it is delivered anew",
             name=WITHHELD if withheld else None,
             refusals=[traces.refusal_table([refusal])],
         )
@@ -331,8 +338,13 @@ class Intake:
         """Ends a delivery in state `refused`; one that ended so before under this contract is only shown again."""
         if batch is not None:
             discard(batch)
+        met_as = delivery.appearance
+        if error is None and met_as is not None:
+            met_as = veiled(met_as, self._key)
+        told = self._gate.name(delivery.name) if name is None else name
+        now = Refused(self._source.id, identity, met_as, told if told == delivery.name else None)
         with self._conn.begin():
-            earlier = refused_before(self._conn, self.contract, self._source.id, identity)
+            earlier = refused_before(self._conn, self.contract, now)
             if earlier is not None and batch is not None:
                 batches.forget(self._conn, batch)
         if earlier is not None:
@@ -341,9 +353,6 @@ class Intake:
         with self._conn.begin():
             traces.insert_refusals(self._conn, batch, refusals or [], self.contract.owner)
             facts = batch.facts if error is None else {**batch.facts, "error": error.as_dict()}
-            met_as = delivery.appearance
-            if error is None and met_as is not None:
-                met_as = veiled(met_as, self._key)
             refused = batches.move(
                 self._conn,
                 batch,

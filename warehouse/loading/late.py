@@ -3,7 +3,7 @@
 A source version says which of two contents is newer. Where a feed has none, or two are equal, the order of deliveries
 does: the table says which batch wrote a record, but not which later ones brought it as it was. That is noted in `hub.confirmed`, and
 only while something of the feed waits: a record with a row in quarantine, every record while a batch is held or a file
-could not be read. A correction that changes a record's key is judged by what the table says alone.
+lies at its source that could not be read. What the gate refused doesn't wait: it comes late no more. A correction that changes a record's key is judged by what the table says alone.
 
 A snapshot needs no notes. When a newer one of its source is loaded, all that the older says of any key is old, except
 where the newer one's own row of the key is in quarantine.
@@ -25,6 +25,7 @@ from warehouse.batches import Batch
 from warehouse.engine import driver
 from warehouse.loading import merge
 from warehouse.loading.merge import Mask
+from warehouse.tables import WAITING
 
 _KEYS = pa.schema([("key", pa.string())])
 
@@ -98,11 +99,7 @@ def waiting(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Waitin
     return None
 
 
-# Held for a person, or a file that may be readable one day and hasn't been taken since (`known.settle`).
-_DELIVERY_WAITS = sa.text(
-    "select exists (select from hub.batch where feed = :feed and state in ('held', 'refused')"
-    " and (state = 'held' or kind = 'pull' and appearance is not null))"
-)
+_DELIVERY_WAITS = sa.text(f"select exists (select from hub.batch where feed = :feed and {WAITING})")  # noqa: S608 - a constant
 
 
 def confirm(conn: sa.Connection, batch: Batch, waits: Waiting, keys: pa.StringArray) -> None:
