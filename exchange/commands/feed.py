@@ -1,4 +1,9 @@
-"""Feeds: take one the whole way without Airflow, from its source to its topic."""
+"""Feeds: take one the whole way without Airflow, from its source to its topic.
+
+Exit codes of `hub feed run`: 0 every delivery arrived, or there was nothing new; 1 the sender or a named person must act (a
+delivery was refused, can't be read, is held, or none of its rows was loaded; or the contract is wrong); 2 the command was
+typed wrongly; 3 the hub's side must act; 4 trying again may help. Rows in quarantine beside loaded ones are 0.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,12 @@ from rich.status import Status
 
 from contracts import catalogue, listing
 from contracts.model import FeedContract
-from exchange import publication
+from exchange import publication, told
 from exchange.publication import Published
 from exchange.serve import drain
+from exchange.told import Told
 from hub.ids import FeedId
-from hub.output import AsJson, console, emit_json, emit_rows, progress_console
+from hub.output import AsJson, console, emit_json, emit_rows, progress_console, say_next
 from warehouse import way
 from warehouse.batches import BatchOutcome
 from warehouse.engine import connection
@@ -52,7 +58,11 @@ def run(
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until the events are on their topic.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Takes a feed the whole way: source, gate, landing, checks, quarantine, load, outbox, topic."""
+    """Takes a feed the whole way: source, gate, landing, checks, quarantine, load, outbox, topic.
+
+    Exit code 0: every delivery arrived, or there was nothing new. 1: one was refused, can't be read, is held, or none of its
+    rows was loaded. 2: typed wrongly. 3: the hub's side must act. 4: trying again may help.
+    """
     contract = catalogue.load_one(FeedId(feed))
     with Status("starting", console=progress_console()) as status:
         outcomes = way.run_feed(
@@ -64,12 +74,18 @@ def run(
         )
         status.update("publishing")
         published = _publish(contract, outcomes, timeout)
+    with connection() as conn:
+        said = [told.told(conn, contract, one) for one in outcomes] or [[told.NOTHING_NEW]]
     if as_json:
-        emit_json({"feed": contract.id, "batches": [asdict(one) for one in outcomes], "published": asdict(published)})
+        shown = [
+            {**asdict(one), "told": [asdict(word) for word in words]}
+            for one, words in zip(outcomes, said, strict=False)
+        ]
+        emit_json({"feed": contract.id, "batches": shown, "published": asdict(published)})
     else:
-        _show(outcomes, published)
-    failed = [one for one in outcomes if one.error is not None and not one.repeated]
-    if failed:
+        _show(outcomes, said, published)
+    # What a pull meets again was told before; a file given by hand is asked about now.
+    if any(not told.arrived(one) for one in outcomes if file is not None or not one.repeated):
         raise typer.Exit(1)
 
 
@@ -124,14 +140,23 @@ def _publish(contract: FeedContract, outcomes: list[BatchOutcome], timeout: floa
     return publication.wait(batches, timeout)
 
 
-def _show(outcomes: list[BatchOutcome], published: Published) -> None:
+def _show(outcomes: list[BatchOutcome], said: list[list[Told]], published: Published) -> None:
     rows: list[dict[str, Any]] = [{**asdict(one), "batch": one.batch_id} for one in outcomes]
-    emit_rows(rows, [(name, name) for name in _COLUMNS], as_json=False)
+    if rows:
+        emit_rows(rows, [(name, name) for name in _COLUMNS], as_json=False)
     out = console()
     for one in outcomes:
         if one.quarantined_by_rule:
             rules = ", ".join(f"{rule} {count:,}" for rule, count in one.quarantined_by_rule.items())
-            out.print(f"[yellow]quarantined[/] {escape(rules)}")
-        if one.reason:
-            out.print(f"[yellow]{escape(one.state)}[/] {escape(one.reason)}")
-    out.print(f"[bold]{published.events:,}[/] events on their topic")
+            out.print(f"[yellow]quarantined 隔离[/] {escape(rules)}", soft_wrap=True)
+    for word in (word for words in said for word in words):
+        colour = "dim" if word.well else "yellow"
+        for text in (word.en, word.zh):
+            out.print(f"[{colour}]{escape(text)}[/]", soft_wrap=True)
+        for name, text in (("remedy", word.remedy_en), ("处理办法", word.remedy_zh)):
+            if text:
+                out.print(f"  [bold]{name}[/] {escape(text)}", soft_wrap=True)
+        for command in word.next:
+            say_next(command)
+    if outcomes:
+        out.print(f"[bold]{published.events:,}[/] events on their topic 条事件已在主题上")

@@ -37,7 +37,9 @@ def test_a_module_is_short_and_says_what_it_is_for(path: Path) -> None:
 
 
 def test_no_file_names_a_feed() -> None:
-    feeds = sorted(load(ROOT / "contracts").feeds)
+    # The documentation's example may have been copied in, as the page says.
+    example = {path.name.removesuffix(".odcs.yaml") for path in (ROOT / "docs" / "example").glob("*.odcs.yaml")}
+    feeds = sorted(set(load(ROOT / "contracts").feeds) - example)
     assert len(feeds) >= 7
     pattern = re.compile("|".join(map(re.escape, feeds)).encode())
     found = []
