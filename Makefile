@@ -46,10 +46,13 @@ bench: $(STAMP) ## the benchmarks, each with its rival in the same run
 crash: $(STAMP) ## kill the real processes KILLS times, count what was lost, doubled or out of order
 	@$(BIN)/python -m tests.crash.harness --kills $(KILLS)
 
-clean: ## stop what runs from here, remove the environment and the run directory
+clean: ## remove the environment and ALL data of the run directory, after stopping it (on a terminal it asks; FORCE=1 does not)
+	@if [ -t 0 ] && [ "$(FORCE)" != 1 ] && [ -e var ]; then \
+	  printf 'This removes all data in var/ (%s: databases, topics, deliveries, passwords), .venv and .venv-judge. Go on? 将删除 var/ 中的全部数据，继续吗？[y/N] ' "$$(du -sh var | cut -f1)"; \
+	  read -r answer; case "$$answer" in y|Y|yes) ;; *) echo 'nothing was removed 未删除任何内容'; exit 1;; esac; fi
 	@[ ! -x $(BIN)/hub ] || $(BIN)/hub stack down || true
 	@rm -rf $(VENV) $(JUDGE) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 requirements: $(STAMP) ## compile the pins anew (hashed, without index addresses)
-	@for name in hub uv judge; do $(BIN)/uv pip compile -q --upgrade requirements/$$name.in --universal --python-version 3.11 \
+	@eval "$$($(BIN)/python requirements/index.py)"; for name in hub uv judge; do $(BIN)/uv pip compile -q --upgrade requirements/$$name.in --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/$$name.txt; done

@@ -14,6 +14,7 @@ printf '\033[36m[judge]\033[0m datacontract-cli in %s\n' "$venv"
 rm -f "$stamp"
 [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$python" "$venv" \
   || die "the environment $venv could not be made" "remove $venv and run it again"
-UV_LINK_MODE=${UV_LINK_MODE:-copy} "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements/judge.txt \
+eval "$("$python" requirements/index.py)"
+UV_LINK_MODE=${UV_LINK_MODE:-copy} "$uv" pip install --quiet ${UV_WORDS:-} --python "$venv/bin/python" --require-hashes -r requirements/judge.txt \
   || die "uv could not install the judge" "check that the package index can be reached; a hash mismatch means that a package was replaced"
 touch "$stamp"

@@ -27,8 +27,10 @@ say "environment in $venv with $("$python" --version)"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt \
   || die "pip could not install uv" "check that the package index configured for pip can be reached, then run make again"
+# Without this uv would take its own index and its own authorities, whatever pip is told to use here.
+eval "$("$venv/bin/python" requirements/index.py)"
 say "packages, each by its hash ($(grep -c '==' requirements/hub.txt) pinned)"
-UV_LINK_MODE=${UV_LINK_MODE:-copy} "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements/hub.txt \
+UV_LINK_MODE=${UV_LINK_MODE:-copy} "$venv/bin/uv" pip install --quiet ${UV_WORDS:-} --python "$venv/bin/python" --require-hashes -r requirements/hub.txt \
   || die "uv could not install the packages" "check that the package index can be reached; a hash mismatch means that a package was replaced: tell the maintainers"
 "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . \
   || die "the project could not be installed" "read the lines above; pyproject.toml and requirements/hook.py describe the build"
