@@ -20,6 +20,7 @@ from connectors.errors import CursorUnusable
 from contracts.model import FieldSpec
 from hub import clock, log
 from hub.clock import BEIJING
+from hub.said import Said
 
 AHEAD_INSTANT = timedelta(minutes=5)
 AHEAD_DAY = timedelta(days=1)
@@ -63,7 +64,11 @@ def overlap_of(source: str, text: str | None) -> timedelta | Decimal | None:
         number = Decimal("NaN")
     if not number.is_finite() or number < 0:
         raise CursorUnusable(
-            source=source, reason=f"the overlap {text[:40]} is neither a duration (PT10M) nor a number"
+            source=source,
+            reason=Said(
+                f"the overlap {text[:40]} is neither a duration (PT10M) nor a number",
+                f"回看长度 {text[:40]} 既不是时长（PT10M）也不是数字",
+            ),
         )
     return number
 
@@ -77,7 +82,10 @@ def start_of(source: str, value: str, overlap: timedelta | Decimal | None) -> st
             return format(Decimal(value) - overlap, "f")
         return _earlier(value, overlap)
     except (ValueError, InvalidOperation, OverflowError):
-        raise CursorUnusable(source=source, reason="its saved value and the overlap are not of one kind") from None
+        raise CursorUnusable(
+            source=source,
+            reason=Said("its saved value and the overlap are not of one kind", "保存的值与回看长度不属同一类型"),
+        ) from None
 
 
 def greatest(field: FieldSpec, values: Iterable[str | None]) -> str | None:
@@ -96,7 +104,7 @@ def refuse_ahead(source: str, field: FieldSpec, saved: str) -> None:
     Within a day it's the hub's clock that was set back, which passes.
     """
     if _ahead(field, saved, clock.now() + timedelta(days=1)):
-        raise CursorUnusable(source=source, reason="its saved value lies in the future")
+        raise CursorUnusable(source=source, reason=Said("its saved value lies in the future", "保存的值在未来"))
 
 
 class Watermark:
@@ -138,7 +146,13 @@ class Watermark:
             )
         elif self._met and self._top is None:
             name, kind = self._field.name, self._field.type
-            raise CursorUnusable(source=self._source, reason=f"no value of {name} that came can be ordered as {kind}")
+            raise CursorUnusable(
+                source=self._source,
+                reason=Said(
+                    f"no value of {name} that came can be ordered as {kind}",
+                    f"收到的 {name} 没有一个值能按 {kind} 排序",
+                ),
+            )
         return greatest(self._field, [saved, self._top])
 
 

@@ -14,9 +14,9 @@ class PlacesUnreadable(HubError):
 
     code = "HUB-SRC-001"
     en = "the list of places {path} can't be used: {reason}"
-    zh = "来源地清单 {path} 无法使用:{reason}"
+    zh = "来源地清单 {path} 无法使用：{reason}"
     remedy_en = "correct {path}; docs/places.md says what it holds"
-    remedy_zh = "请更正 {path};格式见 docs/places.md"
+    remedy_zh = "请更正 {path}；格式见 docs/places.md"
 
 
 class PlaceUnknown(HubError):
@@ -26,7 +26,7 @@ class PlaceUnknown(HubError):
     en = "the source {source} of {feed} names the place {place}, which is not listed"
     zh = "{feed} 的来源 {source} 引用了未登记的来源地 {place}"
     remedy_en = "list {place} in the file that HUB_PLACES names, or correct `hub.place` in the contract"
-    remedy_zh = "请在 HUB_PLACES 所指文件中登记 {place},或更正契约中的 `hub.place`"
+    remedy_zh = "请在 HUB_PLACES 所指文件中登记 {place}，或更正契约中的 `hub.place`"
 
 
 class PlaceIncomplete(HubError):
@@ -34,9 +34,9 @@ class PlaceIncomplete(HubError):
 
     code = "HUB-SRC-003"
     en = "the place {place} can't serve {connector}: {reason}"
-    zh = "来源地 {place} 不能用于 {connector}:{reason}"
+    zh = "来源地 {place} 不能用于 {connector}：{reason}"
     remedy_en = "complete {place} in the list of places; docs/places.md says what {connector} needs"
-    remedy_zh = "请在来源地清单中补全 {place};{connector} 所需内容见 docs/places.md"
+    remedy_zh = "请在来源地清单中补全 {place}；{connector} 所需内容见 docs/places.md"
 
 
 class SecretUnreadable(HubError):
@@ -44,9 +44,9 @@ class SecretUnreadable(HubError):
 
     code = "HUB-SRC-004"
     en = "the {what} of the place {place} can't be read: {reason}"
-    zh = "来源地 {place} 的 {what} 无法读取:{reason}"
+    zh = "来源地 {place} 的 {what} 无法读取：{reason}"
     remedy_en = "set the variable or correct the file (mode 0600, owned by the user that runs the hub)"
-    remedy_zh = "请设置环境变量,或更正密钥文件(权限 0600,属主为运行用户)"
+    remedy_zh = "请设置环境变量，或更正密钥文件（权限 0600，属主为运行用户）"
 
 
 class ConnectorUnknown(HubError):
@@ -54,9 +54,9 @@ class ConnectorUnknown(HubError):
 
     code = "HUB-SRC-005"
     en = "the source {source} names the connector {connector}; on disk are: {known}"
-    zh = "来源 {source} 引用的连接器 {connector} 不存在;现有:{known}"
+    zh = "来源 {source} 引用的连接器 {connector} 不存在；现有：{known}"
     remedy_en = "correct `hub.connector`, or add connectors/{connector}.py with a class `Connector`"
-    remedy_zh = "请更正 `hub.connector`,或新增 connectors/{connector}.py 并定义 `Connector` 类"
+    remedy_zh = "请更正 `hub.connector`，或新增 connectors/{connector}.py 并定义 `Connector` 类"
 
 
 class ConnectorBroken(HubError):
@@ -64,9 +64,9 @@ class ConnectorBroken(HubError):
 
     code = "HUB-SRC-006"
     en = "the connector {module} can't be used: {reason}"
-    zh = "连接器 {module} 无法使用:{reason}"
+    zh = "连接器 {module} 无法使用：{reason}"
     remedy_en = "define `class Connector(base.Connector)` in {module}; see docs/places.md"
-    remedy_zh = "请在 {module} 中定义 `class Connector(base.Connector)`,见 docs/places.md"
+    remedy_zh = "请在 {module} 中定义 `class Connector(base.Connector)`，见 docs/places.md"
 
 
 class OptionsInvalid(HubError):
@@ -74,7 +74,7 @@ class OptionsInvalid(HubError):
 
     code = "HUB-SRC-007"
     en = "the options of the source {source} don't fit {connector}: {problems}"
-    zh = "来源 {source} 的选项不适用于 {connector}:{problems}"
+    zh = "来源 {source} 的选项不适用于 {connector}：{problems}"
     remedy_en = "correct the server's `hub.*` properties in the contract"
     remedy_zh = "请更正契约中该 server 的 `hub.*` 属性"
 
@@ -84,9 +84,9 @@ class SourceUnknown(HubError):
 
     code = "HUB-SRC-008"
     en = "{feed} has no source {source}; it has {known}"
-    zh = "{feed} 没有来源 {source};现有:{known}"
+    zh = "{feed} 没有来源 {source}；现有：{known}"
     remedy_en = "name one of them; `hub source list` shows all"
-    remedy_zh = "请使用其中之一;`hub source list` 列出全部"
+    remedy_zh = "请使用其中之一；`hub source list` 列出全部"
 
 
 class FileOutsideRoot(HubError):
@@ -94,9 +94,9 @@ class FileOutsideRoot(HubError):
 
     code = "HUB-SRC-010"
     en = "{file} is not a regular file under the root of the place {place}: {reason}"
-    zh = "{file} 不是来源地 {place} 根目录下的普通文件:{reason}"
+    zh = "{file} 不是来源地 {place} 根目录下的普通文件：{reason}"
     remedy_en = "put the file itself (no link) under the root of {place}"
-    remedy_zh = "请将文件本身(而非链接)放入 {place} 的根目录"
+    remedy_zh = "请将文件本身（而非链接）放入 {place} 的根目录"
 
 
 class FileReplaced(TransientError):
@@ -106,7 +106,7 @@ class FileReplaced(TransientError):
     en = "{file} changed while it was read"
     zh = "{file} 在读取期间发生变化"
     remedy_en = "nothing: it is read again once it rests; senders write under a temporary name and rename"
-    remedy_zh = "无需处理:文件稳定后将重新读取;发送方应先写临时名再改名"
+    remedy_zh = "无需处理：文件稳定后将重新读取；报送方应先写临时名再改名"
 
 
 class FileTooLarge(AgencyError):
@@ -114,9 +114,9 @@ class FileTooLarge(AgencyError):
 
     code = "HUB-SRC-012"
     en = "{file} has {size} bytes; the bound is {bound}"
-    zh = "{file} 有 {size} 字节,上限为 {bound}"
+    zh = "{file} 有 {size} 字节，上限为 {bound}"
     remedy_en = "send it in parts, or let the operator raise {setting}"
-    remedy_zh = "请分批发送,或由运维人员调高 {setting}"
+    remedy_zh = "请分批发送，或由运维人员调高 {setting}"
 
 
 class FileEmpty(AgencyError):
@@ -124,9 +124,9 @@ class FileEmpty(AgencyError):
 
     code = "HUB-SRC-013"
     en = "{file} is empty: not even a header row"
-    zh = "{file} 为空,没有表头行"
+    zh = "{file} 为空，没有表头行"
     remedy_en = "send the file with its header row; a period without records is a header alone"
-    remedy_zh = "请发送含表头的文件;无记录的期间只发送表头"
+    remedy_zh = "请发送含表头的文件；无记录的期间只发送表头"
 
 
 class HeaderNotFound(AgencyError):
@@ -134,9 +134,9 @@ class HeaderNotFound(AgencyError):
 
     code = "HUB-SRC-014"
     en = "{file}: no header row found ({reason})"
-    zh = "{file}:找不到表头行({reason})"
+    zh = "{file}：找不到表头行（{reason}）"
     remedy_en = "correct the file, or `header_row` and the fields' source names in the contract; it expects {expected}"
-    remedy_zh = "请更正文件,或契约中的 `header_row` 与字段来源名;契约期望 {expected}"
+    remedy_zh = "请更正文件，或契约中的 `header_row` 与字段来源名；契约期望 {expected}"
 
 
 class HeaderUnusable(AgencyError):
@@ -144,7 +144,7 @@ class HeaderUnusable(AgencyError):
 
     code = "HUB-SRC-015"
     en = "{file}: the header can't be used: {reason}"
-    zh = "{file}:表头无法使用:{reason}"
+    zh = "{file}：表头无法使用：{reason}"
     remedy_en = "give every column one name of its own that does not begin with an underscore"
     remedy_zh = "请为每一列给出唯一且不以下划线开头的名称"
 
@@ -154,9 +154,9 @@ class TooManyColumns(AgencyError):
 
     code = "HUB-SRC-016"
     en = "{file} has {columns} columns; the bound is {bound}"
-    zh = "{file} 有 {columns} 列,上限为 {bound}"
+    zh = "{file} 有 {columns} 列，上限为 {bound}"
     remedy_en = "send one record a row; check delimiter and quotes"
-    remedy_zh = "请每行一条记录;检查分隔符与引号"
+    remedy_zh = "请每行一条记录；检查分隔符与引号"
 
 
 class CsvUnreadable(AgencyError):
@@ -164,9 +164,9 @@ class CsvUnreadable(AgencyError):
 
     code = "HUB-SRC-017"
     en = "{file}: the rows after line {line} can't be split: {reason}"
-    zh = "{file}:第 {line} 行之后无法分行:{reason}"
+    zh = "{file}：第 {line} 行之后无法分行：{reason}"
     remedy_en = "close every quotation mark and end every row with a line break"
-    remedy_zh = "请补全引号,并以换行结束每一行"
+    remedy_zh = "请补全引号，并以换行结束每一行"
 
 
 class WrongEncoding(AgencyError):
@@ -174,9 +174,9 @@ class WrongEncoding(AgencyError):
 
     code = "HUB-SRC-018"
     en = "{file} is not {encoding}: {reason} (first at byte {offset}, line {line})"
-    zh = "{file} 不是 {encoding} 编码:{reason}(首处:字节 {offset},第 {line} 行)"
+    zh = "{file} 不是 {encoding} 编码：{reason}（首处：字节 {offset}，第 {line} 行）"
     remedy_en = "send the file in {encoding}, or declare its true encoding in the contract (`encoding`)"
-    remedy_zh = "请以 {encoding} 发送,或在契约 `encoding` 中声明真实编码"
+    remedy_zh = "请以 {encoding} 发送，或在契约 `encoding` 中声明真实编码"
 
 
 class ManifestInvalid(AgencyError):
@@ -184,9 +184,9 @@ class ManifestInvalid(AgencyError):
 
     code = "HUB-SRC-021"
     en = "the manifest {manifest} of {file} can't be used: {reason}"
-    zh = "{file} 的清单文件 {manifest} 无法使用:{reason}"
+    zh = "{file} 的清单文件 {manifest} 无法使用：{reason}"
     remedy_en = 'send {{"file": name, "sha256": hex, "rows": number, "sender": name}} as JSON'
-    remedy_zh = '请以 JSON 发送 {{"file": 文件名, "sha256": 十六进制, "rows": 行数, "sender": 发送方}}'
+    remedy_zh = '请以 JSON 发送 {{"file": 文件名, "sha256": 十六进制, "rows": 行数, "sender": 报送方}}'
 
 
 class ManifestMismatch(AgencyError):
@@ -194,7 +194,7 @@ class ManifestMismatch(AgencyError):
 
     code = "HUB-SRC-022"
     en = "{file} has {what} {found}, its manifest {manifest} says {stated}"
-    zh = "{file} 的 {what} 为 {found},清单 {manifest} 中为 {stated}"
+    zh = "{file} 的 {what} 为 {found}，清单 {manifest} 中为 {stated}"
     remedy_en = "send file and manifest again, together"
     remedy_zh = "请重新成对发送文件与清单"
 
@@ -204,9 +204,9 @@ class FileNotTaken(HubError):
 
     code = "HUB-SRC-023"
     en = "the connector {connector} of the source {source} takes no file: {reason}"
-    zh = "来源 {source} 的连接器 {connector} 不接收该文件:{reason}"
+    zh = "来源 {source} 的连接器 {connector} 不接收该文件：{reason}"
     remedy_en = "name a CSV, TSV or XLSX file, or run the feed without a file"
-    remedy_zh = "请给出 CSV、TSV 或 XLSX 文件,或不带文件运行"
+    remedy_zh = "请给出 CSV、TSV 或 XLSX 文件，或不带文件运行"
 
 
 class WorkbookRefused(AgencyError):
@@ -214,9 +214,9 @@ class WorkbookRefused(AgencyError):
 
     code = "HUB-SRC-030"
     en = "the workbook {file} is refused: {reason}"
-    zh = "工作簿 {file} 被拒绝:{reason}"
+    zh = "工作簿 {file} 被拒绝：{reason}"
     remedy_en = "save it again as an ordinary .xlsx without password and links to other files"
-    remedy_zh = "请另存为普通 .xlsx,不加密码、不含外部链接"
+    remedy_zh = "请另存为普通 .xlsx，不加口令、不含外部链接"
 
 
 class SheetMissing(AgencyError):
@@ -224,9 +224,9 @@ class SheetMissing(AgencyError):
 
     code = "HUB-SRC-031"
     en = "{file} has no sheet {wanted}; it has {found}"
-    zh = "{file} 没有工作表 {wanted};现有 {found}"
+    zh = "{file} 没有工作表 {wanted}；现有 {found}"
     remedy_en = "name the sheet as agreed, or correct `sheets` in the contract"
-    remedy_zh = "请按约定命名工作表,或更正契约中的 `sheets`"
+    remedy_zh = "请按约定命名工作表，或更正契约中的 `sheets`"
 
 
 class DatabaseUnreachable(TransientError):
@@ -234,9 +234,9 @@ class DatabaseUnreachable(TransientError):
 
     code = "HUB-SRC-040"
     en = "the database of the place {place} does not answer: {reason}"
-    zh = "来源地 {place} 的数据库无响应:{reason}"
+    zh = "来源地 {place} 的数据库无响应：{reason}"
     remedy_en = "it is tried again; if it lasts, call the agency's database people"
-    remedy_zh = "系统将重试;如持续,请联系该单位数据库人员"
+    remedy_zh = "枢纽将重试；如持续，请联系该机构数据库人员"
 
 
 class DatabaseRefused(HubError):
@@ -244,9 +244,9 @@ class DatabaseRefused(HubError):
 
     code = "HUB-SRC-041"
     en = "the database of the place {place} refuses: {reason}"
-    zh = "来源地 {place} 的数据库拒绝访问:{reason}"
+    zh = "来源地 {place} 的数据库拒绝访问：{reason}"
     remedy_en = "correct role, password or database of {place}, or ask the agency for SELECT on {table}"
-    remedy_zh = "请更正 {place} 的用户、口令或库名,或请该单位授予 {table} 的查询权"
+    remedy_zh = "请更正 {place} 的用户、口令或库名，或请该机构授予 {table} 的查询权"
 
 
 class TableMissing(AgencyError):
@@ -254,9 +254,9 @@ class TableMissing(AgencyError):
 
     code = "HUB-SRC-042"
     en = "the place {place} has no {missing} (table {table})"
-    zh = "来源地 {place} 没有 {missing}(表 {table})"
+    zh = "来源地 {place} 没有 {missing}（表 {table}）"
     remedy_en = "agree with the agency; then correct `table` or the fields' `physicalName` in the contract"
-    remedy_zh = "请与该单位核对后更正契约中的 `table` 或字段 `physicalName`"
+    remedy_zh = "请与该机构核对后更正契约中的 `table` 或字段 `physicalName`"
 
 
 class CursorHasNulls(AgencyError):
@@ -264,9 +264,9 @@ class CursorHasNulls(AgencyError):
 
     code = "HUB-SRC-043"
     en = "the column {column} of {table} has nulls: rows would be missed"
-    zh = "{table} 的列 {column} 存在空值,会漏数"
+    zh = "{table} 的列 {column} 存在空值，会漏数"
     remedy_en = "let the agency fill {column} (NOT NULL), or take another cursor or key"
-    remedy_zh = "请该单位补全 {column}(非空),或更换游标或主键字段"
+    remedy_zh = "请该机构补全 {column}（非空），或更换游标或主键字段"
 
 
 class RoleCanWrite(HubError):
@@ -274,9 +274,9 @@ class RoleCanWrite(HubError):
 
     code = "HUB-SRC-044"
     en = "the role of the place {place} may write {table}: {reason}"
-    zh = "来源地 {place} 的用户可写 {table}:{reason}"
+    zh = "来源地 {place} 的用户可写 {table}：{reason}"
     remedy_en = "let the agency give a role with SELECT alone; where the hub can't look, the operator states it (`vouched_read_only`)"
-    remedy_zh = "请该单位提供仅有 SELECT 权限的用户;无法查验时由运维在来源地写明 `vouched_read_only`"
+    remedy_zh = "请该机构提供仅有 SELECT 权限的用户；无法查验时由运维在来源地写明 `vouched_read_only`"
 
 
 class ColumnUnsupported(AgencyError):
@@ -284,9 +284,9 @@ class ColumnUnsupported(AgencyError):
 
     code = "HUB-SRC-045"
     en = "the column {column} of {table} holds {type}, which is no text"
-    zh = "{table} 的列 {column} 为 {type},无法表示为文本"
+    zh = "{table} 的列 {column} 为 {type}，无法表示为文本"
     remedy_en = "leave the field out of the contract, or let the agency offer it as text in a view"
-    remedy_zh = "请从契约中去掉该字段,或由该单位在视图中以文本提供"
+    remedy_zh = "请从契约中去掉该字段，或由该机构在视图中以文本提供"
 
 
 class KeyTied(AgencyError):
@@ -296,7 +296,7 @@ class KeyTied(AgencyError):
     en = "more than {rows} rows of {table} share one {columns}"
     zh = "{table} 中超过 {rows} 行的 {columns} 相同"
     remedy_en = "agree on a key that tells rows apart; correct the contract's key or cursor"
-    remedy_zh = "请约定可区分各行的主键,并更正契约的主键或游标"
+    remedy_zh = "请约定可区分各行的主键，并更正契约的主键或游标"
 
 
 class CursorUnusable(HubError):
@@ -304,9 +304,9 @@ class CursorUnusable(HubError):
 
     code = "HUB-SRC-047"
     en = "the cursor of {source} can't be used: {reason}"
-    zh = "{source} 的游标无法使用:{reason}"
+    zh = "{source} 的游标无法使用：{reason}"
     remedy_en = "correct `hub.cursor`, `hub.cursor_overlap` or the field's `hub.forms`, or set the cursor back: `hub feed cursor`"
-    remedy_zh = "请更正 `hub.cursor`、`hub.cursor_overlap` 或该字段的 `hub.forms`,或用 `hub feed cursor` 回拨游标"
+    remedy_zh = "请更正 `hub.cursor`、`hub.cursor_overlap` 或该字段的 `hub.forms`，或用 `hub feed cursor` 回拨游标"
 
 
 class HttpUnavailable(TransientError):
@@ -314,9 +314,9 @@ class HttpUnavailable(TransientError):
 
     code = "HUB-SRC-060"
     en = "{url} does not answer: {reason}"
-    zh = "{url} 无响应:{reason}"
+    zh = "{url} 无响应：{reason}"
     remedy_en = "it is tried again; if it lasts, call the agency"
-    remedy_zh = "系统将重试;如持续,请联系该单位"
+    remedy_zh = "枢纽将重试；如持续，请联系该机构"
 
 
 class HttpRefused(AgencyError):
@@ -326,7 +326,7 @@ class HttpRefused(AgencyError):
     en = "{url} answers {status}"
     zh = "{url} 返回 {status}"
     remedy_en = "agree path and parameters with the agency; correct the contract's options"
-    remedy_zh = "请与该单位核对路径与参数,并更正契约选项"
+    remedy_zh = "请与该机构核对路径与参数，并更正契约选项"
 
 
 class HttpElsewhere(AgencyError):
@@ -334,9 +334,9 @@ class HttpElsewhere(AgencyError):
 
     code = "HUB-SRC-062"
     en = "{url} points to {target}, which is not the host of the place {place}"
-    zh = "{url} 指向 {target},不是来源地 {place} 的主机"
+    zh = "{url} 指向 {target}，不是来源地 {place} 的主机"
     remedy_en = "redirects and foreign links are not followed; list the true host as the place's base_url"
-    remedy_zh = "不跟随重定向与外站链接;请将真实主机登记为来源地的 base_url"
+    remedy_zh = "不跟随重定向与外站链接；请将真实主机登记为来源地的 base_url"
 
 
 class ResponseTooLarge(AgencyError):
@@ -346,7 +346,7 @@ class ResponseTooLarge(AgencyError):
     en = "the response of {url} exceeds {bound} bytes"
     zh = "{url} 的响应超过 {bound} 字节"
     remedy_en = "ask for smaller pages (`size`), or raise `max_bytes` in the contract"
-    remedy_zh = "请减小每页条数(`size`),或在契约中调高 `max_bytes`"
+    remedy_zh = "请减小每页条数（`size`），或在契约中调高 `max_bytes`"
 
 
 class ResponseInvalid(AgencyError):
@@ -354,9 +354,9 @@ class ResponseInvalid(AgencyError):
 
     code = "HUB-SRC-064"
     en = "the response of {url} can't be used: {reason}"
-    zh = "{url} 的响应无法使用:{reason}"
+    zh = "{url} 的响应无法使用：{reason}"
     remedy_en = "agree the form with the agency; correct `records` or the fields' source names"
-    remedy_zh = "请与该单位核对格式;更正 `records` 或字段来源名"
+    remedy_zh = "请与该机构核对格式；更正 `records` 或字段来源名"
 
 
 class PagingLoop(AgencyError):
@@ -364,9 +364,9 @@ class PagingLoop(AgencyError):
 
     code = "HUB-SRC-065"
     en = "the pages of {url} don't end: {reason}"
-    zh = "{url} 的分页不会结束:{reason}"
+    zh = "{url} 的分页不会结束：{reason}"
     remedy_en = "agree the paging with the agency; correct `paging` in the contract"
-    remedy_zh = "请与该单位核对分页方式,并更正契约中的 `paging`"
+    remedy_zh = "请与该机构核对分页方式，并更正契约中的 `paging`"
 
 
 class CredentialsRefused(HubError):
@@ -374,6 +374,6 @@ class CredentialsRefused(HubError):
 
     code = "HUB-SRC-066"
     en = "{url} refuses the credentials of the place {place} ({reason})"
-    zh = "{url} 拒绝来源地 {place} 的凭证({reason})"
+    zh = "{url} 拒绝来源地 {place} 的凭证（{reason}）"
     remedy_en = "renew the secret of {place}; ask the agency whether the client is still registered"
-    remedy_zh = "请更新 {place} 的密钥,并向该单位确认客户端仍有效"
+    remedy_zh = "请更新 {place} 的密钥，并向该机构确认客户端仍有效"

@@ -29,6 +29,7 @@ from connectors.readers.paging import Pager
 from contracts.header_form import header_form
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import RawPage
+from hub.said import Said, zh
 
 Text = Annotated[str, Field(max_length=1_000)]
 
@@ -107,13 +108,17 @@ class Connector(base.Connector):
         charset = rest.partition("charset=")[2].strip(' "')
         if not (kind.strip() == "application/json" or kind.strip().endswith("+json")) or charset not in ("", "utf-8"):
             raise ResponseInvalid(
-                url=url, reason=f"its content type is {kind[:80] or 'not stated'} {charset[:40]}".strip()
+                url=url,
+                reason=Said(
+                    f"its content type is {kind[:80] or 'not stated'} {charset[:40]}",
+                    f"内容类型为 {kind[:80] or '未注明'} {charset[:40]}",
+                ).strip(),
             )
         document = parsed(url, answer.body)
         records = at_path(document, self.options.records)
         if not isinstance(records, list):
             where = f"`{self.options.records}`" if self.options.records else "the document"
-            raise ResponseInvalid(url=url, reason=f"{where} is no list of records")
+            raise ResponseInvalid(url=url, reason=Said(f"{where} is no list of records", f"{zh(where)} 不是记录列表"))
         return document, records
 
     def question(self, window: Window) -> dict[str, str]:
@@ -196,7 +201,10 @@ class _Pull(Delivery):
         self._step, self._responses = following, self._responses + 1
         self._answer = self._client.get(following.url, following.params, {})
         if self._answer.status != 200:
-            raise ResponseInvalid(url=shown(self._answer.url), reason="304 to a question without conditions")
+            raise ResponseInvalid(
+                url=shown(self._answer.url),
+                reason=Said("304 to a question without conditions", "对不带条件的请求返回了 304"),
+            )
         self._document, self._records = self._connector.document(self._answer)
         return True
 
@@ -236,9 +244,14 @@ class _Pull(Delivery):
             return
         total = at_path(document, path)
         if not isinstance(total, Number) or not total.isdigit():
-            raise ResponseInvalid(url=shown(self._connector.url), reason=f"`{path}` is no number of records")
+            raise ResponseInvalid(
+                url=shown(self._connector.url), reason=Said(f"`{path}` is no number of records", f"`{path}` 不是记录数")
+            )
         if int(total) != count:
-            reason = f"it gave {count} records and speaks of {total}: they changed meanwhile"
+            reason = Said(
+                f"it gave {count} records and speaks of {total}: they changed meanwhile",
+                f"返回了 {count} 条记录，却声明有 {total} 条：数据在此期间发生了变化",
+            )
             raise HttpUnavailable(url=shown(self._connector.url), reason=reason)
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.errors import OptionsInvalid
 from contracts.model import SourceSpec
+from hub.said import joined
+from hub.valuewords import value_problems
 
 
 class Options(BaseModel):
@@ -25,10 +27,7 @@ def problems(model: type[Options], options: Mapping[str, Any]) -> list[str]:
     try:
         model.model_validate(_plain(options))
     except ValidationError as error:
-        return [
-            f"{'.'.join(map(str, problem['loc'])) or 'options'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_context=False)
-        ]
+        return [*value_problems(error, model)]
     return []
 
 
@@ -36,7 +35,7 @@ def read(model: type[Model], source: SourceSpec) -> Model:
     """The options of a source, typed. Raises OptionsInvalid."""
     found = problems(model, source.options)
     if found:
-        raise OptionsInvalid(source=source.id, connector=source.connector, problems="; ".join(found))
+        raise OptionsInvalid(source=source.id, connector=source.connector, problems=joined(found))
     return model.model_validate(_plain(source.options))
 
 

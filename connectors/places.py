@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from connectors.errors import PlacesUnreadable, SecretUnreadable
 from hub.ids import PlaceId
+from hub.said import Said, joined
 from hub.settings import settings
+from hub.valuewords import value_problems
 
 MAX_LIST_BYTES = 1024 * 1024
 MAX_SECRET_BYTES = 64 * 1024
@@ -66,17 +68,19 @@ class Place(_Entry):
     def _one_way(self) -> Self:
         ways = [name for name in ("host", "base_url", "root") if getattr(self, name) is not None]
         if len(ways) != 1:
-            raise ValueError("a place has exactly one of host, base_url, root")
+            raise ValueError(
+                Said("a place has exactly one of host, base_url, root", "来源地须且只能有 host、base_url、root 之一")
+            )
         for url in (self.base_url, self.oauth2.token_url if self.oauth2 else None):
             if url is not None:
                 _check_url(url)
         if self.root is not None and not self.root.is_absolute():
-            raise ValueError("root is not absolute")
+            raise ValueError(Said("root is not absolute", "root 不是绝对路径"))
         for first, second in (("password_env", "password_file"), ("token_env", "token_file")):
             if getattr(self, first) and getattr(self, second):
-                raise ValueError(f"{first} and {second} exclude each other")
+                raise ValueError(Said(f"{first} and {second} exclude each other", f"{first} 与 {second} 不得并用"))
         if self.oauth2 and (self.token_env or self.token_file or self.user):
-            raise ValueError("oauth2 excludes token and user")
+            raise ValueError(Said("oauth2 excludes token and user", "oauth2 不得与 token、user 并用"))
         return self
 
     def password(self) -> SecretStr | None:
@@ -92,14 +96,20 @@ class Place(_Entry):
         oauth2 = self.oauth2
         found = oauth2 and self._secret("client secret", oauth2.client_secret_env, oauth2.client_secret_file)
         if not found:
-            raise SecretUnreadable(place=self.id, what="client secret", reason="none is named")
+            raise SecretUnreadable(
+                place=self.id, what=Said("client secret", "客户端密钥"), reason=Said("none is named", "没有写明")
+            )
         return found
 
     def _secret(self, what: str, variable: str | None, path: Path | None) -> SecretStr | None:
         if variable is not None:
             value = os.environ.get(variable)
             if not value:
-                raise SecretUnreadable(place=self.id, what=what, reason=f"the variable {variable} is not set")
+                raise SecretUnreadable(
+                    place=self.id,
+                    what=what,
+                    reason=Said(f"the variable {variable} is not set", f"未设置环境变量 {variable}"),
+                )
             return SecretStr(value)
         return SecretStr(_read_secret(self.id, what, path)) if path is not None else None
 
@@ -108,7 +118,9 @@ def load_places(path: Path) -> dict[PlaceId, Place]:
     """Reads the operator's list. Relative paths in it count from its folder. Raises PlacesUnreadable."""
     try:
         if path.stat().st_size > MAX_LIST_BYTES:
-            raise PlacesUnreadable(path=str(path), reason=f"it is larger than {MAX_LIST_BYTES} bytes")
+            raise PlacesUnreadable(
+                path=str(path), reason=Said(f"it is larger than {MAX_LIST_BYTES} bytes", f"超过 {MAX_LIST_BYTES} 字节")
+            )
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         # A TOML error quotes a position, never a value; OSError quotes the path.
@@ -116,7 +128,13 @@ def load_places(path: Path) -> dict[PlaceId, Place]:
     unknown = sorted(set(document) - {"places"})
     entries = document.get("places", {})
     if unknown or not isinstance(entries, dict):
-        raise PlacesUnreadable(path=str(path), reason=f"unknown keys {unknown}; places stand as [places.<id>]")
+        raise PlacesUnreadable(
+            path=str(path),
+            reason=Said(
+                f"unknown keys {unknown}; places stand as [places.<id>]",
+                f"未知的键 {unknown}；来源地应写作 [places.<标识>]",
+            ),
+        )
     return {PlaceId(key): _place(path, key, entry) for key, entry in entries.items()}
 
 
@@ -128,14 +146,18 @@ def listed_places() -> dict[PlaceId, Place]:
 
 def _place(path: Path, key: str, entry: Any) -> Place:
     if not isinstance(entry, dict) or "id" in entry:
-        raise PlacesUnreadable(path=str(path), reason=f"[places.{key}] is no table of settings, or repeats its id")
+        raise PlacesUnreadable(
+            path=str(path),
+            reason=Said(
+                f"[places.{key}] is no table of settings, or repeats its id",
+                f"[places.{key}] 不是配置表，或重复写了标识",
+            ),
+        )
     try:
         return Place(id=PlaceId(key), **_absolute(path.parent.absolute(), entry))
     except ValidationError as error:
-        reason = "; ".join(
-            f"[places.{key}] {'.'.join(map(str, problem['loc'])) or 'place'}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False, include_context=False)
-        )
+        found = joined(value_problems(error, Place))
+        reason = Said(f"[places.{key}] {found}", f"[places.{key}] {found.zh}")
         raise PlacesUnreadable(path=str(path), reason=reason) from None
 
 
@@ -155,9 +177,14 @@ def _absolute(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _check_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("a URL begins with https:// (or http://) and names a host")
+        raise ValueError(
+            Said(
+                "a URL begins with https:// (or http://) and names a host",
+                "URL 须以 https://（或 http://）开头并写明主机",
+            )
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("a URL holds no credentials, query or fragment")
+        raise ValueError(Said("a URL holds no credentials, query or fragment", "URL 不得含凭证、查询或片段"))
 
 
 def _read_secret(place: str, what: str, path: Path) -> str:
@@ -170,7 +197,11 @@ def _read_secret(place: str, what: str, path: Path) -> str:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode) or facts.st_mode & 0o077 or facts.st_uid not in {os.geteuid(), 0}:
             raise SecretUnreadable(
-                place=place, what=what, reason=f"{path} is not a file of ours that no one else may read"
+                place=place,
+                what=what,
+                reason=Said(
+                    f"{path} is not a file of ours that no one else may read", f"{path} 不是仅本用户可读的自有文件"
+                ),
             )
         content = file.read(MAX_SECRET_BYTES + 1)
     try:
@@ -178,5 +209,9 @@ def _read_secret(place: str, what: str, path: Path) -> str:
     except UnicodeDecodeError:
         text = ""
     if not text or len(content) > MAX_SECRET_BYTES:
-        raise SecretUnreadable(place=place, what=what, reason=f"{path} is empty, too large or not UTF-8")
+        raise SecretUnreadable(
+            place=place,
+            what=what,
+            reason=Said(f"{path} is empty, too large or not UTF-8", f"{path} 为空、过大或不是 UTF-8"),
+        )
     return text

@@ -14,6 +14,7 @@ from connectors.errors import ConnectorBroken, ConnectorUnknown, PlaceUnknown
 from connectors.places import Place, listed_places
 from contracts.model import FeedContract, SourceSpec
 from hub.ids import PlaceId
+from hub.said import Said
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -31,7 +32,13 @@ def connector_class(name: str, source_id: str = "-") -> type[Connector]:
     module = f"connectors.{name}"
     found = getattr(importlib.import_module(module), "Connector", None)
     if not (isinstance(found, type) and issubclass(found, Connector) and found.__module__ == module):
-        raise ConnectorBroken(module=module, reason="its `Connector` is not a subclass of connectors.base.Connector")
+        raise ConnectorBroken(
+            module=module,
+            reason=Said(
+                "its `Connector` is not a subclass of connectors.base.Connector",
+                "其 `Connector` 不是 connectors.base.Connector 的子类",
+            ),
+        )
     return found
 
 
@@ -40,7 +47,12 @@ def option_problems(name: str, options: Mapping[str, Any]) -> list[str]:
     try:
         return connector_class(name).option_problems(options)
     except ConnectorUnknown:
-        return [f"there is no connector {name!r}; on disk are: {', '.join(connectors_on_disk())}"]
+        return [
+            Said(
+                f"there is no connector {name!r}; on disk are: {', '.join(connectors_on_disk())}",
+                f"没有连接器 {name!r}；现有：{'、'.join(connectors_on_disk())}",
+            )
+        ]
 
 
 def open_connector(

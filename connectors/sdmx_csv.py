@@ -27,6 +27,7 @@ from connectors.sdmx.message import Message, Opening, opening
 from connectors.sdmx.structure import MAX_BYTES, Structure, read_structure
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import RawPage
+from hub.said import Said
 
 _HEAD = 64 * 1024
 
@@ -76,7 +77,7 @@ class Connector(file_drop.Connector):
         try:
             content = root.read(name, MAX_BYTES)
         except FileNotFoundError:
-            reason = f"it is not under the root of {root.place.id}"
+            reason = Said(f"it is not under the root of {root.place.id}", f"不在 {root.place.id} 的根目录下")
             raise StructureUnreadable(file=name, reason=reason) from None
         return read_structure(name, content, self._dsd), hashlib.sha256(content).hexdigest()
 

@@ -36,6 +36,7 @@ from connectors.sql.opening import open_engine, refuse_writers, snapshot
 from contracts.model import FeedContract, SourceSpec
 from contracts.page import RawPage
 from hub.clock import BEIJING
+from hub.said import Said
 
 FETCH_ROWS = 4_096
 
@@ -71,7 +72,10 @@ class Connector(base.Connector):
         super().__init__(contract, source, place, page_rows=page_rows)
         self.options = options.read(SqlOptions, source)
         if self.options.database not in (None, place.database):
-            problem = f"database {self.options.database} is not that of the place {place.id}"
+            problem = Said(
+                f"database {self.options.database} is not that of the place {place.id}",
+                f"数据库 {self.options.database} 不是来源地 {place.id} 的数据库",
+            )
             raise OptionsInvalid(source=source.id, connector=source.connector, problems=problem)
         self.overlap = overlap_of(source.id, contract.cursor_overlap)
         self.engine = open_engine(place, source.connector, self.options.timeout_seconds)
@@ -111,14 +115,25 @@ class Connector(base.Connector):
                 there.refuse_unsupported(name)
                 columns[field] = there
         if missing:
-            raise TableMissing(place=self.place.id, missing=f"column {', '.join(missing)}", table=name)
+            raise TableMissing(
+                place=self.place.id,
+                missing=Said(f"column {', '.join(missing)}", f"列 {'、'.join(missing)}"),
+                table=name,
+            )
         cursor = columns.get(self.contract.cursor) if self.contract.cursor else None
         if self.contract.cursor and cursor is None:
-            raise CursorUnusable(source=self.source.id, reason=f"{self.contract.cursor} is constant at this source")
+            raise CursorUnusable(
+                source=self.source.id,
+                reason=Said(
+                    f"{self.contract.cursor} is constant at this source", f"{self.contract.cursor} 在此来源为固定值"
+                ),
+            )
         wanted = [self.contract.cursor, *self.contract.key]
         order = tuple({columns[field].name: columns[field] for field in wanted if field in columns}.values())
         if not order:
-            raise CursorUnusable(source=self.source.id, reason="no key field is a column of the table")
+            raise CursorUnusable(
+                source=self.source.id, reason=Said("no key field is a column of the table", "主键字段都不是该表的列")
+            )
         read = tuple({column.name: column for column in columns.values()}.values())
         table = sa.table(
             sa.quoted_name(self.options.table, True),

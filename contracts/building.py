@@ -29,6 +29,24 @@ _GATE_OWN = ("id", "kind", "action", "fields", "zh", "en")
 HOURS = {"m": 1 / 60, "min": 1 / 60, "minutes": 1 / 60, "h": 1.0, "hours": 1.0, "d": 24.0, "days": 24.0, "w": 168.0}
 DAYS = {"d": 1, "days": 1, "w": 7, "m": 30, "months": 30, "y": 365, "years": 365}
 
+STRICT = (
+    GateRule(
+        id=RuleId("_gate.secrecy"),
+        kind="secrecy",
+        action="refuse_row",
+        label_zh="含密级标志的行拒收，文件带密级标志的整份拒收",
+        label_en="a row with a secrecy mark is refused, a marked file as a whole",
+    ),
+    GateRule(
+        id=RuleId("_gate.personal_data"),
+        kind="personal_data",
+        action="mask",
+        label_zh="遮蔽居民身份证号",
+        label_en="citizen identity numbers are masked",
+    ),
+)
+"""What the gate does of its own accord: a contract that is silent is held to the strict form, never let through."""
+
 
 def build(view: View, *, sha256: str, path: str) -> FeedContract:
     """The contract of a document without problems."""
@@ -54,8 +72,8 @@ def build(view: View, *, sha256: str, path: str) -> FeedContract:
         fields=fields,
         row_rules=(*implicit_rules(view), *_row_rules(view)),
         batch_rules=tuple(_batch_rules(view)),
-        gate_rules=tuple(_gate_rules(own.get("gate"))),
-        sources=tuple(_source(view, path_, entry) for path_, entry in view.mappings(("servers",))),
+        gate_rules=gate_rules(own.get("gate")),
+        sources=tuple(source(view, path_, entry) for path_, entry in view.mappings(("servers",))),
         topic=TopicSpec(
             name=own["topic"],
             partitions=int(own.get("partitions", 4)),
@@ -205,8 +223,9 @@ def gate_args(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name not in _GATE_OWN}
 
 
-def _gate_rules(entries: Any) -> list[GateRule]:
-    return [
+def gate_rules(entries: Any) -> tuple[GateRule, ...]:
+    """The rules of `hub.gate`, and the strict ones of the kinds that no contract goes without where it has none."""
+    stated = tuple(
         GateRule(
             id=RuleId(entry["id"]),
             kind=entry["kind"],
@@ -217,13 +236,17 @@ def _gate_rules(entries: Any) -> list[GateRule]:
             label_en=entry.get("en", ""),
         )
         for entry in entries or ()
-    ]
+    )
+    kinds = {rule.kind for rule in stated}
+    return (*stated, *(rule for rule in STRICT if rule.kind not in kinds))
 
 
-def _source(view: View, path: tuple[str | int, ...], entry: Mapping[str, Any]) -> SourceSpec:
+def source(view: View, path: tuple[str | int, ...], entry: Mapping[str, Any]) -> SourceSpec:
+    """The source that an entry of `servers` with a name and a connector describes."""
     own = view.hub(path)
     options = {name: value for name, value in entry.items() if name not in _SERVER_OWN}
-    options.update(own.get("options") or {})
+    given = own.get("options")
+    options.update(given if isinstance(given, dict) else {})
     return SourceSpec(
         id=entry["server"],
         connector=own["connector"],

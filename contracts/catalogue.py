@@ -27,6 +27,7 @@ from contracts.errors import ContractInvalid, ContractProblem, FeedUnknown
 from contracts.model import SUFFIX, FeedContract
 from contracts.packing import pack, unpack
 from hub.ids import FeedId
+from hub.said import kept, revived
 
 _RACY_NS = 2_000_000_000  # a file changed this shortly before the cache was written may change again unseen
 
@@ -188,7 +189,7 @@ class _Store:
             entry = self._read(file, signature)
         except Exception as error:  # noqa: BLE001 - one contract must not take the others down, whatever it holds
             problem = errors.ContractUnexamined.of(_shown(file), error)
-            entry = _Entry(file, signature, "", {}, [[problem.code, problem.facts]])
+            entry = _Entry(file, signature, "", {}, [[problem.code, kept(problem.facts)]])
         if any(code == errors.ContractUnexamined.code for code, _ in entry.broken or ()):
             # Not foreseen, so perhaps of the moment: without a hash it is read anew each time.
             entry.signature, entry.sha256 = [0, 0, 0, 0], ""
@@ -200,7 +201,7 @@ class _Store:
         from contracts import reader  # noqa: PLC0415 - YAML and JSON Schema only when a file has changed
 
         reading = reader.examine(self.root / file, root=self.root)
-        broken = None if reading.contract else [[problem.code, problem.facts] for problem in reading.problems]
+        broken = None if reading.contract else [[problem.code, kept(problem.facts)] for problem in reading.problems]
         entry = _Entry(file, signature, reading.sha256, {}, broken)
         for feed in reading.refers_to:
             paths = self.find(feed)
@@ -313,7 +314,7 @@ def _row(entry: _Entry) -> list[Any]:
 
 def _broken(entry: _Entry) -> BrokenContract:
     kinds = _problem_kinds()
-    problems = tuple(kinds.get(code, ContractProblem)(**facts) for code, facts in entry.broken or ())
+    problems = tuple(kinds.get(code, ContractProblem)(**revived(facts)) for code, facts in entry.broken or ())
     return BrokenContract(FeedId(_shown(entry.feed)), _shown(entry.file), problems)
 
 

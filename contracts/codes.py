@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contracts.errors import CodeListInvalid, CodeListUnknown
+from hub.said import Said
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,18 +82,22 @@ def _load(name: str, root: Path) -> CodeList:
     if not name.replace("_", "").isalnum() or not path.is_file():
         raise CodeListUnknown(name=name)
     if path.stat().st_size > MAX_BYTES:
-        raise CodeListInvalid(name=name, reason=f"it has more than {MAX_BYTES:,} bytes")
+        raise CodeListInvalid(
+            name=name, reason=Said(f"it has more than {MAX_BYTES:,} bytes", f"超过 {MAX_BYTES:,} 字节")
+        )
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise CodeListInvalid(name=name, reason="it is not UTF-8 text") from None
+        raise CodeListInvalid(name=name, reason=Said("it is not UTF-8 text", "不是 UTF-8 文本")) from None
     head: dict[str, str] = {}
     while lines and lines[0].startswith("#"):
         key, _, value = lines.pop(0)[1:].partition(":")
         head[key.strip()] = value.strip()
     missing = [key for key in HEAD if not head.get(key)]
     if missing:
-        raise CodeListInvalid(name=name, reason=f"its head lacks {', '.join(missing)}")
+        raise CodeListInvalid(
+            name=name, reason=Said(f"its head lacks {', '.join(missing)}", f"文件头缺少 {'、'.join(missing)}")
+        )
     return CodeList(name, MappingProxyType(head), MappingProxyType(_rows(name, lines)))
 
 
@@ -100,14 +105,22 @@ def _rows(name: str, lines: list[str]) -> dict[str, Mapping[str, str]]:
     reader = csv.reader(lines, strict=True)
     columns = next(reader, [])
     if columns[:1] != ["code"]:
-        raise CodeListInvalid(name=name, reason="its first column is not `code`")
+        raise CodeListInvalid(name=name, reason=Said("its first column is not `code`", "首列不是 `code`"))
     rows: dict[str, Mapping[str, str]] = {}
     for number, cells in enumerate(reader, 1):
         if len(cells) != len(columns) or not cells[0].strip():
-            raise CodeListInvalid(name=name, reason=f"row {number} has {len(cells)} cells where {len(columns)} are due")
+            raise CodeListInvalid(
+                name=name,
+                reason=Said(
+                    f"row {number} has {len(cells)} cells where {len(columns)} are due",
+                    f"第 {number} 行有 {len(cells)} 个单元格，应为 {len(columns)} 个",
+                ),
+            )
         if cells[0] in rows:
-            raise CodeListInvalid(name=name, reason=f"the code {cells[0]} stands twice")
+            raise CodeListInvalid(
+                name=name, reason=Said(f"the code {cells[0]} stands twice", f"代码 {cells[0]} 重复出现")
+            )
         rows[cells[0]] = dict(zip(columns, cells, strict=True))
     if not rows:
-        raise CodeListInvalid(name=name, reason="it is empty")
+        raise CodeListInvalid(name=name, reason=Said("it is empty", "内容为空"))
     return rows

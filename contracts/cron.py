@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from hub.said import Said, zh
+
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day of month", 1, 31, ()),
-    ("month", 1, 12, ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")),
-    ("day of week", 0, 7, ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")),
+    (Said("minute", "分"), 0, 59, ()),
+    (Said("hour", "时"), 0, 23, ()),
+    (Said("day of month", "日"), 1, 31, ()),
+    (Said("month", "月"), 1, 12, ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")),
+    (Said("day of week", "周"), 0, 7, ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")),
 )
 _PART = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d{1,3}))?", re.ASCII)
 
@@ -18,7 +20,7 @@ def cron_problem(expression: str) -> str:
     """Why an expression is no cron schedule, or empty."""
     parts = expression.split()
     if len(parts) != len(_FIELDS):
-        return f"{len(parts)} fields where 5 are due"
+        return Said(f"{len(parts)} fields where 5 are due", f"有 {len(parts)} 段，应为 5 段")
     for text, (name, least, most, words) in zip(parts, _FIELDS, strict=True):
         for part in text.split(","):
             problem = _part_problem(part, name, least, most, words)
@@ -30,7 +32,7 @@ def cron_problem(expression: str) -> str:
 def _part_problem(part: str, name: str, least: int, most: int, words: tuple[str, ...]) -> str:
     match = _PART.fullmatch(part)
     if match is None:
-        return f"{name}: {part[:20]!r} can't be read"
+        return Said(f"{name}: {part[:20]!r} can't be read", f"{zh(name)}：无法识别 {part[:20]!r}")
     bounds = []
     for text in (match[1], match[2]):
         if text is None:
@@ -40,9 +42,12 @@ def _part_problem(part: str, name: str, least: int, most: int, words: tuple[str,
         elif text.isdigit() and least <= int(text) <= most:
             bounds.append(int(text))
         else:
-            return f"{name}: {text[:20]!r} is not between {least} and {most}"
+            return Said(
+                f"{name}: {text[:20]!r} is not between {least} and {most}",
+                f"{zh(name)}：{text[:20]!r} 不在 {least} 与 {most} 之间",
+            )
     if len(bounds) == 2 and bounds[0] > bounds[1]:
-        return f"{name}: {part} runs backwards"
+        return Said(f"{name}: {part} runs backwards", f"{zh(name)}：{part} 前后颠倒")
     if match[3] is not None and not 1 <= int(match[3]) <= most:
-        return f"{name}: a step of {match[3]} makes no sense"
+        return Said(f"{name}: a step of {match[3]} makes no sense", f"{zh(name)}：步长 {match[3]} 无意义")
     return ""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.errors import AgencyError, HubError
+from hub.said import Said
 
 
 class ContractProblem(AgencyError):
@@ -22,7 +23,7 @@ class ContractProblem(AgencyError):
 
     code = "HUB-CON-100"
     en = "there is a problem in the contract: {what}"
-    zh = "数据契约存在问题:{what}"
+    zh = "数据契约存在问题：{what}"
     remedy_en = "correct the contract"
     remedy_zh = "请更正数据契约"
 
@@ -41,14 +42,22 @@ class ContractInvalid(AgencyError):
 
     code = "HUB-CON-101"
     en = "the contract {file} has {count} problem(s); the first is {first}"
-    zh = "数据契约 {file} 有 {count} 处问题,首处:{first_zh}"
-    remedy_en = "correct every line that `hub contract lint {file}` names"
-    remedy_zh = "请按 `hub contract lint {file}` 列出的各行更正"
+    zh = "数据契约 {file} 有 {count} 处问题，首处：{first}"
+    remedy_en = "correct every line that `hub contract lint {target}` names"
+    remedy_zh = "请按 `hub contract lint {target}` 列出的各行更正"
 
     def __init__(self, **facts: Any) -> None:
         problems: list[ContractProblem] = facts.get("problems", [])
         if problems and "first" not in facts:
-            facts |= {"count": len(problems), "first": str(problems[0]), "first_zh": problems[0].sentence("zh")}
+            line, column = problems[0].place
+            first = Said(
+                str(problems[0]), f"第 {line} 行第 {column} 列 {problems[0].code} {problems[0].sentence('zh')}"
+            )
+            facts |= {"count": len(problems), "first": first}
+        if "target" not in facts:
+            # What `hub contract lint` takes: the feed's id, or the whole path of a file that lies elsewhere.
+            file = str(facts["file"])
+            facts["target"] = file if file.startswith("/") else file.rsplit("/", 1)[-1].removesuffix(".odcs.yaml")
         self.problems = problems
         super().__init__(**facts)
 
@@ -68,7 +77,7 @@ class FeedUnknown(AgencyError):
     remedy_en = (
         "`hub contract list` shows the feeds there are; a feed is one file contracts/feeds/<domain>/<feed>.odcs.yaml"
     )
-    remedy_zh = "`hub contract list` 列出现有数据源;每个数据源是一个文件 contracts/feeds/<domain>/<feed>.odcs.yaml"
+    remedy_zh = "`hub contract list` 列出现有数据源；每个数据源是一个文件 contracts/feeds/<domain>/<feed>.odcs.yaml"
 
 
 class CodeListUnknown(HubError):
@@ -86,9 +95,9 @@ class CodeListInvalid(HubError):
 
     code = "HUB-CON-104"
     en = "the code list {name} can't be used: {reason}"
-    zh = "代码表 {name} 无法使用:{reason}"
+    zh = "代码表 {name} 无法使用：{reason}"
     remedy_en = "correct contracts/codes/{name}.csv; the head of contracts/codes.py says what it holds"
-    remedy_zh = "请更正 contracts/codes/{name}.csv;格式见 contracts/codes.py 开头"
+    remedy_zh = "请更正 contracts/codes/{name}.csv；格式见 contracts/codes.py 开头"
 
 
 # --- the file itself ---------------------------------------------------------------------------------------------
@@ -99,9 +108,9 @@ class FileUnreadable(ContractProblem):
 
     code = "HUB-CON-110"
     en = "the file can't be read: {reason}"
-    zh = "文件无法读取:{reason}"
+    zh = "文件无法读取：{reason}"
     remedy_en = "a contract is UTF-8 text without byte order mark, of at most 1 MiB, in a plain file"
-    remedy_zh = "数据契约须为不带 BOM 的 UTF-8 普通文本文件,不超过 1 MiB"
+    remedy_zh = "数据契约须为不带 BOM 的 UTF-8 普通文本文件，不超过 1 MiB"
 
 
 class CharacterForbidden(ContractProblem):
@@ -111,7 +120,7 @@ class CharacterForbidden(ContractProblem):
     en = "the character {character} may not stand in a contract"
     zh = "数据契约中不得出现字符 {character}"
     remedy_en = 'indent with spaces; write a delimiter as "\\t" within double quotes'
-    remedy_zh = '请用空格缩进;分隔符请在双引号内写作 "\\t"'
+    remedy_zh = '请用空格缩进；分隔符请在双引号内写作 "\\t"'
 
 
 class YamlBroken(ContractProblem):
@@ -121,7 +130,7 @@ class YamlBroken(ContractProblem):
     en = "this is no valid YAML: {reason}"
     zh = "不是有效的 YAML:{reason}"
     remedy_en = "correct the line; what follows it was not looked at"
-    remedy_zh = "请更正此行;其后的内容尚未检查"
+    remedy_zh = "请更正此行；其后的内容尚未检查"
 
 
 class YamlForbidden(ContractProblem):
@@ -139,7 +148,7 @@ class DuplicateKey(ContractProblem):
 
     code = "HUB-CON-114"
     en = "the key {key!r} stands twice; first in line {first_line}"
-    zh = "键 {key!r} 重复出现,首次在第 {first_line} 行"
+    zh = "键 {key!r} 重复出现，首次在第 {first_line} 行"
     remedy_en = "keep one of the two"
     remedy_zh = "请保留其一"
 
@@ -149,9 +158,9 @@ class Unquoted(ContractProblem):
 
     code = "HUB-CON-115"
     en = "{text} is read as {meaning}, not as text"
-    zh = "{text} 会被读作 {meaning_zh},而不是文本"
+    zh = "{text} 会被读作 {meaning}，而不是文本"
     remedy_en = 'put it in quotes: "{text}" (true, false, null and plain decimal numbers may stand without, where a number is due)'
-    remedy_zh = '请加引号:"{text}"(应为数值处的 true、false、null 与普通十进制数可不加)'
+    remedy_zh = '请加引号："{text}"（应为数值处的 true、false、null 与普通十进制数可不加）'
 
 
 class TooDeep(ContractProblem):
@@ -159,7 +168,7 @@ class TooDeep(ContractProblem):
 
     code = "HUB-CON-116"
     en = "the document is {what}"
-    zh = "文档{what_zh}"
+    zh = "文档{what}"
     remedy_en = "a contract nests at most 30 levels and holds at most 50,000 values"
     remedy_zh = "数据契约最多嵌套 30 层、最多 50,000 个值"
 
@@ -172,11 +181,11 @@ class SchemaViolation(ContractProblem):
 
     code = "HUB-CON-120"
     en = "{where}: {reason}"
-    zh = "{where}:不符合 ODCS 模式({reason})"
+    zh = "{where}：不符合 ODCS 模式（{reason}）"
     remedy_en = (
         "docs/contract-properties.md shows a contract's sections; the standard is Open Data Contract Standard v3.1.0"
     )
-    remedy_zh = "各节说明见 docs/contract-properties.md;标准为 Open Data Contract Standard v3.1.0"
+    remedy_zh = "各节说明见 docs/contract-properties.md；标准为 Open Data Contract Standard v3.1.0"
 
 
 class UnknownKey(ContractProblem):
@@ -184,9 +193,9 @@ class UnknownKey(ContractProblem):
 
     code = "HUB-CON-121"
     en = "{where}: unknown key {key!r}{hint}"
-    zh = "{where}:未知的键 {key!r}{hint}"
+    zh = "{where}：未知的键 {key!r}{hint}"
     remedy_en = "correct the spelling, or express it as a documented hub.* property"
-    remedy_zh = "请更正拼写,或改用已说明的 hub.* 属性"
+    remedy_zh = "请更正拼写，或改用已说明的 hub.* 属性"
 
 
 class WrongVersion(ContractProblem):
@@ -194,9 +203,9 @@ class WrongVersion(ContractProblem):
 
     code = "HUB-CON-122"
     en = "apiVersion is {found!r}; this hub reads v3.1.0"
-    zh = "apiVersion 为 {found!r};本枢纽读取 v3.1.0"
+    zh = "apiVersion 为 {found!r}；本枢纽读取 v3.1.0"
     remedy_en = "write apiVersion: v3.1.0 and use no later feature"
-    remedy_zh = "请写 apiVersion: v3.1.0,且不使用更高版本的特性"
+    remedy_zh = "请写 apiVersion: v3.1.0，且不使用更高版本的特性"
 
 
 # --- the house's rules ----------------------------------------------------------------------------------------------
@@ -217,7 +226,7 @@ class PropertyWrong(ContractProblem):
 
     code = "HUB-CON-131"
     en = "{name}: {reason}"
-    zh = "{name} 取值有误:{reason}"
+    zh = "{name} 取值有误：{reason}"
     remedy_en = "docs/contract-properties.md says what {name} takes"
     remedy_zh = "{name} 的取值见 docs/contract-properties.md"
 
@@ -227,9 +236,9 @@ class Missing(ContractProblem):
 
     code = "HUB-CON-132"
     en = "{where} lacks {what}"
-    zh = "{where} 缺少 {what}"
+    zh = "{where}缺少 {what}"
     remedy_en = "add {what}: {why}"
-    remedy_zh = "请补充 {what}:{why}"
+    remedy_zh = "请补充 {what}：{why}"
 
 
 class NameWrong(ContractProblem):
@@ -237,9 +246,9 @@ class NameWrong(ContractProblem):
 
     code = "HUB-CON-133"
     en = "{what} {name!r}: {reason}"
-    zh = "{what} {name!r} 命名不合规:{reason}"
-    remedy_en = "rename it; docs/contract-properties.md has the rules of names"
-    remedy_zh = "请改名;命名规则见 docs/contract-properties.md"
+    zh = "{what} {name!r} 不合规：{reason}"
+    remedy_en = "write it as stated here; docs/contract-properties.md has the rules of names"
+    remedy_zh = "请照此改写；命名规则见 docs/contract-properties.md"
 
 
 class ReferenceBroken(ContractProblem):
@@ -247,7 +256,7 @@ class ReferenceBroken(ContractProblem):
 
     code = "HUB-CON-134"
     en = "{where}: there is no {kind} {name!r}{hint}"
-    zh = "{where}:没有名为 {name!r} 的 {kind}{hint}"
+    zh = "{where}：没有名为 {name!r} 的 {kind}{hint}"
     remedy_en = "correct the name"
     remedy_zh = "请更正名称"
 
@@ -257,9 +266,9 @@ class RuleWithoutEngine(ContractProblem):
 
     code = "HUB-CON-135"
     en = "{where}: no engine can run this rule: {reason}"
-    zh = "{where}:没有引擎能够执行该规则:{reason}"
+    zh = "{where}：没有引擎能够执行该规则：{reason}"
     remedy_en = "use type custom with engine hub (one row) or great-expectations (the batch) and a kind that `hub contract rules` lists"
-    remedy_zh = "请使用 type: custom,engine: hub(单行)或 great-expectations(批次),种类见 `hub contract rules`"
+    remedy_zh = "请使用 `type: custom`、`engine: hub`（单行）或 great-expectations（批次），种类见 `hub contract rules`"
 
 
 class RuleWrong(ContractProblem):
@@ -267,7 +276,7 @@ class RuleWrong(ContractProblem):
 
     code = "HUB-CON-136"
     en = "{where}: {reason}"
-    zh = "{where}:规则有误:{reason}"
+    zh = "{where}：规则有误：{reason}"
     remedy_en = "`hub contract rules` says what each kind takes"
     remedy_zh = "各种类的参数见 `hub contract rules`"
 
@@ -277,9 +286,9 @@ class FieldForbidden(ContractProblem):
 
     code = "HUB-CON-137"
     en = "the field {field!r} asks for {what}, which the hub keeps of nobody"
-    zh = "字段 {field!r} 涉及{what_zh},本枢纽不收集任何人的此类信息"
+    zh = "字段 {field!r} 涉及{what}，本枢纽不收集任何人的此类信息"
     remedy_en = "remove the field: {why}"
-    remedy_zh = "请删除该字段:{why_zh}"
+    remedy_zh = "请删除该字段：{why}"
 
 
 class SecretInContract(ContractProblem):
@@ -287,9 +296,9 @@ class SecretInContract(ContractProblem):
 
     code = "HUB-CON-138"
     en = "{where} looks like a secret; a contract never holds one"
-    zh = "{where} 疑似密钥;数据契约不得包含任何密钥"
+    zh = "{where} 疑似密钥；数据契约不得包含任何密钥"
     remedy_en = "remove it, change the secret, and let the operator bind the new one to the place in the list of places"
-    remedy_zh = "请删除并更换该密钥,由运维人员在地点清单中绑定新密钥"
+    remedy_zh = "请删除并更换该密钥，由运维人员在来源地清单中绑定新密钥"
 
 
 class SqlInContract(ContractProblem):
@@ -297,9 +306,9 @@ class SqlInContract(ContractProblem):
 
     code = "HUB-CON-139"
     en = "{where} holds SQL; a contract names tables and fields only"
-    zh = "{where} 含有 SQL;数据契约只能写表名与字段名"
+    zh = "{where} 含有 SQL；数据契约只能写表名与字段名"
     remedy_en = "name the table, or express the check as a rule of engine hub"
-    remedy_zh = "请改为表名,或用 engine: hub 的规则表达"
+    remedy_zh = "请改为表名，或用 engine: hub 的规则表达"
 
 
 class PatternWrong(ContractProblem):
@@ -307,9 +316,9 @@ class PatternWrong(ContractProblem):
 
     code = "HUB-CON-140"
     en = "{where}: the pattern {pattern!r} is not valid: {reason}"
-    zh = "{where}:正则表达式 {pattern!r} 无效:{reason}"
+    zh = "{where}：正则表达式 {pattern!r} 无效：{reason}"
     remedy_en = "write it for RE2: no look-around, no back-references"
-    remedy_zh = "请按 RE2 语法书写:不支持环视与反向引用"
+    remedy_zh = "请按 RE2 语法书写：不支持环视与反向引用"
 
 
 class CronWrong(ContractProblem):
@@ -317,9 +326,9 @@ class CronWrong(ContractProblem):
 
     code = "HUB-CON-141"
     en = "{where}: {schedule!r} is no cron expression: {reason}"
-    zh = "{where}:{schedule!r} 不是有效的 cron 表达式:{reason}"
+    zh = "{where}：{schedule!r} 不是有效的 cron 表达式：{reason}"
     remedy_en = "write five fields: minute, hour, day of month, month, day of week"
-    remedy_zh = "请写五段:分 时 日 月 周"
+    remedy_zh = "请写五段：分 时 日 月 周"
 
 
 class TypeWrong(ContractProblem):
@@ -327,9 +336,9 @@ class TypeWrong(ContractProblem):
 
     code = "HUB-CON-142"
     en = "the field {field!r}: {reason}"
-    zh = "字段 {field!r} 类型有误:{reason}"
+    zh = "字段 {field!r} 类型有误：{reason}"
     remedy_en = "logicalType is string, integer, number (with physicalType decimal(p,s)), date, timestamp or boolean"
-    remedy_zh = "logicalType 可为 string、integer、number(须有 physicalType decimal(p,s))、date、timestamp、boolean"
+    remedy_zh = "logicalType 可为 string、integer、number（须有 physicalType decimal（p,s））、date、timestamp、boolean"
 
 
 class ConnectorOption(ContractProblem):
@@ -337,7 +346,7 @@ class ConnectorOption(ContractProblem):
 
     code = "HUB-CON-143"
     en = "{where}: {reason}"
-    zh = "{where}:连接器选项有误:{reason}"
+    zh = "{where}：连接器选项有误：{reason}"
     remedy_en = "the connector's module in connectors/ says what it takes"
     remedy_zh = "可用选项见 connectors/ 下对应连接器的说明"
 
@@ -347,9 +356,9 @@ class ContractUnexamined(ContractProblem):
 
     code = "HUB-CON-145"
     en = "the contract can't be read: {error} in {where}"
-    zh = "数据契约无法读取:{where} 发生 {error}"
+    zh = "数据契约无法读取：{where} 发生 {error}"
     remedy_en = "take out what is unusual in it until it reads; report the contract as a fault of the hub"
-    remedy_zh = "请逐一去掉其中异常的内容直至可读,并将该契约作为平台缺陷上报"
+    remedy_zh = "请逐一去掉其中异常的内容直至可读，并将该契约作为枢纽缺陷上报"
 
     @classmethod
     def of(cls, file: str, error: BaseException) -> ContractUnexamined:
@@ -360,6 +369,22 @@ class ContractUnexamined(ContractProblem):
         code = trace.tb_frame.f_code if trace is not None else None
         where = f"{code.co_filename.rsplit('/', 1)[-1]}, {code.co_name}" if code is not None else "?"
         return cls(file=file, line=1, column=1, error=type(error).__name__, where=where)
+
+
+class AmountWrong(ContractProblem):
+    """An amount in 元 without the name, the type or the unit that says so."""
+
+    code = "HUB-CON-146"
+    en = "the field {field!r}: an amount in 元 is called amount[_<of what>]_cny, is a decimal number and states its unit at the source"
+    zh = "字段 {field!r}：以元计的金额应命名为 amount[_<何种>]_cny，为十进制数，并写明来源单位"
+    remedy_en = (
+        "write `name: amount_cny`, `logicalType: number`, `physicalType: decimal(18,2)` and "
+        "`customProperties: [{{property: hub.unit, value: yuan}}]` (or qian_yuan, wan_yuan, million_yuan, yi_yuan, fen)"
+    )
+    remedy_zh = (
+        "请写 `name: amount_cny`、`logicalType: number`、`physicalType: decimal(18,2)` 与 "
+        "`customProperties: [{{property: hub.unit, value: yuan}}]`（或 qian_yuan、wan_yuan、million_yuan、yi_yuan、fen）"
+    )
 
 
 class IdTaken(ContractProblem):

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from contracts.model import FieldSpec, FieldType
+from hub.said import Said, zh
 
 ArgType = Literal[
     "text",  # a string
@@ -84,21 +85,36 @@ class Kind:
         arguments that name a field are checked for their form only).
         """
         found: list[str] = []
-        most = "any number of" if self.max_fields is None else str(self.max_fields)
+        most = Said("any number of", "任意") if self.max_fields is None else str(self.max_fields)
         if len(fields) < self.min_fields or (self.max_fields is not None and len(fields) > self.max_fields):
-            found.append(f"{self.name} stands on {self.min_fields} to {most} fields, not {len(fields)}")
+            found.append(
+                Said(
+                    f"{self.name} stands on {self.min_fields} to {most} fields, not {len(fields)}",
+                    f"{self.name} 用于 {self.min_fields} 至 {zh(most)} 个字段，而非 {len(fields)} 个",
+                )
+            )
         found += [
-            f"{self.name} does not fit {spec.name}, which is {spec.type}"
+            Said(
+                f"{self.name} does not fit {spec.name}, which is {spec.type}",
+                f"{self.name} 不适用于 {spec.name}（类型为 {spec.type}）",
+            )
             for spec in fields
             if spec.type not in self.field_types
         ]
         wanted = {arg.name: arg for arg in self.args}
-        found += [f"{self.name} has no argument {name!r}" for name in args if name not in wanted]
+        found += [
+            Said(f"{self.name} has no argument {name!r}", f"{self.name} 没有参数 {name!r}")
+            for name in args
+            if name not in wanted
+        ]
         for arg in self.args:
             if arg.name in args:
-                found += [f"{self.name}.{arg.name}: {text}" for text in _arg_problems(arg, args[arg.name], known)]
+                found += [
+                    Said(f"{self.name}.{arg.name}: {text}", f"{self.name}.{arg.name}：{zh(text)}")
+                    for text in _arg_problems(arg, args[arg.name], known)
+                ]
             elif arg.required:
-                found.append(f"{self.name} needs the argument {arg.name!r}")
+                found.append(Said(f"{self.name} needs the argument {arg.name!r}", f"{self.name} 需要参数 {arg.name!r}"))
         if self.further is not None and not found:
             found += self.further(args, fields, known or {})
         return found
@@ -126,22 +142,35 @@ def _arg_problems(arg: Arg, value: Any, known: Mapping[str, FieldSpec] | None) -
         return [text]
     if arg.choices:
         given = value if isinstance(value, list | tuple) else [value]
-        return [f"{item!r} is not one of {', '.join(arg.choices)}" for item in given if item not in arg.choices]
+        return [
+            Said(f"{item!r} is not one of {', '.join(arg.choices)}", f"{item!r} 不在 {'、'.join(arg.choices)} 之列")
+            for item in given
+            if item not in arg.choices
+        ]
     if known is None:
         return []
     if arg.type in ("field", "fields"):
         names = [value] if arg.type == "field" else list(dict.fromkeys(value))
         return [text for name in names for text in _field_problems(arg, name, known)]
     if arg.type == "condition":
-        return [f"no field {name!r} in this contract" for name in value if name not in known]
+        return [
+            Said(f"no field {name!r} in this contract", f"本契约没有字段 {name!r}")
+            for name in value
+            if name not in known
+        ]
     return []
 
 
 def _field_problems(arg: Arg, name: str, known: Mapping[str, FieldSpec]) -> list[str]:
     if name not in known:
-        return [f"no field {name!r} in this contract"]
+        return [Said(f"no field {name!r} in this contract", f"本契约没有字段 {name!r}")]
     if known[name].type not in arg.field_types:
-        return [f"the field {name} is {known[name].type}, not {' or '.join(sorted(arg.field_types))}"]
+        return [
+            Said(
+                f"the field {name} is {known[name].type}, not {' or '.join(sorted(arg.field_types))}",
+                f"字段 {name} 为 {known[name].type}，应为 {'、'.join(sorted(arg.field_types))}",
+            )
+        ]
     return []
 
 
@@ -155,17 +184,20 @@ def _shape_problem(kind: ArgType, value: Any) -> str | None:
         return _levels_problem(value)
     number = _is_decimal(value)
     fits, due = {
-        "text": (isinstance(value, str) and value != "", "a text is due"),
-        "field": (isinstance(value, str) and value != "", "the name of a field is due"),
-        "code_list": (isinstance(value, str) and value != "", "the name of a code list is due"),
-        "feed": (isinstance(value, str) and value != "", "the id of a contract is due"),
-        "texts": (_is_texts(value), "a list of quoted texts is due"),
-        "fields": (_is_texts(value) and len(set(value)) == len(value), "a list of fields is due, each once"),
-        "integer": (isinstance(value, int) and not isinstance(value, bool), "a whole number is due"),
-        "number": (number, f"a number of at most {_DIGITS} digits is due"),
-        "share": (number and 0 <= Decimal(str(value)) <= 1, "a share from 0 to 1 is due"),
-        "bound": (number or _is_date(value), "a number or YYYY-MM-DD is due"),
-        "boolean": (isinstance(value, bool), "true or false is due"),
+        "text": (isinstance(value, str) and value != "", Said("a text is due", "应为文本")),
+        "field": (isinstance(value, str) and value != "", Said("the name of a field is due", "应为字段名")),
+        "code_list": (isinstance(value, str) and value != "", Said("the name of a code list is due", "应为代码表名")),
+        "feed": (isinstance(value, str) and value != "", Said("the id of a contract is due", "应为契约标识")),
+        "texts": (_is_texts(value), Said("a list of quoted texts is due", "应为带引号文本的列表")),
+        "fields": (
+            _is_texts(value) and len(set(value)) == len(value),
+            Said("a list of fields is due, each once", "应为不重复的字段列表"),
+        ),
+        "integer": (isinstance(value, int) and not isinstance(value, bool), Said("a whole number is due", "应为整数")),
+        "number": (number, Said(f"a number of at most {_DIGITS} digits is due", f"应为最多 {_DIGITS} 位的数")),
+        "share": (number and 0 <= Decimal(str(value)) <= 1, Said("a share from 0 to 1 is due", "应为 0 至 1 的占比")),
+        "bound": (number or _is_date(value), Said("a number or YYYY-MM-DD is due", "应为数或 YYYY-MM-DD")),
+        "boolean": (isinstance(value, bool), Said("true or false is due", "应为 true 或 false")),
     }[kind]
     return None if fits else due
 
@@ -176,28 +208,35 @@ def _is_texts(value: Any) -> bool:
 
 def _condition_problem(value: Any) -> str | None:
     if not isinstance(value, Mapping) or not value:
-        return "a mapping of field to value or values is due"
+        return Said("a mapping of field to value or values is due", "应为字段到取值的映射")
     for name, wanted in value.items():
         items = wanted if isinstance(wanted, list | tuple) else [wanted]
         if not isinstance(name, str) or not items or not all(isinstance(item, str) for item in items):
-            return "a mapping of field to quoted value or list of quoted values is due"
+            return Said(
+                "a mapping of field to quoted value or list of quoted values is due",
+                "应为字段到带引号的取值（或其列表）的映射",
+            )
     return None
 
 
 def _levels_problem(value: Any) -> str | None:
     if not isinstance(value, Mapping) or not value:
-        return "a mapping of quoted value to level 1-5 is due"
+        return Said("a mapping of quoted value to level 1-5 is due", "应为带引号的取值到层级 1-5 的映射")
     for name, level in value.items():
         if not isinstance(name, str) or isinstance(level, bool) or not (isinstance(level, int) and 1 <= level <= 5):
-            return "a mapping of quoted value to level 1-5 is due"
+            return Said("a mapping of quoted value to level 1-5 is due", "应为带引号的取值到层级 1-5 的映射")
     return None
 
 
 def _pattern_problem(value: Any) -> str | None:
     if not isinstance(value, str) or not value:
-        return "a regular expression is due"
+        return Said("a regular expression is due", "应为正则表达式")
     reason = pattern_reason(value)
-    return f"not a regular expression in RE2 syntax: {reason}" if reason else None
+    return (
+        Said(f"not a regular expression in RE2 syntax: {reason}", f"不是 RE2 语法的正则表达式：{zh(reason)}")
+        if reason
+        else None
+    )
 
 
 def pattern_reason(pattern: str) -> str:
@@ -209,10 +248,10 @@ def pattern_reason(pattern: str) -> str:
     try:
         re2.compile(pattern, options)
     except re2.error as error:
-        reason = error.args[0] if error.args else "it does not compile"
+        reason = error.args[0] if error.args else Said("it does not compile", "无法编译")
         return (reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason))[:120]
     except UnicodeEncodeError:
-        return "it holds half a character"
+        return Said("it holds half a character", "含有半个字符")
     return ""
 
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import errors, lint, schema_check, yaml_strict
-from contracts.building import build
+from contracts.building import build, source
 from contracts.errors import ContractInvalid, ContractProblem
 from contracts.lint.around import Around
-from contracts.model import SUFFIX, FeedContract
+from contracts.model import SUFFIX, FeedContract, SourceSpec
 from contracts.view import View
+from hub.said import Said
 
-ExtraCheck = Callable[[FeedContract], Iterable[tuple[str, str]]]
-"""A further check of a whole contract: yields (source id, what is wrong), such as a connector's options."""
+ExtraCheck = Callable[[SourceSpec], Iterable[str]]
+"""A further check of a source: yields what is wrong, such as with a connector's options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,24 @@ def _examined(path: Path, root: Path, extra_checks: Iterable[ExtraCheck], file: 
         schema_check.check(document)
         if isinstance(document.data, dict):
             lint.house(view, around)
+            for check in extra_checks:
+                _further(view, check)
         if not document.problems:
             contract = build(view, sha256=sha256, path=file)
-            for check in extra_checks:
-                _further(view, contract, check)
     problems = tuple(sorted(document.problems, key=lambda problem: problem.place))
     return Reading(file, sha256, None if problems else contract, problems, around.asked)
 
 
-def _further(view: View, contract: FeedContract, check: ExtraCheck) -> None:
-    places = {entry.get("server"): path for path, entry in view.mappings(("servers",))}
-    for source, reason in check(contract):
-        path = places.get(source, ("servers",))
-        view.document.problem(errors.ConnectorOption, path, where=f"the source {source}", reason=reason)
+def _further(view: View, check: ExtraCheck) -> None:
+    """Asks of every source that can be made out, whatever else is wrong with the contract."""
+    for path, entry in view.mappings(("servers",)):
+        own = view.hub(path)
+        if isinstance(entry.get("server"), str) and isinstance(own.get("connector"), str):
+            place = view.hub_path(path, "options") if "options" in own else path
+            for reason in check(source(view, path, entry)):
+                name = entry["server"]
+                where = Said(f"the source {name}", f"来源 {name}")
+                view.document.problem(errors.ConnectorOption, place, where=where, reason=reason)
 
 
 def _relative(path: Path, root: Path) -> str:

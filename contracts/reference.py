@@ -80,7 +80,7 @@ def _properties(place: Place) -> str:
     rows = (
         (
             f"`{entry.name}`{' *' if entry.required else ''}",
-            KINDS[entry.kind] + (f": {', '.join(entry.values)}" if entry.values else ""),
+            KINDS[entry.kind][0] + (f": {', '.join(entry.values)}" if entry.values else ""),
             entry.default,
             entry.en,
             entry.zh,

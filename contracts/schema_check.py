@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,7 @@ from jsonschema.exceptions import ValidationError
 
 from contracts import errors
 from contracts.yaml_strict import Document, Path_
+from hub.said import Said
 
 API_VERSION = "v3.1.0"
 
@@ -58,7 +60,12 @@ def _validator() -> jsonschema.Draft201909Validator:
 def check(document: Document) -> None:
     """Notes every violation at its line. A document that is no mapping is one violation."""
     if not isinstance(document.data, dict):
-        document.problem(errors.SchemaViolation, (), where="contract", reason="the document is not a mapping")
+        document.problem(
+            errors.SchemaViolation,
+            (),
+            where="contract",
+            reason=Said("the document is not a mapping", "文档不是键值映射"),
+        )
         return
     version = document.data.get("apiVersion")
     if version != API_VERSION and isinstance(version, str):
@@ -99,19 +106,38 @@ def _note(document: Document, error: ValidationError, seen: set[tuple[Path_, str
         return
     if path == ("apiVersion",):
         return  # said already, in words
+    if (
+        error.validator == "enum"
+        and path[:1] == ("schema",)
+        and path[2:3] == ("properties",)
+        and path[4:] == ("logicalType",)
+    ):
+        return  # the house lint says which types there are
+    if error.validator == "type" and isinstance(error.instance, str) and not _wants(error, "string"):
+        # Quotes would not help: what is due here is no text.
+        line = document.place(path)[0]
+        document.problems[:] = [
+            problem
+            for problem in document.problems
+            if not (isinstance(problem, errors.Unquoted) and problem.place[0] == line)
+        ]
     if error.validator == "required":
         missing = error.message.split("'")[1] if "'" in error.message else error.message
         if (path, missing) not in seen:
             seen.add((path, missing))
             document.problem(
-                errors.Missing, path, where=where(path), what=missing, why="the standard requires it there"
+                errors.Missing,
+                path,
+                where=where(path),
+                what=missing,
+                why=Said("the standard requires it there", "标准要求此处必须有"),
             )
         return
     if error.validator == "type" and _wants(error, "string") and isinstance(error.instance, int | float | bool):
         text = str(error.instance).lower() if isinstance(error.instance, bool) else str(error.instance)
-        facts = {"text": text[:60], "meaning": "a number", "meaning_zh": "数值"}
+        facts = {"text": text[:60], "meaning": Said("a number", "数值")}
         if isinstance(error.instance, bool):
-            facts |= {"meaning": "a truth value", "meaning_zh": "真假值"}
+            facts |= {"meaning": Said("a truth value", "真假值")}
         if (path, "quote") not in seen:
             seen.add((path, "quote"))
             document.problem(errors.Unquoted, path, **facts)
@@ -136,7 +162,7 @@ def _unknown(document: Document, error: ValidationError, seen: set[tuple[Path_, 
             continue
         seen.add((path, key))
         near = difflib.get_close_matches(key, sorted(known), 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        hint = Said(f" (did you mean {near[0]!r}?)", f"（是否应为 {near[0]!r}？）") if near else ""
         document.problem(errors.UnknownKey, (*path, key), where=where(path), key=key[:60], hint=hint)
     if not strangers and not covered and (path, "unevaluated") not in seen:
         seen.add((path, "unevaluated"))
@@ -168,23 +194,43 @@ def _wants(error: ValidationError, kind: str) -> bool:
     return value == kind or (isinstance(value, list) and kind in value)
 
 
-def _reason(error: ValidationError) -> str:
+def _reason(error: ValidationError) -> Said:
     """The validator's sentence, bounded: it may quote the whole instance."""
     if error.validator == "type":
-        wanted = error.validator_value
-        wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
-        return f"{wanted} expected, {_kind(error.instance)} found"
+        value = error.validator_value
+        wanted = [
+            _JSON_KINDS.get(str(name), (str(name),) * 2) for name in (value if isinstance(value, list) else [value])
+        ]
+        found_en, found_zh = _kind(error.instance)
+        return Said(
+            f"{' or '.join(en for en, _ in wanted)} expected, {found_en} found",
+            f"应为{'或'.join(zh for _, zh in wanted)}，实为{found_zh}",
+        )
     if error.validator == "enum" and isinstance(error.validator_value, list):
-        return f"{str(error.instance)[:60]!r} is none of {', '.join(map(str, error.validator_value))}"[:300]
+        found, allowed = repr(str(error.instance)[:60]), [str(value)[:40] for value in error.validator_value[:20]]
+        return Said(f"{found} is none of {', '.join(allowed)}", f"{found} 不在 {'、'.join(allowed)} 之列")
     if error.validator == "pattern":
-        return f"{str(error.instance)[:60]!r} does not have the form {error.validator_value}"[:300]
+        found, form = repr(str(error.instance)[:60]), str(error.validator_value)[:200]
+        return Said(f"{found} does not have the form {form}", f"{found} 不符合形式 {form}")
     message = error.message
-    return message if len(message) <= 200 else message[:197] + "..."
+    message = message if len(message) <= 200 else message[:197] + "..."
+    return Said(message, f"不满足 {error.validator}：{str(error.validator_value)[:100]}")
 
 
-def _kind(value: Any) -> str:
-    names = {dict: "mapping", list: "list", str: "text", bool: "truth value", int: "number", float: "number"}
-    return names.get(type(value), "nothing")
+_JSON_KINDS: Mapping[str, tuple[str, str]] = {
+    "object": ("mapping", "键值映射"),
+    "array": ("list", "列表"),
+    "string": ("text", "文本"),
+    "boolean": ("true or false, without quotes,", "不加引号的 true 或 false"),
+    "integer": ("whole number", "整数"),
+    "number": ("number", "数"),
+    "null": ("nothing", "空值"),
+}
+
+
+def _kind(value: Any) -> tuple[str, str]:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
+    return _JSON_KINDS[names.get(type(value), "null")]
 
 
 def where(path: Path_) -> str:
@@ -192,4 +238,4 @@ def where(path: Path_) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else (f".{step}" if text else str(step))
-    return text or "contract"
+    return text or Said("the contract", "数据契约")

@@ -17,6 +17,7 @@ import yaml
 
 from contracts import errors
 from contracts.errors import ContractProblem
+from hub.said import Said, by_system
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 30
@@ -74,17 +75,17 @@ def read_bytes(path: Path, *, file: str) -> tuple[bytes, Document]:
     """The file's bytes, bounded, and an empty document that says why where they can't be had."""
     document = Document(file)
     try:
-        if not path.is_file():
-            raise OSError("it is not a file")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise OSError(f"it has {size:,} bytes")
-        with path.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1), document
+        if path.is_file() and (size := path.stat().st_size) <= MAX_BYTES:
+            with path.open("rb") as stream:
+                return stream.read(MAX_BYTES + 1), document
+        reason: str = Said("it is not a file", "不是文件")
+        if path.is_file():
+            reason = Said(f"it has {size:,} bytes", f"有 {size:,} 字节")
     except OSError as error:
-        document.complete = False
-        document.problem(errors.FileUnreadable, (), reason=error.strerror or str(error))
-        return b"", document
+        reason = by_system(error)
+    document.complete = False
+    document.problem(errors.FileUnreadable, (), reason=reason)
+    return b"", document
 
 
 def parse(data: bytes, *, file: str) -> Document:
@@ -99,20 +100,42 @@ def parse(data: bytes, *, file: str) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        reason = getattr(error, "problem", None) or "it can't be parsed"
-        context = getattr(error, "context", None)
-        document.problems.append(
-            errors.YamlBroken(
-                file=file, line=line, column=column, reason=f"{reason} ({context})" if context else reason
-            )
-        )
+        document.problems.append(errors.YamlBroken(file=file, line=line, column=column, reason=_parser_words(error)))
         document.complete = False
     return document
 
 
+_PARSER: tuple[tuple[str, str], ...] = (
+    ("mapping values are not allowed", "此处不得出现“键: 值”：多半是缩进有误，或文本中的冒号未加引号"),
+    ("could not find expected ':'", "缺少冒号：多半是键后漏写“:”，或引号没有闭合"),
+    ("did not find expected key", "此处应为键：多半是缩进与上一行不齐"),
+    ("did not find expected '-' indicator", "列表项应以“-”开头：多半是缩进与上一项不齐"),
+    ("did not find expected ',' or", "方括号或花括号内缺少逗号或没有闭合"),
+    ("did not find expected node content", "括号内缺少内容"),
+    ("did not find expected <document start>", "此处多出内容：多半是缩进有误"),
+    ("unexpected end of stream", "文件提前结束：引号没有闭合"),
+    ("cannot start any token", "该字符不能作为值的开头，请加引号"),
+    ("unknown escape character", "双引号内的转义字符无效"),
+    ("block sequence entries are not allowed", "此处不得开始列表：请另起一行并缩进"),
+    ("did not find expected alphabetic", "“&”与“*”在此有特殊含义，请给文本加引号"),
+)
+"""What the parser says most often, by a part of its sentence."""
+
+
+def _parser_words(error: yaml.YAMLError) -> Said:
+    """The parser's own words, and what they mean in Chinese."""
+    problem = str(getattr(error, "problem", None) or "it can't be parsed")
+    context = getattr(error, "context", None)
+    english = f"{problem} ({context})" if context else problem
+    known = next((chinese for part, chinese in _PARSER if part in problem), None)
+    return Said(english, known or f"语法有误（解析器原文：{english}）")
+
+
 def _text(data: bytes, document: Document) -> str | None:
     if len(data) > MAX_BYTES:
-        document.problem(errors.FileUnreadable, (), reason=f"it has more than {MAX_BYTES:,} bytes")
+        document.problem(
+            errors.FileUnreadable, (), reason=Said(f"it has more than {MAX_BYTES:,} bytes", f"超过 {MAX_BYTES:,} 字节")
+        )
         return None
     try:
         text = data.decode("utf-8")
@@ -120,7 +143,10 @@ def _text(data: bytes, document: Document) -> str | None:
         line = data.count(b"\n", 0, error.start) + 1
         document.problems.append(
             errors.FileUnreadable(
-                file=document.file, line=line, column=1, reason=f"byte {error.start} is not UTF-8 text"
+                file=document.file,
+                line=line,
+                column=1,
+                reason=Said(f"byte {error.start} is not UTF-8 text", f"第 {error.start} 字节不是 UTF-8 文本"),
             )
         )
         return None
@@ -174,17 +200,21 @@ class _Builder:
             self.document.complete = False
         if self.documents == 0 and self.document.complete:
             self.document.complete = False
-            self.document.problem(errors.YamlBroken, (), reason="the file is empty")
+            self.document.problem(errors.YamlBroken, (), reason=Said("the file is empty", "文件为空"))
 
     def event(self, event: Any) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                self.stop(errors.YamlForbidden, event, feature="a second document (---)")
+                self.stop(errors.YamlForbidden, event, feature=Said("a second document (---)", "第二个文档（---）"))
             if event.tags or event.version:
-                self.note(errors.YamlForbidden, event, feature="a % directive")
+                self.note(errors.YamlForbidden, event, feature=Said("a % directive", "% 指令"))
         elif isinstance(event, yaml.AliasEvent):
-            self.stop(errors.YamlForbidden, event, feature=f"an alias (*{str(event.anchor)[:40]})")
+            self.stop(
+                errors.YamlForbidden,
+                event,
+                feature=Said(f"an alias (*{str(event.anchor)[:40]})", f"别名（*{str(event.anchor)[:40]}）"),
+            )
         elif isinstance(event, yaml.NodeEvent):
             self.node(event)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -193,11 +223,17 @@ class _Builder:
     def node(self, event: Any) -> None:
         self.values += 1
         if self.values > MAX_VALUES:
-            self.stop(errors.TooDeep, event, what=f"beyond {MAX_VALUES:,} values", what_zh=f"超过 {MAX_VALUES:,} 个值")
+            self.stop(errors.TooDeep, event, what=Said(f"beyond {MAX_VALUES:,} values", f"超过 {MAX_VALUES:,} 个值"))
         if event.anchor is not None:
-            self.note(errors.YamlForbidden, event, feature=f"an anchor (&{event.anchor[:40]})")
+            self.note(
+                errors.YamlForbidden,
+                event,
+                feature=Said(f"an anchor (&{event.anchor[:40]})", f"锚点（&{event.anchor[:40]}）"),
+            )
         if event.tag is not None and event.tag != "!":
-            self.note(errors.YamlForbidden, event, feature=f"a tag ({event.tag[:60]})")
+            self.note(
+                errors.YamlForbidden, event, feature=Said(f"a tag ({event.tag[:60]})", f"标签（{event.tag[:60]}）")
+            )
         if isinstance(event, yaml.ScalarEvent):
             strange = _NO_TEXT.search(event.value)
             if strange:
@@ -209,11 +245,9 @@ class _Builder:
                 self.put(event, self.scalar(event))
             return
         if len(self.stack) >= MAX_DEPTH:
-            self.stop(
-                errors.TooDeep, event, what=f"nested beyond {MAX_DEPTH} levels", what_zh=f"嵌套超过 {MAX_DEPTH} 层"
-            )
+            self.stop(errors.TooDeep, event, what=Said(f"nested beyond {MAX_DEPTH} levels", f"嵌套超过 {MAX_DEPTH} 层"))
         if self.stack and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None:
-            self.stop(errors.YamlForbidden, event, feature="a list or mapping as a key")
+            self.stop(errors.YamlForbidden, event, feature=Said("a list or mapping as a key", "以列表或映射作键"))
         value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         path = self.put(event, value)
         self.stack.append(_Open(value, path))
@@ -223,10 +257,10 @@ class _Builder:
         line = event.start_mark.line + 1
         if not event.style:  # plain: the C parser says "", the Python one None
             if key == "<<":
-                self.note(errors.YamlForbidden, event, feature="a merge key (<<)")
+                self.note(errors.YamlForbidden, event, feature=Said("a merge key (<<)", "合并键（<<）"))
             elif _meaning(key) is not None or _PLAIN_NUMBER.fullmatch(key):
                 meaning = _meaning(key) or ("a number", "数值")
-                self.note(errors.Unquoted, event, text=key[:60], meaning=meaning[0], meaning_zh=meaning[1])
+                self.note(errors.Unquoted, event, text=key[:60], meaning=Said(*meaning))
         if key in top.key_lines:
             self.note(errors.DuplicateKey, event, key=key[:60], first_line=top.key_lines[key])
         else:
@@ -262,7 +296,7 @@ class _Builder:
             return None
         meaning = _meaning(text)
         if meaning is not None:
-            self.note(errors.Unquoted, event, text=text[:60], meaning=meaning[0], meaning_zh=meaning[1])
+            self.note(errors.Unquoted, event, text=text[:60], meaning=Said(*meaning))
             return text
         if _PLAIN_NUMBER.fullmatch(text):
             return float(text) if "." in text else int(text)

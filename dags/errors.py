@@ -23,9 +23,9 @@ class ContractsBroken(AgencyError):
 
     code = "HUB-DAG-001"
     en = "{count} contract(s) can't be used, so their feeds have no DAG; the others run: {listing}"
-    zh = "{count} 份数据契约无法使用,对应数据源没有 DAG,其余照常运行:{listing}"
+    zh = "{count} 份数据契约无法使用，对应数据源没有 DAG，其余照常运行：{listing}"
     remedy_en = "correct them: `hub contract lint` names file and line of every problem"
-    remedy_zh = "请更正:`hub contract lint` 会指出每处问题的文件和行号"
+    remedy_zh = "请更正：`hub contract lint` 会指出每处问题的文件和行号"
 
 
 class RunRequestInvalid(AgencyError):
@@ -33,7 +33,7 @@ class RunRequestInvalid(AgencyError):
 
     code = "HUB-DAG-002"
     en = "the run's parameter {parameter} can't be used: {reason}"
-    zh = "运行参数 {parameter} 无法使用:{reason}"
+    zh = "运行参数 {parameter} 无法使用：{reason}"
     remedy_en = "start the run again with {parameter} corrected or left empty"
     remedy_zh = "请更正或清空参数 {parameter} 后重新运行"
 
@@ -43,9 +43,9 @@ class DeliveriesUnreadable(AgencyError):
 
     code = "HUB-DAG-009"
     en = "{count} deliver(ies) of {source} could not be read, all others are loaded; the first is {first}"
-    zh = "来源 {source} 有 {count} 份交付无法读取,其余均已入库;首份:{first}"
+    zh = "来源 {source} 有 {count} 份交付无法读取，其余均已入库；首份：{first}"
     remedy_en = "ask the sender for a readable one; `hub trace` and the receipt show what was refused"
-    remedy_zh = "请送数机构重新交付可读的文件;`hub trace` 与回执显示拒收内容"
+    remedy_zh = "请报送方重新交付可读的文件；`hub trace` 与回执显示拒收内容"
 
 
 class AirflowRefused(HubError):
@@ -53,9 +53,9 @@ class AirflowRefused(HubError):
 
     code = "HUB-DAG-004"
     en = "Airflow answered {status} to {request}: {answer}"
-    zh = "Airflow 对 {request} 返回 {status}:{answer}"
+    zh = "Airflow 对 {request} 返回 {status}：{answer}"
     remedy_en = "check `hub stack status` and var/logs; 401 or 403 means that the password in the run directory is not this Airflow's"
-    remedy_zh = "请查看 `hub stack status` 和 var/logs;401 或 403 表示运行目录中的密码不属于这个 Airflow"
+    remedy_zh = "请查看 `hub stack status` 和 var/logs;401 或 403 表示运行目录中的口令不属于这个 Airflow"
 
 
 class DagUnknown(HubError):
@@ -65,7 +65,7 @@ class DagUnknown(HubError):
     en = "Airflow has no DAG {dag_id} after {seconds} s"
     zh = "等待 {seconds} 秒后 Airflow 中仍没有 DAG {dag_id}"
     remedy_en = "`hub contract lint` shows whether the contract is broken, var/logs/ what the dag-processor says"
-    remedy_zh = "请用 `hub contract lint` 查看契约是否有误,并在 var/logs/ 中查看 dag-processor 日志"
+    remedy_zh = "请用 `hub contract lint` 查看契约是否有误，并在 var/logs/ 中查看 dag-processor 日志"
 
 
 class RunNotSucceeded(HubError):
@@ -73,9 +73,9 @@ class RunNotSucceeded(HubError):
 
     code = "HUB-DAG-006"
     en = "the run {run_id} of {dag_id} ended as {state} ({tasks})"
-    zh = "{dag_id} 的运行 {run_id} 以 {state} 结束({tasks})"
+    zh = "{dag_id} 的运行 {run_id} 以 {state} 结束（{tasks}）"
     remedy_en = "open the task's log in Airflow: it names the code and the remedy"
-    remedy_zh = "请在 Airflow 中打开任务日志,其中有错误代码和处理办法"
+    remedy_zh = "请在 Airflow 中打开任务日志，其中有错误代码和处理办法"
 
 
 class AirflowSilent(TransientError):
@@ -83,9 +83,9 @@ class AirflowSilent(TransientError):
 
     code = "HUB-DAG-007"
     en = "Airflow does not answer at {address}: {reason}"
-    zh = "Airflow({address})没有响应:{reason}"
+    zh = "Airflow（{address}）没有响应：{reason}"
     remedy_en = "`hub stack status` shows whether it runs; `hub stack up` starts it"
-    remedy_zh = "请用 `hub stack status` 查看是否运行,用 `hub stack up` 启动"
+    remedy_zh = "请用 `hub stack status` 查看是否运行，用 `hub stack up` 启动"
 
 
 class RunNotEnded(TransientError):
@@ -95,4 +95,4 @@ class RunNotEnded(TransientError):
     en = "the run {run_id} of {dag_id} is still {state} after {seconds} s"
     zh = "{dag_id} 的运行 {run_id} 在 {seconds} 秒后仍为 {state}"
     remedy_en = "it goes on by itself; its page in Airflow shows what it waits for"
-    remedy_zh = "运行会自行继续;其 Airflow 页面显示在等待什么"
+    remedy_zh = "运行会自行继续；其 Airflow 页面显示在等待什么"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dags.errors import RunRequestInvalid
+from hub.said import Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,20 @@ def asked(run_type: str, interval: tuple[datetime | None, datetime | None], para
     if run_type == "backfill":
         start, end = interval
         if start is None or end is None:
-            raise RunRequestInvalid(parameter="data interval", reason="the backfill run has none")
+            raise RunRequestInvalid(
+                parameter="data interval", reason=Said("the backfill run has none", "补数运行没有该参数")
+            )
         return Asked(source, start, end)
     start, end = _instant(params, "interval_start"), _instant(params, "interval_end")
     if (start is None) != (end is None):
         missing = "interval_start" if start is None else "interval_end"
-        raise RunRequestInvalid(parameter=missing, reason="an interval has a start and an end")
+        raise RunRequestInvalid(
+            parameter=missing, reason=Said("an interval has a start and an end", "区间须有起点和终点")
+        )
     if start is not None and end is not None and start >= end:
-        raise RunRequestInvalid(parameter="interval_end", reason="it is not after interval_start")
+        raise RunRequestInvalid(
+            parameter="interval_end", reason=Said("it is not after interval_start", "不晚于 interval_start")
+        )
     return Asked(source, start, end)
 
 
@@ -51,7 +58,7 @@ def _text(params: Mapping[str, Any], name: str) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or len(value) > 200:
-        raise RunRequestInvalid(parameter=name, reason="it is no short text")
+        raise RunRequestInvalid(parameter=name, reason=Said("it is no short text", "不是短文本"))
     return value
 
 
@@ -62,7 +69,11 @@ def _instant(params: Mapping[str, Any], name: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise RunRequestInvalid(parameter=name, reason="it is no RFC 3339 instant") from None
+        raise RunRequestInvalid(
+            parameter=name, reason=Said("it is no RFC 3339 instant", "不是 RFC 3339 时刻")
+        ) from None
     if instant.tzinfo is None:
-        raise RunRequestInvalid(parameter=name, reason="it has no time zone, e.g. +08:00")
+        raise RunRequestInvalid(
+            parameter=name, reason=Said("it has no time zone, e.g. +08:00", "没有时区，例如 +08:00")
+        )
     return instant.astimezone(UTC)

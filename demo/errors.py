@@ -17,9 +17,9 @@ class AgenciesFailed(HubError):
 
     code = "HUB-DMO-001"
     en = "{agency} did not come up: {reason}"
-    zh = "{agency} 未能启动:{reason}"
+    zh = "{agency} 未能启动：{reason}"
     remedy_en = "read {log}, then run `make demo` again; it goes on with what is there"
-    remedy_zh = "请查看 {log},然后重新运行 `make demo`"
+    remedy_zh = "请查看 {log}，然后重新运行 `make demo`"
 
 
 class FeedStopped(HubError):
@@ -28,9 +28,9 @@ class FeedStopped(HubError):
 
     code = "HUB-DMO-002"
     en = "the feed {feed} did not arrive: {reason}"
-    zh = "数据源 {feed} 未能送达:{reason_zh}"
+    zh = "数据源 {feed} 未能送达：{reason_zh}"
     remedy_en = "{advice}the task's log is {log}; `make demo` again goes on with what is there"
-    remedy_zh = "{advice_zh}任务日志:{log};再次运行 `make demo` 会接着已有的数据继续"
+    remedy_zh = "{advice_zh}任务日志：{log}；再次运行 `make demo` 会接着已有的数据继续"
 
 
 class ClaimBroken(HubError):
@@ -38,9 +38,9 @@ class ClaimBroken(HubError):
 
     code = "HUB-DMO-003"
     en = "{count} claim(s) of this demonstration do not hold:\n{claims}"
-    zh = "演示中有 {count} 项核对不符:\n{claims}"
+    zh = "演示中有 {count} 项核对不符：\n{claims}"
     remedy_en = "this is a fault of the hub, not of your machine: report it with {report}"
-    remedy_zh = "这是系统缺陷而非本机问题:请附上 {report} 报告"
+    remedy_zh = "这是枢纽缺陷而非本机问题：请附上 {report} 报告"
 
 
 class RequestInvalid(HubError):
@@ -48,7 +48,7 @@ class RequestInvalid(HubError):
 
     code = "HUB-DMO-004"
     en = "{name}={value} can't be used: {reason}"
-    zh = "{name}={value} 无法使用:{reason}"
+    zh = "{name}={value} 无法使用：{reason}"
     remedy_en = "run `make demo`, `make demo ROWS=100000` or `make demo KEEP=1`"
     remedy_zh = "请运行 `make demo`、`make demo ROWS=100000` 或 `make demo KEEP=1`"
 
@@ -58,6 +58,6 @@ class SubscriberFailed(HubError):
 
     code = "HUB-DMO-005"
     en = "the subscriber could not read the topics to their end: {reason}"
-    zh = "订阅者未能读完主题:{reason}"
+    zh = "订阅者未能读完主题：{reason}"
     remedy_en = "`hub stack status` and `hub relay status` say how broker and relay are; then run `make demo` again"
-    remedy_zh = "请用 `hub stack status` 和 `hub relay status` 查看,然后重新运行 `make demo`"
+    remedy_zh = "请用 `hub stack status` 和 `hub relay status` 查看，然后重新运行 `make demo`"

@@ -26,6 +26,7 @@ from kafka.admin import (
 
 from exchange.cluster import Cluster
 from exchange.errors import BrokerFailed, KafkaRequestRefused, ReaderNameInvalid
+from hub.said import Said
 from hub.settings import Settings
 
 ROUNDS = 8_192
@@ -71,22 +72,24 @@ def grant_reader(cluster: Cluster, user: str, password: str | None, topics: Iter
         _alter_user(cluster, user, UserScramCredentialUpsertion(user, mechanism, password, iterations=ROUNDS))
     wanted = [acl for name in topics for acl in _topic_acls(user, name)]
     wanted.append(_acl(user, ACLOperation.READ, ResourceType.GROUP, group_prefix, ACLResourcePatternType.PREFIXED))
-    with cluster.asked(f"grant {user} its topics") as admin:
+    with cluster.asked(Said(f"grant {user} its topics", f"授予 {user} 主题权限")) as admin:
         failed = admin.create_acls(wanted)["failed"]
     if failed:
-        raise KafkaRequestRefused(action=f"grant {user} its topics", reason=str(failed[0]))
+        raise KafkaRequestRefused(
+            action=Said(f"grant {user} its topics", f"授予 {user} 主题权限"), reason=str(failed[0])
+        )
     _await_visible(cluster, user, wanted)
 
 
 def revoke_topics(cluster: Cluster, user: str, topics: Iterable[str]) -> None:
     """Takes the right to read these topics away; the user, its password and its other topics stay."""
-    with cluster.asked(f"revoke the rights of {user}") as admin:
+    with cluster.asked(Said(f"revoke the rights of {user}", f"收回 {user} 的权限")) as admin:
         admin.delete_acls([_about(user, ResourcePatternFilter(ResourceType.TOPIC, name, _LITERAL)) for name in topics])
 
 
 def revoke_reader(cluster: Cluster, user: str) -> None:
     """Takes all rights and the password of a user away; a user that is not there is no error."""
-    with cluster.asked(f"revoke the rights of {user}") as admin:
+    with cluster.asked(Said(f"revoke the rights of {user}", f"收回 {user} 的权限")) as admin:
         admin.delete_acls([_about(user, _EVERYTHING)])
     if has_password(cluster, user):
         _alter_user(cluster, user, UserScramCredentialDeletion(user, cluster.settings.kafka_sasl_mechanism))
@@ -94,13 +97,13 @@ def revoke_reader(cluster: Cluster, user: str) -> None:
 
 def has_password(cluster: Cluster, user: str) -> bool:
     """Whether the brokers know the user."""
-    with cluster.asked(f"tell the user {user}") as admin:
+    with cluster.asked(Said(f"tell the user {user}", f"查询用户 {user}")) as admin:
         return bool(admin.describe_user_scram_credentials([user]).get(user, {}).get("credential_infos"))
 
 
 def readers(cluster: Cluster, topic: str | None = None) -> list[Right]:
     """Who may read which topic, by topic and user; the hub's own users, who may do anything, are not among them."""
-    with cluster.asked("tell who may read") as admin:
+    with cluster.asked(Said("tell who may read", "查询读取权限")) as admin:
         found = list(admin.describe_acls(_about(None, _EVERYTHING))[0])
         # Asked for the users that have rights: the brokers know others, of whom nothing is to be told.
         users = sorted({acl.principal.removeprefix("User:") for acl in found})
@@ -136,10 +139,10 @@ def rights(cluster: Cluster, user: str) -> list[dict[str, str]]:
 
 
 def _alter_user(cluster: Cluster, user: str, alteration: Any) -> None:
-    with cluster.asked(f"set the password of {user}") as admin:
+    with cluster.asked(Said(f"set the password of {user}", f"设置 {user} 的口令")) as admin:
         problem = admin.alter_user_scram_credentials([alteration])[user]
     if problem:
-        raise KafkaRequestRefused(action=f"set the password of {user}", reason=problem)
+        raise KafkaRequestRefused(action=Said(f"set the password of {user}", f"设置 {user} 的口令"), reason=problem)
 
 
 def _topic_acls(user: str, name: str) -> list[Any]:
@@ -154,7 +157,7 @@ def _acl(user: str, operation: Any, kind: Any, name: str, pattern: Any) -> Any:
 
 
 def _acls(cluster: Cluster, user: str) -> list[Any]:
-    with cluster.asked(f"tell the rights of {user}") as admin:
+    with cluster.asked(Said(f"tell the rights of {user}", f"查询 {user} 的权限")) as admin:
         return list(admin.describe_acls(_about(user, _EVERYTHING))[0])
 
 
@@ -169,4 +172,7 @@ def _await_visible(cluster: Cluster, user: str, wanted: list[Any]) -> None:
         if has_password(cluster, user) and set(wanted) <= set(_acls(cluster, user)):
             return
         time.sleep(0.05)
-    raise BrokerFailed(action=f"take over the rights of {user}", reason=f"not visible after {VISIBLE_SECONDS:.0f} s")
+    raise BrokerFailed(
+        action=Said(f"take over the rights of {user}", f"生效 {user} 的权限"),
+        reason=Said(f"not visible after {VISIBLE_SECONDS:.0f} s", f"{VISIBLE_SECONDS:.0f} 秒后仍不可见"),
+    )

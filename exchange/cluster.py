@@ -20,6 +20,7 @@ from exchange import kafka_settings
 from exchange.errors import BrokerFailed, KafkaForbidden, KafkaRequestRefused
 from exchange.producers.seam import POSITIONS_TOPIC
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import Settings, settings
 
 _AWAY = (errors.KafkaTimeoutError, errors.KafkaConnectionError, errors.SaslAuthenticationFailedError)
@@ -83,7 +84,7 @@ class Cluster:
 
     def cluster_id(self) -> str:
         """The cluster's id, made once when its store was formatted."""
-        with self.asked("say which cluster they are") as admin:
+        with self.asked(Said("say which cluster they are", "说明所属集群")) as admin:
             return str(admin.describe_cluster()["cluster_id"])
 
     def topics(self, names: Iterable[str] | None = None) -> dict[str, TopicFound]:
@@ -91,7 +92,7 @@ class Cluster:
         wanted = None if names is None else list(names)
         if wanted is not None and not wanted:
             return {}
-        with self.asked("describe topics") as admin:
+        with self.asked(Said("describe topics", "查询主题")) as admin:
             rows = admin.describe_topics(wanted)
         return {
             row["name"]: TopicFound(
@@ -111,14 +112,14 @@ class Cluster:
             "replication_factor": replication or self.settings.kafka_replication,
             "configs": dict(config),
         }
-        with self.asked(f"make the topic {name}") as admin:
+        with self.asked(Said(f"make the topic {name}", f"创建主题 {name}")) as admin:
             with suppress(errors.TopicAlreadyExistsError):
                 admin.create_topics({name: new})
             admin.wait_for_topics([name], timeout_ms=15_000)
 
     def configure(self, name: str, config: Mapping[str, str], back: Iterable[str] = ()) -> None:
         """Sets these of a topic's settings and gives `back` to the brokers' own. Raises KafkaRequestRefused too."""
-        action = f"configure the topic {name}"
+        action = Said(f"configure the topic {name}", f"配置主题 {name}")
         entries = {**dict.fromkeys(back, (AlterConfigOp.DELETE, None)), **config}
         resource = ConfigResource(ConfigResourceType.TOPIC, name, entries)
         with self.asked(action) as admin:
@@ -130,7 +131,7 @@ class Cluster:
 
     def config(self, name: str) -> dict[str, str]:
         """Settings of a topic that differ from the brokers' own."""
-        with self.asked(f"describe the topic {name}") as admin:
+        with self.asked(Said(f"describe the topic {name}", f"查询主题 {name}")) as admin:
             found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
         return {key: _value(value) for key, value in _entries(found).items()}
 
@@ -157,7 +158,7 @@ class Cluster:
         # On a fresh cluster the first question makes the topic behind the groups, which takes a moment.
         until = time.monotonic() + _COORDINATOR_SECONDS
         while True:
-            with self.asked("tell the relay's position") as admin:
+            with self.asked(Said("tell the relay's position", "查询转发位置")) as admin:
                 try:
                     return admin.list_group_offsets(dict(wanted))
                 except _NO_COORDINATOR:
@@ -167,7 +168,7 @@ class Cluster:
 
     def ends(self, topic: str, partitions: int) -> dict[int, int]:
         """The offset after the last record of each partition."""
-        with self.asked(f"tell the ends of {topic}") as admin:
+        with self.asked(Said(f"tell the ends of {topic}", f"查询 {topic} 的末尾位置")) as admin:
             found = admin.list_partition_offsets(
                 {TopicPartition(topic, n): OffsetSpec.LATEST for n in range(partitions)}
             )
@@ -175,7 +176,7 @@ class Cluster:
 
     def offsets_retention_hours(self) -> float:
         """After how many hours of silence a group's position is forgotten."""
-        with self.asked("tell how long positions are kept") as admin:
+        with self.asked(Said("tell how long positions are kept", "查询位置保留时长")) as admin:
             node = admin.describe_cluster()["brokers"][0]["broker_id"]
             resource = ConfigResource(ConfigResourceType.BROKER, str(node))
             found = _entries(admin.describe_configs([resource], config_filter="all"))

@@ -13,6 +13,7 @@ from exchange import kafka_settings
 from exchange.envelope import Event, parse
 from exchange.errors import BrokerFailed, KafkaForbidden, TopicUnknown
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import Settings, settings
 
 _AWAY = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
@@ -91,7 +92,10 @@ class Reader:
                 heard = time.monotonic()
             elif open_ends and not follow and time.monotonic() - heard > seconds:
                 missing = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(open_ends))
-                raise BrokerFailed(action=f"be read to the end of {missing}", reason=f"{seconds:.0f} s of silence")
+                raise BrokerFailed(
+                    action=Said(f"be read to the end of {missing}", f"读到 {missing} 的末尾"),
+                    reason=Said(f"{seconds:.0f} s of silence", f"{seconds:.0f} 秒没有数据"),
+                )
 
     def close(self) -> None:
         """Leaves."""
@@ -110,7 +114,7 @@ class Reader:
             return KafkaForbidden(username=self._now.kafka_username, reason=f"{error.name()} {topic}")
         if error.code() in _AWAY:
             return kafka_settings.why(self._now, error.str())
-        return BrokerFailed(action=f"read {topic}", reason=error.str())
+        return BrokerFailed(action=Said(f"read {topic}", f"读取 {topic}"), reason=error.str())
 
 
 @contextmanager

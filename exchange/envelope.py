@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exchange.errors import EventMalformed
+from hub.said import Said
 from warehouse.changeset import CHANGES, ChangeSetFacts
 
 SPEC = ("ce_specversion", b"1.0")
@@ -149,12 +150,17 @@ def parse(
         data = None if value is None else json.loads(value)
         text_key = None if key is None else key.decode()
     except ValueError as error:
-        raise EventMalformed(place=place, reason=f"it is not UTF-8 and JSON ({type(error).__name__})") from None
+        raise EventMalformed(
+            place=place,
+            reason=Said(
+                f"it is not UTF-8 and JSON ({type(error).__name__})", f"不是 UTF-8 的 JSON（{type(error).__name__}）"
+            ),
+        ) from None
     missing = [name for name in REQUIRED if not attributes.get(name)]
     if missing:
-        raise EventMalformed(place=place, reason=f"it lacks {', '.join(missing)}")
+        raise EventMalformed(place=place, reason=Said(f"it lacks {', '.join(missing)}", f"缺少 {'、'.join(missing)}"))
     if attributes["ce_specversion"] != "1.0":
-        raise EventMalformed(place=place, reason="its specversion is not 1.0")
+        raise EventMalformed(place=place, reason=Said("its specversion is not 1.0", "specversion 不是 1.0"))
     known = {"ce_specversion", "ce_type", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_dataschema"}
     return Event(
         type=attributes["ce_type"],

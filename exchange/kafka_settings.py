@@ -7,6 +7,7 @@ from typing import Any
 
 from exchange.errors import BrokerUnreachable, KafkaLoginRefused
 from hub.errors import HubException, SettingMissing
+from hub.said import Said
 from hub.settings import Settings, settings
 
 log = logging.getLogger("exchange.librdkafka")
@@ -79,7 +80,7 @@ def knock(now: Settings | None = None) -> None:
     now = now or settings()
     where = bootstrap(now)
     sasl = now.kafka_security_protocol.startswith("SASL")
-    reason = "no address is given"
+    reason: str = Said("no address is given", "没有给出地址")
     for address in where.split(","):
         login = kafka_wire.Login(
             address=address.strip(),

@@ -31,6 +31,7 @@ from exchange.producers.seam import POSITIONS_TOPIC
 from exchange.serve import RELEASE_CHANNEL
 from hub.errors import HubException
 from hub.log import get
+from hub.said import Said
 from warehouse import acts
 from warehouse.engine import connection, holding, translated, try_lock_session, unlock_session
 from warehouse.outbox import CHANNEL, waiting
@@ -97,7 +98,9 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
 def _fitting(lane_id: str, why: HubException | None) -> str:
     """Where to go on when nobody said it: wherever nothing is lost, though some may be sent twice."""
     if why is None:
-        raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason="nothing is wrong with it")
+        raise RebaseTargetUnknown(
+            lane=lane_id, target="anywhere", reason=Said("nothing is wrong with it", "它没有问题")
+        )
     if isinstance(why, DatabaseRestored):
         return "oldest"
     if isinstance(why, PositionBehind):
@@ -106,7 +109,9 @@ def _fitting(lane_id: str, why: HubException | None) -> str:
         return "noted"
     if isinstance(why, ClusterRebuilt | TopicMissing | TopicRecreated):
         return "first"
-    raise RebaseTargetUnknown(lane=lane_id, target="anywhere", reason=f"a rebase does not mend {why.code}")
+    raise RebaseTargetUnknown(
+        lane=lane_id, target="anywhere", reason=Said(f"a rebase does not mend {why.code}", f"重定位不能解决 {why.code}")
+    )
 
 
 def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple[Rebase, list[dict[str, Any]]]:
@@ -201,12 +206,22 @@ def _target(conn: sa.Connection, cluster: Cluster, lane_id: str, to: str) -> Pos
 def _numbered(lane_id: str, to: str, entries: dict[int, Any]) -> Position:
     seq, _, record = to.partition(":")
     if not (seq.isascii() and seq.isdigit() and (not record or (record.isascii() and record.isdigit()))):
-        raise RebaseTargetUnknown(lane=lane_id, target=to, reason="it is neither a word nor SEQ[:RECORD]")
+        raise RebaseTargetUnknown(
+            lane=lane_id,
+            target=to,
+            reason=Said("it is neither a word nor SEQ[:RECORD]", "既不是关键词也不是 序号[:记录号]"),
+        )
     if not int(seq) and not int(record or 0):
         return positions.START
     entry = entries.get(int(seq))
     if entry is None:
-        raise RebaseTargetUnknown(lane=lane_id, target=to, reason=f"the outbox has no entry {seq}")
+        raise RebaseTargetUnknown(
+            lane=lane_id, target=to, reason=Said(f"the outbox has no entry {seq}", f"发件箱没有第 {seq} 项")
+        )
     if int(record or 0) > entry.records:
-        raise RebaseTargetUnknown(lane=lane_id, target=to, reason=f"entry {seq} has {entry.records} records")
+        raise RebaseTargetUnknown(
+            lane=lane_id,
+            target=to,
+            reason=Said(f"entry {seq} has {entry.records} records", f"第 {seq} 项有 {entry.records} 条记录"),
+        )
     return Position(entry.seq, int(record or 0), entry.entry_id)

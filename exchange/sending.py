@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from exchange.envelope import ChangeSetEnvelopes, Headers, stored_headers, texts
 from exchange.errors import ChangeSetWrong, OutboxGap
 from exchange.position import Position
+from hub.said import Said
 from warehouse.changeset import ChangeSet
 from warehouse.errors import StoreCorrupt, StoreMissing
 from warehouse.store import Store
@@ -189,11 +190,19 @@ class Outbox:
         except (StoreMissing, StoreCorrupt) as error:
             raise self._wrong(entry, error.sentence()) from error
         except (pa.ArrowInvalid, TypeError, OSError) as error:
-            raise self._wrong(entry, f"it can't be read ({type(error).__name__})") from error
+            raise self._wrong(
+                entry, Said(f"it can't be read ({type(error).__name__})", f"无法读取（{type(error).__name__}）")
+            ) from error
         if changes.records != entry.records:
             found = changes.records
             changes.close()
-            raise self._wrong(entry, f"it holds {found} records where the entry says {entry.records}")
+            raise self._wrong(
+                entry,
+                Said(
+                    f"it holds {found} records where the entry says {entry.records}",
+                    f"含 {found} 条记录，而该项声明 {entry.records} 条",
+                ),
+            )
         self._open = (entry, changes, ChangeSetEnvelopes(changes.facts))
         return self._open[1], self._open[2]
 

@@ -7,12 +7,14 @@
 
 Each package keeps its leaves in `<package>/errors.py`. A leaf states `code` (HUB-<AREA>-<nnn>, never reused),
 `en` and `zh` (sentences with `{facts}`), `remedy_en` and `remedy_zh`. Facts are attributes; they never hold
-a secret or a personal value.
+a secret or a personal value. A fact that is prose is a `hub.said.Said`, so that each sentence is of one language.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
+from hub.said import Said, zh
 
 
 class HubException(Exception):
@@ -38,11 +40,11 @@ class HubException(Exception):
 
     def sentence(self, lang: str = "en") -> str:
         """What happened, in `en` or `zh`, with the facts filled in."""
-        return (self.zh if lang == "zh" else self.en).format(**self.facts)
+        return (self.zh if lang == "zh" else self.en).format(**self._told(lang))
 
     def remedy(self, lang: str = "en") -> str:
         """What to do about it, in `en` or `zh`."""
-        return (self.remedy_zh if lang == "zh" else self.remedy_en).format(**self.facts)
+        return (self.remedy_zh if lang == "zh" else self.remedy_en).format(**self._told(lang))
 
     def as_dict(self) -> dict[str, Any]:
         """The error as JSON-able facts, the shape that every `--json` output and log line uses."""
@@ -53,8 +55,15 @@ class HubException(Exception):
             "error_zh": self.sentence("zh"),
             "remedy": self.remedy(),
             "remedy_zh": self.remedy("zh"),
-            "facts": {name: _plain(value) for name, value in self.facts.items()},
+            "facts": {name: _plain(value) for name, value in self.facts.items()} | self._in_chinese(),
         }
+
+    def _told(self, lang: str) -> dict[str, Any]:
+        return {name: zh(value) for name, value in self.facts.items()} if lang == "zh" else self.facts
+
+    def _in_chinese(self) -> dict[str, Any]:
+        """The facts that are said in both languages, once more: `reason` and beside it `reason_zh`."""
+        return {f"{name}_zh": value.zh for name, value in self.facts.items() if isinstance(value, Said)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Facts are keywords; the default pickling passes positional args and would lose them between processes.
@@ -83,13 +92,15 @@ class TransientError(HubException):
 
 
 class SettingMissing(HubError):
-    """A setting without which the command can't work is absent."""
+    """A setting without which the command can't work is absent: no stack is up, and none elsewhere is named."""
 
     code = "HUB-SET-001"
     en = "the setting {setting} is not set"
     zh = "未设置 {setting}"
-    remedy_en = "set the environment variable {setting}; `hub doctor` lists all settings"
-    remedy_zh = "请设置环境变量 {setting};`hub doctor` 列出全部设置"
+    remedy_en = "`hub stack up` starts what is needed here and sets it; for one that runs elsewhere set the environment variable {setting} (docs/settings.md)"
+    remedy_zh = (
+        "请运行 `hub stack up`：启动本机组件并自动设置；使用别处的组件时请设置环境变量 {setting}（见 docs/settings.md）"
+    )
 
 
 class SettingInvalid(HubError):
@@ -97,9 +108,9 @@ class SettingInvalid(HubError):
 
     code = "HUB-SET-002"
     en = "the setting {setting} can't be used: {reason}"
-    zh = "设置 {setting} 无法使用:{reason}"
+    zh = "设置 {setting} 无法使用：{reason}"
     remedy_en = "correct {setting}; docs/settings.md says what it takes"
-    remedy_zh = "请更正 {setting};取值说明见 docs/settings.md"
+    remedy_zh = "请更正 {setting}；取值说明见 docs/settings.md"
 
 
 class DiskFull(TransientError):
@@ -107,11 +118,11 @@ class DiskFull(TransientError):
 
     code = "HUB-DSK-001"
     en = "no room is left on the disk: {reason} at {place}"
-    zh = "磁盘空间不足:{place} 处 {reason}"
+    zh = "磁盘空间不足：{place} 处 {reason}"
     remedy_en = (
         "make room, or point HUB_VAR at a larger disk, and run again: nothing is lost; `hub doctor` shows the room"
     )
-    remedy_zh = "请清理磁盘或将 HUB_VAR 指向更大的磁盘后重试:数据未丢失;`hub doctor` 显示剩余空间"
+    remedy_zh = "请清理磁盘或将 HUB_VAR 指向更大的磁盘后重试：数据未丢失；`hub doctor` 显示剩余空间"
 
 
 class CommandUnknown(HubError):
@@ -119,9 +130,65 @@ class CommandUnknown(HubError):
 
     code = "HUB-CLI-001"
     en = "the command module {module} can't be used: {reason}"
-    zh = "命令模块 {module} 无法使用:{reason}"
+    zh = "命令模块 {module} 无法使用：{reason}"
     remedy_en = "give {module} a module-level `app = typer.Typer(...)`; see CONTRIBUTING.md"
-    remedy_zh = "请在 {module} 中定义 `app = typer.Typer(...)`,见 CONTRIBUTING.md"
+    remedy_zh = "请在 {module} 中定义 `app = typer.Typer(...)`，见 CONTRIBUTING.md"
+
+
+class UsageError(HubError):
+    """The command line was not used as it is meant; nothing was done."""
+
+    exit_code = 2
+
+
+class CommandNotFound(UsageError):
+    """No command has this name."""
+
+    code = "HUB-CLI-002"
+    en = "`{parent}` has no command {given}: {near}"
+    zh = "`{parent}` 没有命令 {given}：{near}"
+    remedy_en = "`{parent} --help` lists the commands"
+    remedy_zh = "`{parent} --help` 列出全部命令"
+
+
+class OptionNotFound(UsageError):
+    """The command has no such option."""
+
+    code = "HUB-CLI-003"
+    en = "`{command}` has no option {given}: {near}"
+    zh = "`{command}` 没有选项 {given}：{near}"
+    remedy_en = "`{command} --help` lists the options"
+    remedy_zh = "`{command} --help` 列出全部选项"
+
+
+class ParameterMissing(UsageError):
+    """A command was given less than it needs."""
+
+    code = "HUB-CLI-004"
+    en = "`{command}` needs {missing}"
+    zh = "`{command}` 缺少 {missing}"
+    remedy_en = "write {usage}; `{command} --help` says what each part is"
+    remedy_zh = "请按 {usage} 输入；`{command} --help` 说明各部分含义"
+
+
+class ParameterWrong(UsageError):
+    """What was given to a command can't be taken."""
+
+    code = "HUB-CLI-005"
+    en = "`{command}` can't take what was given: {reason}"
+    zh = "`{command}` 无法接受所给内容：{reason}"
+    remedy_en = "write {usage}; `{command} --help` says what each part is"
+    remedy_zh = "请按 {usage} 输入；`{command} --help` 说明各部分含义"
+
+
+class NameUnknown(UsageError):
+    """A name was given that nothing has."""
+
+    code = "HUB-CLI-006"
+    en = "there is no {kind} {given}: {near}"
+    zh = "没有{kind} {given}：{near}"
+    remedy_en = "give a name that exists; `{command}` shows them"
+    remedy_zh = "请使用已有的名称；`{command}` 列出全部"
 
 
 class Unforeseen(HubError):
@@ -131,11 +198,13 @@ class Unforeseen(HubError):
     en = "an unforeseen {kind} was raised at {place}"
     zh = "{place} 处发生未预料的 {kind}"
     remedy_en = "this is a bug: report the code, the class, the place and the frames in the log; it may be done again without harm"
-    remedy_zh = "这是程序缺陷:请报告代码、类名、位置和日志中的调用栈;重新执行不会造成重复"
+    remedy_zh = "这是程序缺陷：请报告代码、类名、位置和日志中的调用栈；重新执行不会造成重复"
 
 
 def _plain(value: Any) -> Any:
     """A JSON-able form of a fact."""
+    if isinstance(value, Said):
+        return str(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple | set | frozenset):

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.errors import SettingInvalid, SettingMissing
+from hub.valuewords import problem_words
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout or installation folder: the folder that holds the package `hub`."""
@@ -155,4 +156,4 @@ def load_settings(**overrides: Any) -> Settings:
         # Only names and rules are shown: the value may be a secret.
         wrong = error.errors(include_input=False, include_url=False)[0]
         name = "HUB_" + "_".join(str(part) for part in wrong["loc"]).upper()
-        raise SettingInvalid(setting=name, reason=wrong["msg"]) from None
+        raise SettingInvalid(setting=name, reason=problem_words(dict(wrong), Settings)) from None

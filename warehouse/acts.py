@@ -7,14 +7,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.said import Said
 from warehouse.errors import OperatorMissing
 from warehouse.tables import act
+
+_IN_CHINESE: Mapping[str, str] = {
+    "fix": "修正",
+    "replay": "重放",
+    "release": "放行",
+    "reject": "退回",
+    "feed cursor": "设置游标",
+    "rebase": "重定位",
+    "grant": "授权",
+    "revoke": "收回权限",
+}
 
 
 def named(action: str, operator: str, reason: str) -> tuple[str, str]:
     """The operator's name and reason, trimmed. Raises OperatorMissing where either is empty."""
     if not operator.strip() or not reason.strip():
-        raise OperatorMissing(action=action)
+        raise OperatorMissing(action=Said(action, _IN_CHINESE.get(action, action)))
     return operator.strip(), reason.strip()
 
 

@@ -4,15 +4,15 @@ HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
 ├── TableMismatch
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
-├── OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
-└── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, QuarantineRowUnknown
+├── BatchAmbiguous, BatchUnnamed, OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
+└── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, SheetUnwritable, QuarantineRowUnknown
 TransientError
 └── DatabaseUnavailable, FeedBusy, BatchTakenOver, LaneNotDrained
 """
 
 from __future__ import annotations
 
-from hub.errors import HubError, TransientError
+from hub.errors import HubError, TransientError, UsageError
 
 
 class DatabaseUnavailable(TransientError):
@@ -20,9 +20,11 @@ class DatabaseUnavailable(TransientError):
 
     code = "HUB-DBS-001"
     en = "the database can't be reached: {reason}"
-    zh = "无法连接数据库:{reason}"
-    remedy_en = "nothing is lost: run again; if it lasts, `hub stack status` and the database's log say why"
-    remedy_zh = "数据未丢失,请重试;若持续出现,请查看 `hub stack status` 与数据库日志"
+    zh = "无法连接数据库：{reason}"
+    remedy_en = "nothing is lost: run again; if it lasts, `hub stack status` and the database's log say why, `hub stack up` starts what does not run"
+    remedy_zh = (
+        "数据未丢失，请重试；若持续出现，请查看 `hub stack status` 与数据库日志，并用 `hub stack up` 启动未运行的组件"
+    )
 
 
 class FeedBusy(TransientError):
@@ -40,9 +42,9 @@ class BatchTakenOver(TransientError):
 
     code = "HUB-DBS-003"
     en = "the batch {batch} was taken over by another process: expected {expected}"
-    zh = "批次 {batch} 已由另一进程接管:应为 {expected}"
+    zh = "批次 {batch} 已由另一进程接管：应为 {expected}"
     remedy_en = "run again: the state in the database is the truth"
-    remedy_zh = "请重试:以数据库中的状态为准"
+    remedy_zh = "请重试：以数据库中的状态为准"
 
 
 class StoreMissing(HubError):
@@ -52,7 +54,7 @@ class StoreMissing(HubError):
     en = "the store has no file {path}"
     zh = "存储区没有文件 {path}"
     remedy_en = "check that HUB_VAR points at the store this database belongs to, or restore the file"
-    remedy_zh = "请检查 HUB_VAR 是否指向与该数据库配套的存储区,或恢复该文件"
+    remedy_zh = "请检查 HUB_VAR 是否指向与该数据库配套的存储区，或恢复该文件"
 
 
 class StoreCorrupt(HubError):
@@ -60,9 +62,9 @@ class StoreCorrupt(HubError):
 
     code = "HUB-STO-002"
     en = "the file {path} is not what was written: SHA-256 {found} where {expected} is due"
-    zh = "文件 {path} 与写入内容不符:SHA-256 为 {found},应为 {expected}"
+    zh = "文件 {path} 与写入内容不符：SHA-256 为 {found}，应为 {expected}"
     remedy_en = "restore the file from a copy; do not go on with this batch before"
-    remedy_zh = "请从备份恢复该文件,恢复前不要继续处理此批次"
+    remedy_zh = "请从备份恢复该文件，恢复前不要继续处理此批次"
 
 
 class StorePathInvalid(HubError):
@@ -80,9 +82,9 @@ class TableMismatch(HubError):
 
     code = "HUB-TAB-001"
     en = "the contract {feed} {version} does not fit its table: {reason}"
-    zh = "数据契约 {feed} {version} 与现有表不符:{reason}"
+    zh = "数据契约 {feed} {version} 与现有表不符：{reason}"
     remedy_en = "a breaking change needs a new feed or a migration of core.{feed} and history.{feed} by hand"
-    remedy_zh = "破坏性变更需要新建数据源,或手工迁移 core.{feed} 与 history.{feed}"
+    remedy_zh = "破坏性变更需要新建数据源，或手工迁移 core.{feed} 与 history.{feed}"
 
 
 class BatchUnknown(HubError):
@@ -95,12 +97,32 @@ class BatchUnknown(HubError):
     remedy_zh = "`hub batch list` 列出批次"
 
 
+class BatchAmbiguous(UsageError):
+    """The beginning of an id fits several batches."""
+
+    code = "HUB-BAT-009"
+    en = "{count} batches begin with {given}: {candidates}"
+    zh = "有 {count} 个批次以 {given} 开头：{candidates}"
+    remedy_en = "give more of the id, as far as it fits one alone"
+    remedy_zh = "请多给出几位批次号，直到只匹配一个批次"
+
+
+class BatchUnnamed(UsageError):
+    """Neither a batch nor --last was given, or both, or there is no last one."""
+
+    code = "HUB-BAT-010"
+    en = "no batch is chosen: {reason}"
+    zh = "未选定批次：{reason}"
+    remedy_en = "name one by its id or the beginning of it, or say --last; `hub batch list` shows the batches"
+    remedy_zh = "请给出批次号或其开头，或使用 --last；`hub batch list` 列出批次"
+
+
 class BatchStateWrong(HubError):
     """What was asked is not possible in the batch's state."""
 
     code = "HUB-BAT-002"
     en = "the batch {batch} is {state}: {action} needs one that is {needed}"
-    zh = "批次 {batch} 的状态为 {state}:{action} 需要状态为 {needed} 的批次"
+    zh = "批次 {batch} 的状态为 {state}：{action} 需要状态为 {needed} 的批次"
     remedy_en = "`hub batch show {batch}` says what became of it"
     remedy_zh = "`hub batch show {batch}` 说明其处理结果"
 
@@ -110,9 +132,9 @@ class CountsDontAddUp(HubError):
 
     code = "HUB-BAT-003"
     en = "the batch {batch} does not add up: {rows_in} rows in, {loaded} loaded, {unchanged} unchanged, {quarantined} quarantined, {refused} refused"
-    zh = "批次 {batch} 数目不符:读入 {rows_in},入库 {loaded},未变 {unchanged},隔离 {quarantined},拒收 {refused}"
+    zh = "批次 {batch} 数目不符：读入 {rows_in}，入库 {loaded}，未变 {unchanged}，隔离 {quarantined}，拒收 {refused}"
     remedy_en = "this is a defect of the hub: nothing was committed; report it with the batch id"
-    remedy_zh = "这是系统缺陷:未提交任何数据;请附批次号报告"
+    remedy_zh = "这是枢纽缺陷：未提交任何数据；请附批次号报告"
 
 
 class BatchContractGone(HubError):
@@ -120,9 +142,9 @@ class BatchContractGone(HubError):
 
     code = "HUB-BAT-004"
     en = "the batch {batch} was checked under {feed} {version}, which can't be read: {reason}"
-    zh = "批次 {batch} 按 {feed} {version} 检查,而该契约版本无法读取:{reason}"
+    zh = "批次 {batch} 按 {feed} {version} 检查，而该契约版本无法读取：{reason}"
     remedy_en = "restore that version of the contract, or reject the batch and deliver again"
-    remedy_zh = "请恢复该契约版本,或退回该批次后重新报送"
+    remedy_zh = "请恢复该契约版本，或退回该批次后重新报送"
 
 
 class OperatorMissing(HubError):
@@ -131,8 +153,8 @@ class OperatorMissing(HubError):
     code = "HUB-BAT-005"
     en = "{action} needs the operator's name and a reason"
     zh = "{action} 需要操作人姓名和理由"
-    remedy_en = "give --operator and --reason"
-    remedy_zh = "请给出 --operator 与 --reason"
+    remedy_en = "run it again with --operator NAME and --reason WHY: both stand in the record of what was done"
+    remedy_zh = "请加上 --operator 姓名 与 --reason 理由 后重试：两者均记入操作记录"
 
 
 class SourceUnknown(HubError):
@@ -140,7 +162,7 @@ class SourceUnknown(HubError):
 
     code = "HUB-BAT-006"
     en = "the feed {feed} has no single source {source}: it has {sources}"
-    zh = "数据源 {feed} 没有唯一的来源 {source}:现有 {sources}"
+    zh = "数据源 {feed} 没有唯一的来源 {source}：现有 {sources}"
     remedy_en = "name one of its sources with --source"
     remedy_zh = "请用 --source 指定其中一个来源"
 
@@ -152,7 +174,7 @@ class FixForbidden(HubError):
     en = "the contract of {feed} forbids fixing rows"
     zh = "数据源 {feed} 的契约不允许修改数据行"
     remedy_en = "have the agency deliver the corrected rows"
-    remedy_zh = "请由报送机构更正后重新报送"
+    remedy_zh = "请由报送方更正后重新报送"
 
 
 class FixInvalid(HubError):
@@ -160,9 +182,9 @@ class FixInvalid(HubError):
 
     code = "HUB-QUA-002"
     en = "the corrections can't be taken: {problems}"
-    zh = "无法接受更正:{problems}"
+    zh = "无法接受更正：{problems}"
     remedy_en = "correct the named rows or columns of the file; nothing was changed"
-    remedy_zh = "请更正文件中指出的行或列;未作任何修改"
+    remedy_zh = "请更正文件中指出的行或列；未作任何修改"
 
 
 class NothingToReplay(HubError):
@@ -171,8 +193,11 @@ class NothingToReplay(HubError):
     code = "HUB-QUA-003"
     en = "the batch {batch} has no quarantined row that waits for a replay"
     zh = "批次 {batch} 没有等待重放的隔离行"
-    remedy_en = "fix rows first (`hub quarantine fix`), or replay all open ones after a contract change with --all"
-    remedy_zh = "请先修正(`hub quarantine fix`),或在契约变更后用 --all 重放全部未处理行"
+    remedy_en = (
+        "fix rows first (`hub quarantine fix {batch} --file FILE --operator NAME --reason WHY`), or replay all open ones "
+        "after a contract change with --all"
+    )
+    remedy_zh = "请先修正（`hub quarantine fix {batch} --file 文件 --operator 姓名 --reason 理由`），或在契约变更后用 --all 重放全部未处理行"
 
 
 class SheetUnreadable(HubError):
@@ -180,9 +205,19 @@ class SheetUnreadable(HubError):
 
     code = "HUB-QUA-004"
     en = "the file {file} can't be read as an export: {reason}"
-    zh = "无法将文件 {file} 读作导出表:{reason}"
-    remedy_en = "edit a file that `hub quarantine export` wrote and keep its first row and first three columns"
-    remedy_zh = "请编辑 `hub quarantine export` 导出的文件,并保留首行及前三列"
+    zh = "无法将文件 {file} 读作导出表：{reason}"
+    remedy_en = "edit a .csv or .xlsx that `hub quarantine export BATCH --to FILE` wrote and keep its first row and first three columns"
+    remedy_zh = "请编辑 `hub quarantine export 批次号 --to 文件` 导出的 .csv 或 .xlsx 文件，并保留首行及前三列"
+
+
+class SheetUnwritable(UsageError):
+    """An export can't be written where it was asked for."""
+
+    code = "HUB-QUA-006"
+    en = "the export can't be written to {path}: {reason}"
+    zh = "无法将导出表写入 {path}：{reason}"
+    remedy_en = "give --to a file ending in .csv or .xlsx in a folder that exists and that you may write to"
+    remedy_zh = "请用 --to 指定以 .csv 或 .xlsx 结尾的文件，其所在文件夹须已存在且可写"
 
 
 class QuarantineRowUnknown(HubError):
@@ -202,7 +237,7 @@ class ReceiptMissing(HubError):
     en = "the batch {batch} has no receipt {version}"
     zh = "批次 {batch} 没有第 {version} 版回执"
     remedy_en = "a receipt is made when a batch is loaded, held or refused: `hub batch show {batch}` says how far it is"
-    remedy_zh = "批次入库、挂起或拒收后才有回执:`hub batch show {batch}` 可查看进度"
+    remedy_zh = "批次入库、挂起或拒收后才有回执：`hub batch show {batch}` 可查看进度"
 
 
 class CursorRefused(HubError):
@@ -210,9 +245,9 @@ class CursorRefused(HubError):
 
     code = "HUB-BAT-008"
     en = "the cursor of {feed}, source {source}, can't be set: {reason}"
-    zh = "无法设置 {feed} 来源 {source} 的游标:{reason}"
+    zh = "无法设置 {feed} 来源 {source} 的游标：{reason}"
     remedy_en = "give --to the value of a row's cursor field as JSON, or --reset to have everything read again"
-    remedy_zh = "请用 --to 以 JSON 给出游标字段的值,或用 --reset 重新读取全部"
+    remedy_zh = "请用 --to 以 JSON 给出游标字段的值，或用 --reset 重新读取全部"
 
 
 class TopicPartitionsFixed(HubError):
@@ -220,9 +255,9 @@ class TopicPartitionsFixed(HubError):
 
     code = "HUB-OUT-001"
     en = "the topic {topic} was made with {found} partitions; the contract now says {expected}"
-    zh = "主题 {topic} 创建时有 {found} 个分区,契约现在写的是 {expected} 个"
+    zh = "主题 {topic} 创建时有 {found} 个分区，契约现在写的是 {expected} 个"
     remedy_en = "partitions are never changed within a major version: set hub.partitions back to {found}, or name a topic of the next major version (…v<n+1>)"
-    remedy_zh = "同一主版本内不得变更分区数:请将 hub.partitions 改回 {found},或改用下一主版本的主题(…v<n+1>)"
+    remedy_zh = "同一主版本内不得变更分区数：请将 hub.partitions 改回 {found}，或改用下一主版本的主题（…v<n+1>）"
 
 
 class LaneNotDrained(TransientError):
@@ -230,8 +265,8 @@ class LaneNotDrained(TransientError):
 
     code = "HUB-OUT-002"
     en = "the topic {topic} can't go from the lane {was} to {to} yet: {waiting} entries wait, and would be overtaken"
-    zh = "主题 {topic} 暂不能从通道 {was} 转到 {to}:还有 {waiting} 项待发,否则会被后来者超越"
+    zh = "主题 {topic} 暂不能从通道 {was} 转到 {to}：还有 {waiting} 项待发，否则会被后来者超越"
     remedy_en = (
         "let the relay send them (`hub relay run --once --lane {was}`), then run again; or set hub.lane back to {was}"
     )
-    remedy_zh = "请先由中继发送(`hub relay run --once --lane {was}`)后重试;或将 hub.lane 改回 {was}"
+    remedy_zh = "请先由转发发送（`hub relay run --once --lane {was}`）后重试；或将 hub.lane 改回 {was}"

@@ -20,6 +20,7 @@ from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
 from contracts.model import SourceSpec
 from contracts.page import RawPage
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import settings
 
 MAX_MANIFEST_BYTES = 256 * 1024
@@ -142,11 +143,14 @@ class FileDelivery(Delivery):
 
 def _manifest_problem(manifest: Any) -> str | None:
     if not isinstance(manifest, dict):
-        return "it is no JSON object of modest size"
+        return Said("it is no JSON object of modest size", "不是大小适中的 JSON 对象")
     unknown = sorted(set(manifest) - set(_MANIFEST_KEYS))
     if unknown:
-        return f"unknown keys {', '.join(key[:40] for key in unknown[:8])}"
+        return Said(
+            f"unknown keys {', '.join(key[:40] for key in unknown[:8])}",
+            f"未知的键 {'、'.join(key[:40] for key in unknown[:8])}",
+        )
     for key, kind in _MANIFEST_KEYS.items():
         if key in manifest and (not isinstance(manifest[key], kind) or isinstance(manifest[key], bool)):
-            return f"{key} is no {kind.__name__}"
+            return Said(f"{key} is no {kind.__name__}", f"{key} 不是 {kind.__name__}")
     return None

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from connectors.errors import FileOutsideRoot, PlaceIncomplete
 from connectors.places import Place
+from hub.said import Said, by_system, zh
 
 MAX_ENTRIES = 200_000
 _TEMPORARY = (".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "*.swp", "*~", "~$*")
@@ -91,7 +92,9 @@ def _is_utf8(data: bytes) -> bool:
 def pattern_problem(pattern: str) -> str | None:
     """What is wrong with a contract's glob or file name, or None."""
     if "\\" in pattern:
-        return "a path is relative to the place's root and separated by /"
+        return Said(
+            "a path is relative to the place's root and separated by /", "路径须相对于来源地根目录，并以 / 分隔"
+        )
     return _name_problem(pattern)
 
 
@@ -99,8 +102,10 @@ def _name_problem(name: str) -> str | None:
     """What is wrong with a file's path. A backslash may be half of a GBK character."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or "\x00" in name:
-        return "a path is relative to the place's root and separated by /"
-    return "a path has no `..`" if ".." in parts else None
+        return Said(
+            "a path is relative to the place's root and separated by /", "路径须相对于来源地根目录，并以 / 分隔"
+        )
+    return Said("a path has no `..`", "路径不得含 `..`") if ".." in parts else None
 
 
 class Root:
@@ -108,7 +113,7 @@ class Root:
 
     def __init__(self, place: Place, connector: str) -> None:
         if place.root is None:
-            raise PlaceIncomplete(place=place.id, connector=connector, reason="it has no `root`")
+            raise PlaceIncomplete(place=place.id, connector=connector, reason=Said("it has no `root`", "没有 `root`"))
         self.place = place
         self.path: Path = place.root
         self._connector = connector
@@ -145,13 +150,15 @@ class Root:
             raise
         except OSError as error:
             raise FileOutsideRoot(
-                file=shown(name), place=self.place.id, reason=error.strerror or "it can't be opened"
+                file=shown(name), place=self.place.id, reason=by_system(error)
             ) from None
         finally:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise FileOutsideRoot(file=shown(name), place=self.place.id, reason="it is no regular file")
+            raise FileOutsideRoot(
+                file=shown(name), place=self.place.id, reason=Said("it is no regular file", "不是普通文件")
+            )
         return handle
 
     def look(self, name: str) -> Found:
@@ -180,7 +187,10 @@ class Root:
             # The root itself may be a link: it is the operator's word.
             return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            reason = f"its root {self.path} can't be opened: {error.strerror}"
+            reason = Said(
+                f"its root {self.path} can't be opened: {error.strerror}",
+                f"无法打开其根目录 {self.path}：{zh(by_system(error))}",
+            )
             raise PlaceIncomplete(place=self.place.id, connector=self._connector, reason=reason) from None
 
     def _match(self, folder: int, above: str, parts: tuple[str, ...], budget: list[int]) -> Iterator[Found]:
@@ -189,7 +199,7 @@ class Root:
             entries = sorted(listing, key=lambda entry: entry.name)
         budget[0] -= len(entries)
         if budget[0] < 0:
-            reason = f"more than {MAX_ENTRIES} entries lie under its root"
+            reason = Said(f"more than {MAX_ENTRIES} entries lie under its root", f"其根目录下超过 {MAX_ENTRIES} 项")
             raise PlaceIncomplete(place=self.place.id, connector=self._connector, reason=reason)
         if part == "**" and rest:
             yield from self._match(folder, above, rest, budget)

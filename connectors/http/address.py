@@ -6,6 +6,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from connectors.errors import HttpElsewhere, PlaceIncomplete
 from connectors.places import Place
+from hub.said import Said
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -16,18 +17,20 @@ def path_problem(path: str) -> str | None:
     while (decoded := unquote(path)) != path:
         path = decoded
     if not path.startswith("/") or path.startswith("//"):
-        return "a path begins with one /"
+        return Said("a path begins with one /", "路径须以一个 / 开头")
     if any(mark in path for mark in "?#\\") or any(ord(letter) <= 32 or ord(letter) == 127 for letter in path):
-        return "a path has no query, fragment, backslash or blank"
+        return Said("a path has no query, fragment, backslash or blank", "路径不得含查询、片段、反斜杠或空白")
     if ";" in path:  # some servers cut a part at it: `..;` is `..` to them
-        return "a path has no `;`"
-    return "a path has no `..`" if ".." in path.split("/") else None
+        return Said("a path has no `;`", "路径不得含 `;`")
+    return Said("a path has no `..`", "路径不得含 `..`") if ".." in path.split("/") else None
 
 
 def address_of(place: Place, connector: str, path: str) -> str:
     """The URL of a contract's path under the place's base. Raises PlaceIncomplete."""
     if place.base_url is None:
-        raise PlaceIncomplete(place=place.id, connector=connector, reason="it has no `base_url`")
+        raise PlaceIncomplete(
+            place=place.id, connector=connector, reason=Said("it has no `base_url`", "没有 `base_url`")
+        )
     return place.base_url.rstrip("/") + path
 
 

@@ -30,6 +30,7 @@ from connectors.http.address import shown
 from connectors.http.tokens import Tokens
 from connectors.places import Place
 from hub import clock
+from hub.said import Said
 
 CONNECT_SECONDS = 10
 LONGEST_WAIT = 120
@@ -67,7 +68,7 @@ class PlaceClient:
         try:
             verify = ssl.create_default_context(cafile=place.tls_ca) if place.tls_ca else _public_authorities()
         except (OSError, ssl.SSLError):
-            reason = f"its tls_ca {place.tls_ca} can't be read"
+            reason = Said(f"its tls_ca {place.tls_ca} can't be read", f"无法读取其 tls_ca {place.tls_ca}")
             raise PlaceIncomplete(place=place.id, connector="http", reason=reason) from None
         self._client = httpx.Client(
             follow_redirects=False,
@@ -125,7 +126,7 @@ class PlaceClient:
     def _read(self, response: httpx.Response, url: str) -> Answer:
         status = response.status_code
         if status in _AGAIN:
-            error = HttpUnavailable(url=shown(url), reason=f"status {status}")
+            error = HttpUnavailable(url=shown(url), reason=Said(f"status {status}", f"状态码 {status}"))
             error.facts["retry_after"] = _retry_after(response.headers.get("retry-after"))
             raise error
         if 300 <= status < 400 and status != 304:
@@ -138,24 +139,35 @@ class PlaceClient:
         """The unpacked body, never more than the bound: a small packed one may unpack to anything."""
         packing = response.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "", "gzip", "x-gzip"):
-            raise ResponseInvalid(url=shown(url), reason=f"packed as {packing[:40]}, which was not offered")
+            raise ResponseInvalid(
+                url=shown(url),
+                reason=Said(
+                    f"packed as {packing[:40]}, which was not offered", f"以 {packing[:40]} 压缩，并非约定的方式"
+                ),
+            )
         bound, started = self.bounds.max_bytes, time.monotonic()
         unpack = _Gunzip() if "gzip" in packing else None
         parts: list[bytes] = []
         size = 0
         for piece in response.iter_raw():  # as they come: gathered ones would let a trickle run past the limit
             if time.monotonic() - started > self.bounds.total_seconds:
-                raise HttpUnavailable(url=shown(url), reason=f"not complete after {self.bounds.total_seconds:g} s")
+                raise HttpUnavailable(
+                    url=shown(url),
+                    reason=Said(
+                        f"not complete after {self.bounds.total_seconds:g} s",
+                        f"{self.bounds.total_seconds:g} 秒内未收完",
+                    ),
+                )
             try:
                 data = unpack.feed(piece, bound - size + 1) if unpack else piece
             except zlib.error:
-                raise ResponseInvalid(url=shown(url), reason="its gzip is damaged") from None
+                raise ResponseInvalid(url=shown(url), reason=Said("its gzip is damaged", "gzip 数据已损坏")) from None
             parts.append(data)
             size += len(data)
             if size > bound:
                 raise ResponseTooLarge(url=shown(url), bound=bound)
         if unpack is not None and not unpack.complete:
-            raise HttpUnavailable(url=shown(url), reason="its gzip was cut short")
+            raise HttpUnavailable(url=shown(url), reason=Said("its gzip was cut short", "gzip 数据不完整"))
         return b"".join(parts)
 
 

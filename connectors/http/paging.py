@@ -15,6 +15,7 @@ from connectors.http.address import followed, shown
 from connectors.http.client import Answer
 from connectors.options import Options
 from connectors.places import Place
+from hub.said import Said
 
 Param = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s&=#?]+$")]
 Size = Annotated[int, Field(ge=1, le=100_000)]
@@ -90,21 +91,36 @@ class Walk:
         if found is None or found is False or found == "":
             return None
         if not isinstance(found, str):
-            raise ResponseInvalid(url=shown(answer.url), reason=f"`{self._paging.next}` is neither text nor null")
+            raise ResponseInvalid(
+                url=shown(answer.url),
+                reason=Said(f"`{self._paging.next}` is neither text nor null", f"`{self._paging.next}` 既非文本也非空"),
+            )
         return self._new(answer, found) if self._paging.style == "cursor" else found
 
     def _new(self, answer: Answer, token: str) -> str:
         if token in self._seen or len(token) > 8_000:
-            raise PagingLoop(url=shown(answer.url), reason="its next page is one that was already read, or endless")
+            raise PagingLoop(
+                url=shown(answer.url),
+                reason=Said("its next page is one that was already read, or endless", "下一页已读过，或没有尽头"),
+            )
         self._seen.add(token)
         return token
 
     def _refuse_repetition(self, answer: Answer, count: int) -> None:
         if self._pages > self._paging.max_pages:
-            raise PagingLoop(url=shown(answer.url), reason=f"more than {self._paging.max_pages} pages (`max_pages`)")
+            raise PagingLoop(
+                url=shown(answer.url),
+                reason=Said(
+                    f"more than {self._paging.max_pages} pages (`max_pages`)",
+                    f"超过 {self._paging.max_pages} 页（`max_pages`）",
+                ),
+            )
         digest = hashlib.sha256(answer.body).digest()
         if count and digest in self._bodies:
-            raise PagingLoop(url=shown(answer.url), reason=f"page {self._pages} repeats an earlier one")
+            raise PagingLoop(
+                url=shown(answer.url),
+                reason=Said(f"page {self._pages} repeats an earlier one", f"第 {self._pages} 页与之前的页重复"),
+            )
         self._bodies.add(digest)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from connectors.errors import HeaderUnusable, ResponseInvalid, TooManyColumns
 from connectors.readers.header import MAX_COLUMNS, MAX_NAME
 from contracts.header_form import header_form
+from hub.said import Said
 
 MAX_DEPTH = 50
 _Malformed = tuple[int, int, str, str]  # place, source row, text, reason: what Pager takes
@@ -34,11 +35,16 @@ def parsed(url: str, body: bytes) -> Any:
             object_pairs_hook=_object,
         )
     except RecursionError:
-        raise ResponseInvalid(url=url, reason="it is nested too deep") from None
+        raise ResponseInvalid(url=url, reason=Said("it is nested too deep", "嵌套过深")) from None
     except UnicodeDecodeError:
-        raise ResponseInvalid(url=url, reason="it is not UTF-8") from None
+        raise ResponseInvalid(url=url, reason=Said("it is not UTF-8", "不是 UTF-8")) from None
     except json.JSONDecodeError as error:
-        raise ResponseInvalid(url=url, reason=f"it is no JSON: {error.msg} at character {error.pos}") from None
+        raise ResponseInvalid(
+            url=url,
+            reason=Said(
+                f"it is no JSON: {error.msg} at character {error.pos}", f"不是 JSON：第 {error.pos} 个字符处有误"
+            ),
+        ) from None
     except ValueError as error:
         raise ResponseInvalid(url=url, reason=str(error)) from None
 
@@ -64,7 +70,9 @@ class Shape:
         columns: dict[str, None] = {}
         for place, record in enumerate(records, 1):
             if not isinstance(record, dict):
-                malformed.append((place, place, written(url, record)[:4_000], "it is no JSON object"))
+                malformed.append(
+                    (place, place, written(url, record)[:4_000], Said("it is no JSON object", "不是 JSON 对象"))
+                )
                 continue
             row = self._flat(url, record)
             reason = _unstorable(row)
@@ -94,7 +102,9 @@ class Shape:
             else:
                 inner = {name: _text(url, value)}
             if not out.keys().isdisjoint(inner):
-                raise HeaderUnusable(file=url, reason=f"two members are both {name[:80]}")
+                raise HeaderUnusable(
+                    file=url, reason=Said(f"two members are both {name[:80]}", f"有两个成员同名：{name[:80]}")
+                )
             out |= inner
         return out
 
@@ -103,16 +113,21 @@ class Shape:
             raise TooManyColumns(file=url, columns=len(columns), bound=MAX_COLUMNS)
         for name in columns:
             if name.startswith("_"):
-                reason = f"names with a leading underscore are the hub's own: {name[:80]} (or list it in `hub.ignored`)"
+                reason = Said(
+                    f"names with a leading underscore are the hub's own: {name[:80]} (or list it in `hub.ignored`)",
+                    f"以下划线开头的名称由枢纽自用：{name[:80]}（或列入 `hub.ignored`）",
+                )
                 raise HeaderUnusable(file=url, reason=reason)
             if not name.strip() or len(name) > MAX_NAME or "\x00" in name or not _storable(name):
-                raise HeaderUnusable(file=url, reason="a member's name is empty, overlong or no text")
+                raise HeaderUnusable(
+                    file=url, reason=Said("a member's name is empty, overlong or no text", "成员名为空、过长或不是文本")
+                )
 
 
 def written(url: str, value: Any, depth: int = 0) -> str:
     """Canonical JSON of a value: members sorted, no white space, numbers as they came. Raises ResponseInvalid."""
     if depth > MAX_DEPTH:
-        raise ResponseInvalid(url=url, reason=f"it is nested deeper than {MAX_DEPTH}")
+        raise ResponseInvalid(url=url, reason=Said(f"it is nested deeper than {MAX_DEPTH}", f"嵌套超过 {MAX_DEPTH} 层"))
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, dict):
@@ -149,7 +164,7 @@ def _refuse_constant(name: str) -> Any:
 def _unstorable(row: Mapping[str, str | None]) -> str | None:
     for value in row.values():
         if value is not None and not value.isascii() and not _storable(value):
-            return "half of a character (a lone surrogate)"
+            return Said("half of a character (a lone surrogate)", "半个字符（孤立代理项）")
         if value is not None and "\x00" in value:
             return "a NUL character"
     return None

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from connectors.errors import CredentialsRefused, HttpUnavailable, ResponseInvalid
 from connectors.http.address import shown
 from connectors.places import OAuth2, Place
+from hub.said import Said
 
 MAX_BYTES = 64 * 1024
 _EARLY = 30  # seconds before its end that a token is renewed
@@ -84,12 +85,16 @@ class Tokens:
             reason = code if isinstance(code, str) and code in _CODES else str(status)
             raise CredentialsRefused(url=shown(oauth2.token_url), place=self._place.id, reason=reason)
         if status != 200:
-            raise HttpUnavailable(url=shown(oauth2.token_url), reason=f"status {status}")
+            raise HttpUnavailable(url=shown(oauth2.token_url), reason=Said(f"status {status}", f"状态码 {status}"))
         token, kind, lasts = answer.get("access_token"), answer.get("token_type"), answer.get("expires_in", 300)
         if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            raise ResponseInvalid(url=shown(oauth2.token_url), reason="it grants no access_token")
+            raise ResponseInvalid(
+                url=shown(oauth2.token_url), reason=Said("it grants no access_token", "没有返回 access_token")
+            )
         if not isinstance(kind, str) or kind.lower() != "bearer":
-            raise ResponseInvalid(url=shown(oauth2.token_url), reason="its token_type is not Bearer")
+            raise ResponseInvalid(
+                url=shown(oauth2.token_url), reason=Said("its token_type is not Bearer", "token_type 不是 Bearer")
+            )
         known = isinstance(lasts, int | str) and re.fullmatch("[0-9]{1,9}", str(lasts))
         seconds = float(lasts) if known else 300.0
         return SecretStr(token), time.monotonic() + seconds - min(_EARLY, seconds / 2)
@@ -105,10 +110,17 @@ class Tokens:
                 body = b""
                 for piece in response.iter_raw():
                     if time.monotonic() - started > self._total_seconds:
-                        raise HttpUnavailable(url=shown(url), reason=f"not complete after {self._total_seconds:g} s")
+                        raise HttpUnavailable(
+                            url=shown(url),
+                            reason=Said(
+                                f"not complete after {self._total_seconds:g} s", f"{self._total_seconds:g} 秒内未收完"
+                            ),
+                        )
                     body += piece
                     if len(body) > MAX_BYTES:
-                        raise ResponseInvalid(url=shown(url), reason=f"more than {MAX_BYTES} bytes")
+                        raise ResponseInvalid(
+                            url=shown(url), reason=Said(f"more than {MAX_BYTES} bytes", f"超过 {MAX_BYTES} 字节")
+                        )
                 return response.status_code, body
             finally:
                 response.close()

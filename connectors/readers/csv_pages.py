@@ -22,6 +22,7 @@ from connectors.readers.header import SEARCH_ROWS, HeaderRow, column_names, find
 from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.text import MARK, Readable, TextSource
 from contracts.page import Around, RawPage
+from hub.said import Said, zh
 
 BLOCK = 2 * 1024 * 1024
 """Bytes of text that pyarrow splits at a time: what bounds a row. It reads up to 32 of them ahead, which bounds memory."""
@@ -113,7 +114,11 @@ def _header(
     index = find_header(file, [cells for cells, _ in rows], form.header_row, fields)
     cells, end = rows[index]
     if end >= HEAD:
-        raise HeaderNotFound(file=file, reason=f"it does not end within {HEAD} bytes", expected="a shorter header")
+        raise HeaderNotFound(
+            file=file,
+            reason=Said(f"it does not end within {HEAD} bytes", f"在前 {HEAD} 字节内没有结束"),
+            expected="a shorter header",
+        )
     around.titles += [form.delimiter.join(filter(None, above)) for above, _ in rows[:index]]
     around.headers += filter(None, cells)
     names = column_names(file, cells)
@@ -318,7 +323,7 @@ class _Rows:
             return reason
         offset = self._text.bad[self._bad_used]
         self._bad_used += count
-        return f"{reason}, at byte {offset}"
+        return Said(f"{reason}, at byte {offset}", f"{zh(reason)}，位于第 {offset} 字节")
 
     def _names_or_blank(self) -> list[str]:
         return [name or f"\x00{index}" for index, name in enumerate(self._names)]
@@ -378,5 +383,8 @@ def _filled(mask: pa.ChunkedArray) -> np.ndarray:
 
 def _arrow_reason(message: str) -> str:
     if "straddling" in message:
-        return f"a row is longer than {BLOCK} bytes, or a quotation mark is never closed"
-    return "the rows have no form of this kind"
+        return Said(
+            f"a row is longer than {BLOCK} bytes, or a quotation mark is never closed",
+            f"有一行超过 {BLOCK} 字节，或引号没有闭合",
+        )
+    return Said("the rows have no form of this kind", "各行没有这种形式")

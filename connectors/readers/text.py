@@ -10,6 +10,7 @@ import threading
 from typing import Protocol
 
 from connectors.errors import CsvUnreadable, WrongEncoding
+from hub.said import Said
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030", "windows-1252", "iso-8859-1", "utf-16")
 BLOCK = 4 * 1024 * 1024
@@ -92,7 +93,11 @@ class TextSource:
         cut = len(data) if self._ended else self._cut(data)
         self._pending = data[cut:]
         if len(self._pending) > MAX_LINE:
-            raise CsvUnreadable(file=self._file, line=self._lines, reason=f"no line break in {MAX_LINE} bytes")
+            raise CsvUnreadable(
+                file=self._file,
+                line=self._lines,
+                reason=Said(f"no line break in {MAX_LINE} bytes", f"{MAX_LINE} 字节内没有换行"),
+            )
         out = self._decode(data[:cut])
         self._offset += cut
         if self._first and out:
@@ -125,7 +130,11 @@ class TextSource:
         self.bad.extend(self._offset + offset for offset in _found.offsets)
         if len(self.bad) > MAX_BAD:
             raise WrongEncoding(
-                file=self._file, encoding=self._encoding, reason="too many bad bytes", offset=self.bad[0], line=1
+                file=self._file,
+                encoding=self._encoding,
+                reason=Said("too many bad bytes", "错误字节过多"),
+                offset=self.bad[0],
+                line=1,
             )
         return text
 
@@ -156,7 +165,7 @@ class TextSource:
             raise WrongEncoding(
                 file=self._file,
                 encoding=self._encoding,
-                reason="it begins with UTF-16's byte order mark",
+                reason=Said("it begins with UTF-16's byte order mark", "以 UTF-16 的字节序标记开头"),
                 offset=0,
                 line=1,
             )
@@ -164,7 +173,7 @@ class TextSource:
             raise WrongEncoding(
                 file=self._file,
                 encoding=self._encoding,
-                reason="it begins with UTF-8's byte order mark",
+                reason=Said("it begins with UTF-8's byte order mark", "以 UTF-8 的字节序标记开头"),
                 offset=0,
                 line=1,
             )

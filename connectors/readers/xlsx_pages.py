@@ -24,6 +24,7 @@ from connectors.readers.header import SEARCH_ROWS, HeaderRow, column_names, find
 from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.workbook_guard import refuse_harmful
 from contracts.page import Around, RawPage
+from hub.said import Said
 
 _ERRORS = {
     "NA": "#N/A",
@@ -81,7 +82,9 @@ def xlsx_pages(
         try:
             sheet = _Sheet(book, file, name)
         except (fastexcel.FastExcelError, ValueError) as error:
-            raise WorkbookRefused(file=file, reason=f"sheet {name}: {_first_line(error)}") from None
+            raise WorkbookRefused(
+                file=file, reason=Said(f"sheet {name}: {_first_line(error)}", f"工作表 {name}：{_first_line(error)}")
+            ) from None
         if sheet.cells.num_rows == 0 or sheet.cells.num_columns == 0:
             continue
         empty = False
@@ -225,4 +228,4 @@ def _any(mask: pa.ChunkedArray) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "it can't be read")[:200]
+    return next(iter(str(error).splitlines()), Said("it can't be read", "无法读取"))[:200]

@@ -29,6 +29,7 @@ from connectors.errors import HeaderUnusable
 from connectors.sdmx.errors import ActionsConflict, MergePartial, SdmxInvalid, StructureMismatch
 from connectors.sdmx.structure import Structure
 from contracts.page import RawPage
+from hub.said import Said, joined
 
 ACTIONS = {"I": None, "A": "M", "M": "M", "R": "R", "D": "D"}
 _FIRST = re.compile(r"^\ufeff?(\"?)(DATAFLOW|STRUCTURE(?:\[(.)[^\]]*\])?)(?::[^\",;|\t\r\n]*)?\1([^\w\s\"]|\t)")
@@ -51,7 +52,10 @@ def opening(file: str, head: str) -> Opening:
     """Reads version and delimiters off the start of a message. Raises SdmxInvalid."""
     match = _FIRST.match(head)
     if match is None:
-        raise SdmxInvalid(file=file, reason="its first column is neither DATAFLOW nor STRUCTURE")
+        raise SdmxInvalid(
+            file=file,
+            reason=Said("its first column is neither DATAFLOW nor STRUCTURE", "首列既不是 DATAFLOW 也不是 STRUCTURE"),
+        )
     return Opening("1.0" if match[2] == "DATAFLOW" else "2.0", match[4], match[3])
 
 
@@ -115,7 +119,9 @@ class Message:
                 previous = ""
                 continue
             if name in columns:
-                raise HeaderUnusable(file=self._file, reason=f"doubled names {name[:80]}")
+                raise HeaderUnusable(
+                    file=self._file, reason=Said(f"doubled names {name[:80]}", f"列名重复：{name[:80]}")
+                )
             columns[name] = column
             previous = name
         return columns, lists, labelled
@@ -130,25 +136,36 @@ class Message:
         needed = {"1.0": ("DATAFLOW",), "2.0": ("STRUCTURE", "STRUCTURE_ID")}[self._start.version]
         missing = [name for name in needed if name not in columns]
         if missing:
-            raise SdmxInvalid(file=self._file, reason=f"it has no column {', '.join(missing)}")
+            raise SdmxInvalid(
+                file=self._file, reason=Said(f"it has no column {', '.join(missing)}", f"缺少列 {'、'.join(missing)}")
+            )
         structure = self._structure
         if structure is None:
             return
         foreign = [name for name in columns if name not in structure.components and name not in _OWN | self._known]
         absent = [name for name in structure.dimensions if name not in columns]
         reasons = [
-            f"{what} {', '.join(names)[:300]}"
-            for what, names in (("unknown columns", foreign), ("missing dimensions", absent))
+            Said(f"{what} {', '.join(names)[:300]}", f"{what.zh} {'、'.join(names)[:300]}")
+            for what, names in (
+                (Said("unknown columns", "未知的列"), foreign),
+                (Said("missing dimensions", "缺少维度"), absent),
+            )
             if names
         ]
         if reasons:
-            raise StructureMismatch(file=self._file, structure=structure.id, reason="; ".join(reasons))
+            raise StructureMismatch(file=self._file, structure=structure.id, reason=joined(reasons))
 
     def _without_label(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         """labels=both: `A: Annual` becomes `A`. Free text may hold a colon, so its column must be known to be coded."""
         structure = self._structure
         if structure is None:
-            raise SdmxInvalid(file=self._file, reason="ids come with names (labels=both), which needs `hub.structure`")
+            raise SdmxInvalid(
+                file=self._file,
+                reason=Said(
+                    "ids come with names (labels=both), which needs `hub.structure`",
+                    "代码与名称同列（labels=both），需要 `hub.structure`",
+                ),
+            )
         head = pc.replace_substring_regex(column, r"(?s)^(.*?): .*$", r"\1")
         if name in structure.dimensions or name in structure.codes or name in _OWN:
             return head

@@ -15,6 +15,7 @@ import pyarrow as pa
 from lxml import etree
 
 from connectors.sdmx.errors import StructureUnreadable
+from hub.said import Said
 
 MAX_BYTES = 64 * 1024 * 1024
 _URN = re.compile(r"=([^:=]+):([^(]+)\(([^)]+)\)(?:\.(.+))?$")  # of an artefact with a version
@@ -45,12 +46,19 @@ def read_structure(file: str, content: bytes, wanted: str | None = None) -> Stru
     tree = _parsed(file, content)
     found = {_identity(element): element for element in _all(tree, "DataStructure") if _all(element, "DimensionList")}
     if wanted is None and len(found) != 1:
-        reason = f"it defines {len(found)} data structures ({', '.join(sorted(found)[:5])}); `dsd` says which is meant"
+        reason = Said(
+            f"it defines {len(found)} data structures ({', '.join(sorted(found)[:5])}); `dsd` says which is meant",
+            f"定义了 {len(found)} 个数据结构（{'、'.join(sorted(found)[:5])}）；请用 `dsd` 指明",
+        )
         raise StructureUnreadable(file=file, reason=reason)
     chosen = wanted if wanted is not None else next(iter(found))
     if chosen not in found:
         raise StructureUnreadable(
-            file=file, reason=f"it does not define {chosen}; it has {', '.join(sorted(found)[:5])}"
+            file=file,
+            reason=Said(
+                f"it does not define {chosen}; it has {', '.join(sorted(found)[:5])}",
+                f"没有定义 {chosen}；现有：{'、'.join(sorted(found)[:5])}",
+            ),
         )
     lists = {
         _identity(element): [str(code.get("id")) for code in _all(element, "Code")]
@@ -69,7 +77,13 @@ def read_structure(file: str, content: bytes, wanted: str | None = None) -> Stru
         codelist = _enumeration(element) or _enumeration(concepts.get(_concept(element)))
         if codelist is not None:
             if codelist not in lists:
-                raise StructureUnreadable(file=file, reason=f"{name} uses the code list {codelist}, which is not in it")
+                raise StructureUnreadable(
+                    file=file,
+                    reason=Said(
+                        f"{name} uses the code list {codelist}, which is not in it",
+                        f"{name} 使用的代码表 {codelist} 不在其中",
+                    ),
+                )
             codes[name] = pa.array(lists[codelist], pa.string())
     ids = {chosen}
     for flow in _all(tree, "Dataflow"):
@@ -87,18 +101,22 @@ def read_structure(file: str, content: bytes, wanted: str | None = None) -> Stru
 
 def _parsed(file: str, content: bytes) -> Any:
     if len(content) > MAX_BYTES:
-        raise StructureUnreadable(file=file, reason=f"it is larger than {MAX_BYTES} bytes")
+        raise StructureUnreadable(
+            file=file, reason=Said(f"it is larger than {MAX_BYTES} bytes", f"超过 {MAX_BYTES} 字节")
+        )
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, remove_pis=True
     )
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise StructureUnreadable(file=file, reason=f"it is no XML: {str(error)[:200]}") from None
+        raise StructureUnreadable(
+            file=file, reason=Said(f"it is no XML: {str(error)[:200]}", f"不是 XML：{str(error)[:200]}")
+        ) from None
     if root.getroottree().docinfo.doctype:
-        raise StructureUnreadable(file=file, reason="it has a document type declaration")
+        raise StructureUnreadable(file=file, reason=Said("it has a document type declaration", "含有文档类型声明"))
     if etree.QName(root).localname != "Structure":
-        raise StructureUnreadable(file=file, reason="it is no SDMX-ML structure message")
+        raise StructureUnreadable(file=file, reason=Said("it is no SDMX-ML structure message", "不是 SDMX-ML 结构消息"))
     return root
 
 

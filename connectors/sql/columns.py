@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeEngine
 from connectors.errors import ColumnUnsupported, TableMissing
 from connectors.places import Place
 from connectors.sql.values import from_postgres, from_python
+from hub.said import Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ def described(inspector: Inspector, place: Place, schema: str, table: str) -> di
     try:
         found = inspector.get_columns(table, schema=schema)
     except exc.NoSuchTableError:
-        raise TableMissing(place=place.id, missing="such table", table=f"{schema}.{table}") from None
+        raise TableMissing(place=place.id, missing=Said("such table", "这张表"), table=f"{schema}.{table}") from None
     if not found:
-        raise TableMissing(place=place.id, missing="such table", table=f"{schema}.{table}")
+        raise TableMissing(place=place.id, missing=Said("such table", "这张表"), table=f"{schema}.{table}")
     return {
         str(column["name"]): Column(
             str(column["name"]), _kind(column["type"]), column["type"], bool(column.get("nullable", True)), postgres

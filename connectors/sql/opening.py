@@ -27,6 +27,7 @@ from connectors.errors import (
 )
 from connectors.files.root import Root
 from connectors.places import Place
+from hub.said import Said
 
 CONNECT_SECONDS = 10
 _REFUSALS = ("authentication", "does not exist", "pg_hba", "permission denied", "not permitted", "denied for user")
@@ -56,7 +57,11 @@ def open_engine(place: Place, connector: str, timeout_seconds: int) -> Engine:
         return _sqlite(place, connector)
     missing = [name for name in ("dialect", "host", "database", "user") if getattr(place, name) is None]
     if missing:
-        raise PlaceIncomplete(place=place.id, connector=connector, reason=f"it has no {', '.join(missing)}")
+        raise PlaceIncomplete(
+            place=place.id,
+            connector=connector,
+            reason=Said(f"it has no {', '.join(missing)}", f"没有 {'、'.join(missing)}"),
+        )
     password = place.password()
     url = sa.URL.create(
         dialect,
@@ -84,11 +89,18 @@ def open_engine(place: Place, connector: str, timeout_seconds: int) -> Engine:
             **({"sslrootcert": str(place.tls_ca)} if place.tls_ca else {}),
         }
     elif not place.vouched_read_only:
-        raise RoleCanWrite(place=place.id, table="any table", reason=f"the hub can't examine a role of {dialect}")
+        raise RoleCanWrite(
+            place=place.id,
+            table="any table",
+            reason=Said(f"the hub can't examine a role of {dialect}", f"枢纽无法查验 {dialect} 的用户权限"),
+        )
     try:
         return sa.create_engine(url, connect_args=arguments, poolclass=NullPool, hide_parameters=True)
     except (exc.ArgumentError, ImportError) as error:
-        reason = f"the dialect {dialect} can't be loaded ({type(error).__name__})"
+        reason = Said(
+            f"the dialect {dialect} can't be loaded ({type(error).__name__})",
+            f"无法载入方言 {dialect}（{type(error).__name__}）",
+        )
         raise PlaceIncomplete(place=place.id, connector=connector, reason=reason) from None
 
 
@@ -117,15 +129,21 @@ def refuse_writers(connection: Connection, place: Place, schema: str, table: str
         return  # SQLite's file is opened read-only; for any other the operator vouched
     oid = connection.execute(_OID, {"schema": schema, "table": table}).scalar_one_or_none()
     if oid is None:
-        raise TableMissing(place=place.id, missing="such table", table=f"{schema}.{table}")
+        raise TableMissing(place=place.id, missing=Said("such table", "这张表"), table=f"{schema}.{table}")
     rights = connection.execute(_WRITES, {"oid": oid}).scalar_one_or_none()
     if rights:
-        raise RoleCanWrite(place=place.id, table=f"{schema}.{table}", reason=f"it holds {rights}")
+        raise RoleCanWrite(
+            place=place.id, table=f"{schema}.{table}", reason=Said(f"it holds {rights}", f"它拥有 {rights}")
+        )
 
 
 def _sqlite(place: Place, connector: str) -> Engine:
     if place.root is None or place.database is None:
-        raise PlaceIncomplete(place=place.id, connector=connector, reason="SQLite needs `root` and `database`")
+        raise PlaceIncomplete(
+            place=place.id,
+            connector=connector,
+            reason=Said("SQLite needs `root` and `database`", "SQLite 需要 `root` 与 `database`"),
+        )
     database = place.database
     root = Root(place, connector)
 
@@ -134,7 +152,9 @@ def _sqlite(place: Place, connector: str) -> Engine:
             root.look(database)  # a regular file inside the root, no link
         except (FileNotFoundError, FileOutsideRoot):
             raise PlaceIncomplete(
-                place=place.id, connector=connector, reason=f"{database} is no file under its root"
+                place=place.id,
+                connector=connector,
+                reason=Said(f"{database} is no file under its root", f"{database} 不是其根目录下的文件"),
             ) from None
         path = quote(str(root.path / database))
         made = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
@@ -151,9 +171,11 @@ def _translated(error: exc.DBAPIError, place: Place, table: str) -> DatabaseRefu
     said = str(error.orig).splitlines()[0][:300] if str(error.orig) else ""
     refused = state.startswith(("28", "42", "3D", "0L")) or any(word in said for word in _REFUSALS)
     if state == "57014":
-        return DatabaseUnreachable(place=place.id, reason="a query took longer than its time limit")
+        return DatabaseUnreachable(
+            place=place.id, reason=Said("a query took longer than its time limit", "查询超过了时限")
+        )
     if state == "25006":
-        return DatabaseRefused(place=place.id, table=table, reason="the transaction is read-only")
+        return DatabaseRefused(place=place.id, table=table, reason=Said("the transaction is read-only", "事务为只读"))
     reason = f"{type(error.orig).__name__} {state}".strip()
     if refused:
         word = next((word for word in _REFUSALS if word in said), "")

@@ -26,6 +26,7 @@ from contracts.page import BatchMetrics, CheckedPage, RawPage
 from contracts.rules.frame import Frame, References
 from contracts.rules.kernels import ELSEWHERE, KERNELS, Kernel
 from hub.ids import RuleId
+from hub.said import Said
 
 ACTION = "_action"  # a connector's own column: what the source says is done to the record
 _WITHDRAWS = frozenset({"d", "delete"})
@@ -130,9 +131,17 @@ class Checker:
             if rule.kind in ELSEWHERE:
                 continue
             if rule.kind not in KERNELS:
-                raise RuleNotRunnable(feed=self._contract.id, rule=rule.id, reason=f"there is no kind {rule.kind!r}")
+                raise RuleNotRunnable(
+                    feed=self._contract.id,
+                    rule=rule.id,
+                    reason=Said(f"there is no kind {rule.kind!r}", f"没有 {rule.kind!r} 这一种类"),
+                )
             if rule.kind == "reference_feed" and self._references is None:
-                raise RuleNotRunnable(feed=self._contract.id, rule=rule.id, reason="no lookup of other feeds is given")
+                raise RuleNotRunnable(
+                    feed=self._contract.id,
+                    rule=rule.id,
+                    reason=Said("no lookup of other feeds is given", "没有提供对其他数据源的查询"),
+                )
             if rule.kind == "code_list":
                 self._codes(rule.args["list"])  # an absent list is met now, not on the first page
             found.append((rule, KERNELS[rule.kind]))

@@ -10,9 +10,9 @@ class UnexpectedColumns(AgencyError):
 
     code = "HUB-CON-201"
     en = "{unit} of {feed} has columns that the contract does not know: {columns}"
-    zh = "{feed} 的 {unit} 含有契约未约定的列:{columns}"
+    zh = "{feed} 的 {unit} 含有契约未约定的列：{columns}"
     remedy_en = "leave the columns out, or agree on them: a field, an alias, or hub.ignored in the contract"
-    remedy_zh = "请删除这些列,或在契约中约定(字段、别名或 hub.ignored)"
+    remedy_zh = "请删除这些列，或在契约中约定（字段、别名或 hub.ignored）"
 
 
 class MissingColumns(AgencyError):
@@ -20,9 +20,9 @@ class MissingColumns(AgencyError):
 
     code = "HUB-CON-202"
     en = "{unit} of {feed} lacks the columns of required fields: {columns}"
-    zh = "{feed} 的 {unit} 缺少必填字段的列:{columns}"
+    zh = "{feed} 的 {unit} 缺少必填字段的列：{columns}"
     remedy_en = "send the columns; the headers that were delivered are: {delivered}"
-    remedy_zh = "请补齐这些列;实际报送的列为:{delivered}"
+    remedy_zh = "请补齐这些列；实际报送的列为：{delivered}"
 
 
 class AmbiguousColumns(AgencyError):
@@ -30,7 +30,7 @@ class AmbiguousColumns(AgencyError):
 
     code = "HUB-CON-203"
     en = "{unit} of {feed} has more than one column for {field}: {columns}"
-    zh = "{feed} 的 {unit} 有多列对应字段 {field}:{columns}"
+    zh = "{feed} 的 {unit} 有多列对应字段 {field}：{columns}"
     remedy_en = "send one column for the field"
     remedy_zh = "每个字段请只报送一列"
 
@@ -40,7 +40,7 @@ class HeaderClaimedTwice(HubError):
 
     code = "HUB-CON-204"
     en = "in {feed}, the header {header} is claimed by two fields: {fields}"
-    zh = "{feed} 中列名 {header} 同时属于两个字段:{fields}"
+    zh = "{feed} 中列名 {header} 同时属于两个字段：{fields}"
     remedy_en = "correct physicalName or hub.aliases in the contract"
     remedy_zh = "请更正契约中的 physicalName 或 hub.aliases"
 
@@ -50,7 +50,7 @@ class RuleNotRunnable(HubError):
 
     code = "HUB-CON-205"
     en = "{feed}: {rule} can't be run: {reason}"
-    zh = "{feed}:{rule} 无法执行:{reason}"
+    zh = "{feed}：{rule} 无法执行：{reason}"
     remedy_en = "run `hub contract lint`; it names the line"
     remedy_zh = "请运行 `hub contract lint` 查看所在行"
 

@@ -34,7 +34,7 @@ _BUILT_IN = {
     ),
     "_action.enum": (
         "the action on the record must be known (append, merge, replace, delete)",
-        "记录操作须为已知取值(新增、合并、替换、删除)",
+        "记录操作须为已知取值（新增、合并、替换、删除）",
         "correct the action and send the row again",
         "请更正操作代码后重新报送",
     ),
@@ -42,7 +42,7 @@ _BUILT_IN = {
         "a citizen number stands in the name of a column, a sheet or the file",
         "列名、工作表名或文件名中含有居民身份证号",
         "send the file with its header row, and name files and sheets without personal numbers",
-        "请报送带表头的文件,文件名和工作表名中请勿含个人号码",
+        "请报送带表头的文件，文件名和工作表名中请勿含个人号码",
     ),
     "_row.structure": (
         "the row does not follow the structure of its dataflow",
@@ -59,16 +59,16 @@ _STRUCTURE = (
 )
 _INCOMPLETE = (
     "another row with the same {by} is quarantined, so the sum of the group can't be judged ({rule})",
-    "{by}相同的另一行已被隔离,无法核对该组合计({rule})",
+    "{by}相同的另一行已被隔离，无法核对该组合计（{rule}）",
     "correct that row, and replay all rows of the group together",
-    "请更正该行,并将同组各行一并重放",
+    "请更正该行，并将同组各行一并重放",
 )
 _TYPES = {
     "string": ("text without NUL characters", "不含 NUL 字符的文本"),
     "integer": ("a whole number", "整数"),
     "decimal": (
         "a number with at most {scale} decimal places and {digits} digits before them",
-        "数字(整数部分至多 {digits} 位,小数至多 {scale} 位)",
+        "数字（整数部分至多 {digits} 位，小数至多 {scale} 位）",
     ),
     "date": ("a date", "日期"),
     "timestamp": ("a time with its offset", "带时区的时间"),
@@ -78,13 +78,22 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A rule in words."""
+    """A rule in words. `sentence` is the rule itself or, where `fault`, what is wrong with a row that got it."""
 
     rule: str
     sentence: str
     remedy: str
     dimension: str
     severity: str
+    lang: Lang = "en"
+    fault: bool = False
+
+    @property
+    def broken(self) -> str:
+        """What to say of a row that broke it: a rule alone, beside the row, would read as if it were kept."""
+        if self.fault:
+            return self.sentence
+        return f"违反规则：{self.sentence}" if self.lang == "zh" else f"breaks the rule: {self.sentence}"
 
     def __str__(self) -> str:
         return self.sentence
@@ -98,7 +107,8 @@ def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanat
     if rule_id in _BUILT_IN:
         words = _BUILT_IN[rule_id]
         dimension = "uniqueness" if rule_id == "_key.conflict" else "conformity"
-        return Explanation(rule_id, words[lang == "zh"], words[2 + (lang == "zh")], dimension, "error")
+        fault = rule_id != "_action.enum"
+        return Explanation(rule_id, words[lang == "zh"], words[2 + (lang == "zh")], dimension, "error", lang, fault)
     for row in contract.row_rules:
         if row.id == rule_id:
             kind = ROW_KINDS[row.kind]
@@ -115,7 +125,7 @@ def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanat
         return _implied(contract, name, word, lang)
     if word == "structure" and any(spec.name == name for spec in contract.fields):
         sentence = _STRUCTURE[lang == "zh"].format(field=_label(contract, name, lang))
-        return Explanation(rule_id, sentence, _STRUCTURE[2 + (lang == "zh")], "conformity", "error")
+        return Explanation(rule_id, sentence, _STRUCTURE[2 + (lang == "zh")], "conformity", "error", lang)
     return _incomplete(contract, rule_id, lang)
 
 
@@ -127,7 +137,8 @@ def _incomplete(contract: FeedContract, rule_id: str, lang: Lang) -> Explanation
         raise RuleUnknown(feed=contract.id, rule=rule_id)
     by = _list([_label(contract, field, lang) for field in rule.args["by"]], lang)
     sentence = _INCOMPLETE[lang == "zh"].format(by=by, rule=name)
-    return Explanation(rule_id, sentence, _INCOMPLETE[2 + (lang == "zh")], rule.dimension, rule.severity)
+    remedy = _INCOMPLETE[2 + (lang == "zh")]
+    return Explanation(rule_id, sentence, remedy, rule.dimension, rule.severity, lang, fault=True)
 
 
 def _implied(contract: FeedContract, name: str, word: str, lang: Lang) -> Explanation:
@@ -153,7 +164,7 @@ def _explained(
     facts = _facts(contract, kind, names, rule.args, lang)
     sentence = own or (kind.zh if lang == "zh" else kind.en).format_map(facts)
     remedy = kind.remedy_zh if lang == "zh" else kind.remedy_en
-    return Explanation(rule.id, sentence, remedy, dimension, severity)
+    return Explanation(rule.id, sentence, remedy, dimension, severity, lang)
 
 
 class _Facts(dict[str, str]):

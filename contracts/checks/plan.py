@@ -22,6 +22,7 @@ from contracts.normalise.numbers import parse_numbers, shift_of
 from contracts.normalise.registry import DEFAULT_FORMS, STEPS, form_problems
 from contracts.normalise.text import STEP_KERNELS, changed_rows
 from contracts.normalise.times import parse_dates, parse_timestamps
+from hub.said import Said, joined
 
 _BITS = 63  # of the int64 that marks a row's changes
 _READERS = {"date": "date", "timestamp": "timestamp", "integer": "number", "decimal": "number", "boolean": "boolean"}
@@ -93,9 +94,11 @@ class FieldPlan:
         self.constant = source.constants.get(spec.name)
         self.forms = tuple(source.forms.get(spec.name, ()) or spec.forms or DEFAULT_FORMS[spec.type])
         problems = form_problems(spec.type, self.forms)
-        problems += [f"there is no step {step!r}" for step in spec.normalise if step not in STEPS]
+        problems += [
+            Said(f"there is no step {step!r}", f"没有步骤 {step!r}") for step in spec.normalise if step not in STEPS
+        ]
         if problems:
-            raise RuleNotRunnable(feed=contract.id, rule=spec.name, reason="; ".join(problems))
+            raise RuleNotRunnable(feed=contract.id, rule=spec.name, reason=joined(problems))
         empties = set(spec.null_values)
         if spec.type in {"date", "timestamp"}:
             empties |= dates.NO_DATES

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from contracts import catalogue, codes, listing, reader
 from contracts.errors import ContractInvalid, FeedUnknown
-from contracts.model import SUFFIX, FeedContract
+from contracts.model import SUFFIX, SourceSpec
 from contracts.properties import TABLE
 from contracts.reader import Reading
 from hub.ids import FeedId
@@ -144,10 +144,8 @@ def _extra() -> list[reader.ExtraCheck]:
     # Connectors stand above contracts in the house, so they are found by name, as the command line finds commands.
     registry = importlib.import_module("connectors.registry")
 
-    def options(contract: FeedContract) -> Iterable[tuple[str, str]]:
-        for source in contract.sources:
-            for problem in registry.option_problems(source.connector, source.options):
-                yield source.id, problem
+    def options(source: SourceSpec) -> Iterable[str]:
+        return registry.option_problems(source.connector, source.options)  # type: ignore[no-any-return]
 
     return [options]
 

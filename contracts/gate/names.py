@@ -18,6 +18,7 @@ from contracts.header_form import header_form
 from contracts.model import GateRule
 from hub.errors import HubException
 from hub.ids import RuleId
+from hub.said import Said
 
 WITHHELD = "(withheld)"
 """Stands for a name or a fact that may not be told at all."""
@@ -73,6 +74,8 @@ class Names:
 
     def facts(self, value: Any) -> Any:
         """A fact, or facts within lists and mappings, as they may be told: without marks, numbers masked."""
+        if isinstance(value, Said):
+            return Said(self.facts(str(value)), self.facts(value.zh))
         if isinstance(value, str):
             text = str(value)
             return WITHHELD if any(self._marked(part) for part in (text, *_PARTS.split(text))) else self.shown(text)[0]

@@ -30,7 +30,7 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "secrecy",
         "a row with a secrecy mark (秘密, 机密, 绝密 …) is refused; a mark on the file refuses the delivery",
-        "带有密级标志(秘密、机密、绝密等)的行不予接收;文件带密级标志的整份不予接收",
+        "带有密级标志（秘密、机密、绝密等）的行拒收；文件带密级标志的整份拒收",
         (
             Arg("marks", "texts", "further words that are marks", "另加的密级标志"),
             Arg("harmless", "texts", "values of the named field that are no mark", "指定字段中不属密级的取值"),
@@ -39,19 +39,19 @@ KINDS: dict[str, Kind] = registry(
         0,
         None,
         "send what is secret by the channel meant for it, and the rest without it",
-        "涉密内容请走规定渠道,其余内容剔除后重新报送",
+        "涉密内容请走规定渠道，其余内容剔除后重新报送",
         ("refuse_row", "refuse_delivery"),
     ),
     Kind(
         "subject_level",
         "a row whose subject stands above this hub's level is refused",
-        "监督对象级别高于本平台管理层级的行不予接收",
+        "监督对象级别高于枢纽管理层级的行拒收",
         (
             Arg(
                 "levels",
                 "levels",
                 "level of each value of the field: 1 central, 2 province, 3 city, 4 county, 5 township",
-                "各取值对应的层级:1 中央,2 省,3 市,4 县,5 乡",
+                "各取值对应的层级：1 中央，2 省，3 市，4 县，5 乡",
                 required=True,
             ),
             Arg(
@@ -74,13 +74,13 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "forbidden_field",
         "the columns {names} must not be sent",
-        "不得报送列:{names}",
+        "不得报送列：{names}",
         (
             Arg(
                 "names",
                 "texts",
                 "headers as delivered; case and spaces don't matter",
-                "列名(不计大小写和空格)",
+                "列名（不计大小写和空格）",
                 required=True,
             ),
         ),
@@ -110,7 +110,7 @@ KINDS: dict[str, Kind] = registry(
         0,
         None,
         "leave personal numbers out; name organisations by their USCC",
-        "请勿报送个人号码;单位请用统一社会信用代码标识",
+        "请勿报送个人号码；单位请用统一社会信用代码标识",
         ("mask", "drop_field", "refuse_row", "refuse_delivery"),
     ),
 )

@@ -15,6 +15,7 @@ from contracts.model import FieldSpec
 from contracts.normalise.registry import STEPS, UNITS, form_problems
 from contracts.view import CLASSIFICATIONS, FIELD_TYPES, View, decimal_of, texts
 from contracts.yaml_strict import Path_
+from hub.said import Said
 
 MAX_FIELDS = 500
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -35,23 +36,32 @@ def check(view: View, around: Around) -> None:
         view.document.problem(
             errors.Missing,
             ("schema",),
-            where="the contract",
-            what="one schema object",
-            why=f"a feed is one kind of record; this has {count}",
+            where=Said("the contract", "数据契约"),
+            what=Said("one schema object", "唯一的 schema 对象"),
+            why=Said(f"a feed is one kind of record; this has {count}", f"一个数据源只有一种记录，这里有 {count} 种"),
         )
     if not view.properties:
         view.document.problem(
-            errors.Missing, ("schema",), where="the schema", what="properties", why="the fields of the record"
+            errors.Missing,
+            ("schema",),
+            where=Said("the schema", "schema"),
+            what="properties",
+            why=Said("the fields of the record", "记录的各个字段"),
         )
     if len(view.properties) > MAX_FIELDS:
         view.document.problem(
-            errors.TypeWrong, ("schema", 0, "properties"), field="*", reason=f"a feed has at most {MAX_FIELDS} fields"
+            errors.TypeWrong,
+            ("schema", 0, "properties"),
+            field="*",
+            reason=Said(f"a feed has at most {MAX_FIELDS} fields", f"一个数据源最多 {MAX_FIELDS} 个字段"),
         )
     for path, entry in view.properties:
         _type(view, path, entry)
     for path, spec in view.fields:
         _declarations(view, path, spec)
-        pattern_problem(view, (*path, "logicalTypeOptions", "pattern"), f"the field {spec.name}")
+        pattern_problem(
+            view, (*path, "logicalTypeOptions", "pattern"), Said(f"the field {spec.name}", f"字段 {spec.name}")
+        )
     _headers(view)
 
 
@@ -62,7 +72,11 @@ def _type(view: View, path: Path_, entry: Any) -> None:
             errors.TypeWrong,
             (*path, "logicalType"),
             field=name,
-            reason=f"the logical type {logical!r} has no column here" if logical else "logicalType is missing",
+            reason=Said(
+                f"the logical type {logical!r} has no column here", f"逻辑类型 {logical!r} 在此没有对应的列类型"
+            )
+            if logical
+            else Said("logicalType is missing", "缺少 logicalType"),
         )
         return
     if logical == "number":
@@ -72,7 +86,10 @@ def _type(view: View, path: Path_, entry: Any) -> None:
                 errors.TypeWrong,
                 (*path, "physicalType"),
                 field=name,
-                reason="a number states physicalType decimal(precision,scale), precision 1 to 38; amounts are never floating point",
+                reason=Said(
+                    "a number states physicalType decimal(precision,scale), precision 1 to 38; amounts are never floating point",
+                    "number 须写明 physicalType decimal(p,s)，p 为 1 至 38；金额不用浮点数",
+                ),
             )
     options = entry.get("logicalTypeOptions")
     for option in options if isinstance(options, dict) else ():
@@ -81,15 +98,18 @@ def _type(view: View, path: Path_, entry: Any) -> None:
                 errors.TypeWrong,
                 (*path, "logicalTypeOptions", option),
                 field=name,
-                reason=f"the hub does not check the option {option} of a {logical}; forms of dates and numbers stand in hub.forms",
+                reason=Said(
+                    f"the hub does not check the option {option} of a {logical}; forms of dates and numbers stand in hub.forms",
+                    f"枢纽不检查 {logical} 的选项 {option}；日期和数字的形式写在 hub.forms 中",
+                ),
             )
     if entry.get("classification") not in CLASSIFICATIONS:
         view.document.problem(
             errors.Missing,
             (*path, "classification"),
-            where=f"the field {name}",
+            where=Said(f"the field {name}", f"字段 {name}"),
             what="classification",
-            why=f"one of {', '.join(CLASSIFICATIONS)}",
+            why=Said(f"one of {', '.join(CLASSIFICATIONS)}", f"取 {'、'.join(CLASSIFICATIONS)} 之一"),
         )
 
 
@@ -105,9 +125,18 @@ def _declarations(view: View, path: Path_, spec: FieldSpec) -> None:
         for problem in STEPS[step].problems({}, [spec]) if step in STEPS else ():
             wrong("normalise", problem)
     if "unit" in own and spec.unit in UNITS and spec.type not in ("decimal", "integer"):
-        wrong("unit", f"a unit belongs to a number, {spec.name} is {spec.type}")
+        wrong(
+            "unit",
+            Said(
+                f"a unit belongs to a number, {spec.name} is {spec.type}",
+                f"只有数字才有单位，{spec.name} 为 {spec.type}",
+            ),
+        )
     if own.get("publish_field") is True and spec.classification in ("personal", "sealed"):
-        wrong("publish_field", f"a {spec.classification} field is never published")
+        wrong(
+            "publish_field",
+            Said(f"a {spec.classification} field is never published", f"{spec.classification} 类字段从不发布"),
+        )
 
 
 def _headers(view: View) -> None:
@@ -128,9 +157,12 @@ def _headers(view: View) -> None:
                 view.document.problem(
                     errors.NameWrong,
                     view.hub_path(path, "ignored"),
-                    what="the header",
+                    what=Said("the header", "列名"),
                     name=header[:80],
-                    reason=f"it is ignored here and taken by the field {taken[header_form(header)]}",
+                    reason=Said(
+                        f"it is ignored here and taken by the field {taken[header_form(header)]}",
+                        f"这里列为忽略，却又由字段 {taken[header_form(header)]} 采用",
+                    ),
                 )
 
 
@@ -149,9 +181,9 @@ def _claim(
             view.document.problem(
                 errors.NameWrong,
                 path,
-                what="the header",
+                what=Said("the header", "列名"),
                 name=header[:80],
-                reason=f"the fields {other} and {field} both claim it",
+                reason=Said(f"the fields {other} and {field} both claim it", f"字段 {other} 与 {field} 都使用该列名"),
             )
 
 
@@ -165,7 +197,7 @@ def pattern_problem(view: View, path: Path_, where: str) -> None:
         options.log_errors = False
         re2.compile(pattern, options)
     except re2.error as error:
-        reason = error.args[0] if error.args else "it does not compile"
+        reason = error.args[0] if error.args else Said("it does not compile", "无法编译")
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         view.document.problem(errors.PatternWrong, path, where=where, pattern=pattern[:80], reason=text[:120])
 
@@ -183,5 +215,5 @@ def refused(view: View, around: Around) -> None:
         if family is not None:
             view.document.problem(
                 errors.FieldForbidden, path, field=str(entry.get("name"))[:60],
-                what=family.en, what_zh=family.zh, why=family.why_en, why_zh=family.why_zh,
+                what=Said(family.en, family.zh), why=Said(family.why_en, family.why_zh),
             )  # fmt: skip

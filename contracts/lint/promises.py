@@ -11,6 +11,7 @@ from contracts.cron import cron_problem
 from contracts.lint.around import Around
 from contracts.view import View
 from contracts.yaml_strict import Path_
+from hub.said import Said
 
 LAYERS = ("landing", "core", "quarantine", "outbox", "receipts")
 
@@ -46,7 +47,10 @@ def _unkept(view: View, path: tuple[str | int, ...], entry: Any, place: str) -> 
                 if key == "transformLogic"
                 else {
                     "name": key,
-                    "reason": "the hub does not act on it, and a promise that nobody keeps has no place in a contract",
+                    "reason": Said(
+                        "the hub does not act on it, and a promise that nobody keeps has no place in a contract",
+                        "枢纽不据此行事；无人履行的承诺不应写入契约",
+                    ),
                 }
             )
             view.document.problem(kind, (*path, key), **facts)
@@ -58,7 +62,7 @@ def _service(view: View) -> None:
     for path, entry in view.mappings(("slaProperties",)):
         word, element = str(entry.get("property")), str(entry.get("element", ""))
         if (word, element) in seen:
-            note(errors.PropertyWrong, path, name=f"slaProperties {word}", reason="it stands twice")
+            note(errors.PropertyWrong, path, name=f"slaProperties {word}", reason=Said("it stands twice", "重复出现"))
         seen.add((word, element))
         if word == "frequency":
             _schedule(view, path, entry)
@@ -71,7 +75,7 @@ def _service(view: View) -> None:
             ("slaProperties",),
             where="slaProperties",
             what="freshness",
-            why="how old the newest record of a scheduled feed may be",
+            why=Said("how old the newest record of a scheduled feed may be", "定时数据源最新记录允许的最长时间"),
         )
     for layer in LAYERS:
         if ("retention", layer) not in seen:
@@ -79,8 +83,8 @@ def _service(view: View) -> None:
                 errors.Missing,
                 ("slaProperties",),
                 where="slaProperties",
-                what=f"retention of {layer}",
-                why="nothing is kept for ever without saying so",
+                what=Said(f"retention of {layer}", f"{layer} 的 retention"),
+                why=Said("nothing is kept for ever without saying so", "任何数据都须写明保存多久"),
             )
 
 
@@ -91,8 +95,8 @@ def _schedule(view: View, path: Path_, entry: Mapping[str, Any]) -> None:
             errors.Missing,
             path,
             where="slaProperties frequency",
-            what="scheduler: cron and schedule",
-            why="when the feed is pulled, in the hub's legal time zone +08:00",
+            what=Said("scheduler: cron and schedule", "scheduler: cron 与 schedule"),
+            why=Said("when the feed is pulled, in the hub's legal time zone +08:00", "何时拉取，按 +08:00 时区"),
         )
     elif reason := cron_problem(schedule):
         view.document.problem(
@@ -109,11 +113,27 @@ def _level_problem(word: str, element: str, entry: Mapping[str, Any]) -> str:
     value, unit = entry.get("value"), str(entry.get("unit", "d"))
     number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
     if word in ("freshness", "latency"):
-        return "" if number and unit in HOURS else f"a number above 0 with a unit of {', '.join(HOURS)}"
+        return (
+            ""
+            if number and unit in HOURS
+            else Said(
+                f"a number above 0 with a unit of {', '.join(HOURS)}", f"应为大于 0 的数，单位取 {'、'.join(HOURS)}"
+            )
+        )
     if word == "retention":
         fits = number and isinstance(value, int) and unit in DAYS and element in LAYERS
-        return "" if fits else f"a whole number with a unit of {', '.join(DAYS)} and an element of {', '.join(LAYERS)}"
-    return "the hub keeps frequency, freshness, latency and retention"
+        return (
+            ""
+            if fits
+            else Said(
+                f"a whole number with a unit of {', '.join(DAYS)} and an element of {', '.join(LAYERS)}",
+                f"应为整数，单位取 {'、'.join(DAYS)}，element 取 {'、'.join(LAYERS)}",
+            )
+        )
+    return Said(
+        "the hub keeps frequency, freshness, latency and retention",
+        "枢纽只履行 frequency、freshness、latency 和 retention",
+    )
 
 
 def _people(view: View) -> None:
@@ -122,18 +142,36 @@ def _people(view: View) -> None:
         accesses.append(str(entry.get("access")))
         if entry.get("access") not in ("push", "read"):
             view.document.problem(
-                errors.PropertyWrong, (*path, "access"), name="access", reason="a role may push or read"
+                errors.PropertyWrong,
+                (*path, "access"),
+                name="access",
+                reason=Said("a role may push or read", "角色只能为 push 或 read"),
             )
-    for access, why in (("push", "who may send this feed"), ("read", "who may read its topic")):
+    for access, why in (
+        ("push", Said("who may send this feed", "谁可报送该数据源")),
+        ("read", Said("who may read its topic", "谁可读取其主题")),
+    ):
         if access not in accesses and set(accesses) <= {"push", "read"}:
             view.document.problem(
-                errors.Missing, ("roles",), where="roles", what=f"a role with access: {access}", why=why
+                errors.Missing,
+                ("roles",),
+                where="roles",
+                what=Said(f"a role with access: {access}", f"access: {access} 的角色"),
+                why=why,
             )
     if not view.text(("team", "name")):
         view.document.problem(
-            errors.Missing, ("team",), where="the contract", what="team with a name", why="who answers for the feed"
+            errors.Missing,
+            ("team",),
+            where=Said("the contract", "数据契约"),
+            what=Said("team with a name", "team 及其 name"),
+            why=Said("who answers for the feed", "由谁对该数据源负责"),
         )
     if not list(view.mappings(("support",))):
         view.document.problem(
-            errors.Missing, ("support",), where="the contract", what="support", why="whom to call when a batch is held"
+            errors.Missing,
+            ("support",),
+            where=Said("the contract", "数据契约"),
+            what="support",
+            why=Said("whom to call when a batch is held", "批次挂起时联系谁"),
         )

@@ -11,6 +11,9 @@ from contracts.normalise.registry import STEPS
 from contracts.properties import BY_KEY, KINDS, PLACES, TABLE, HubProperty, Place, at
 from contracts.view import Custom, View
 from contracts.yaml_strict import Path_
+from hub.said import Said, listed
+
+_NAMED = {"field": "字段", "normalise step": "规范化步骤", "code list": "代码表"}
 
 
 def check(view: View, around: Around) -> None:
@@ -26,21 +29,22 @@ def check(view: View, around: Around) -> None:
     allowed |= {path for path, _, _ in view.rules()} | {()}
     for path, name in _everywhere(view.data, ()):
         if path not in allowed:
-            _strange(view, (*path,), name, "this section")
+            _strange(view, (*path,), name, Said("this section", "本节"))
 
 
 def _one(view: View, around: Around, path: Path_, place: Place) -> None:
     seen: set[str] = set()
     for item in view.custom(path):
         if item.name in seen:
-            view.document.problem(errors.PropertyWrong, item.path, name=item.name, reason="it stands twice here")
+            twice = Said("it stands twice here", "在此处重复出现")
+            view.document.problem(errors.PropertyWrong, item.path, name=item.name, reason=twice)
             continue
         seen.add(item.name)
         if not item.name.startswith("hub."):
             continue
         entry = BY_KEY.get((place, item.name))
         if entry is None:
-            _strange(view, item.path, item.name, PLACES[place][0])
+            _strange(view, item.path, item.name, Said(*PLACES[place]))
             continue
         reason = _reason(entry, item.value)
         if reason:
@@ -49,14 +53,17 @@ def _one(view: View, around: Around, path: Path_, place: Place) -> None:
             _names(view, around, entry, item)
     for entry in at(place):
         if entry.required and entry.name not in seen:
-            view.document.problem(errors.Missing, path, where=PLACES[place][0], what=entry.name, why=entry.en)
+            facts = {"where": Said(*PLACES[place]), "what": entry.name, "why": Said(entry.en, entry.zh)}
+            view.document.problem(errors.Missing, path, **facts)
 
 
 def _strange(view: View, path: Path_, name: str, place: str) -> None:
     elsewhere = sorted({entry.place for entry in TABLE if entry.name == name})
     near = difflib.get_close_matches(name, sorted({key[1] for key in BY_KEY}), 1)
-    hint = f"; it belongs to {', '.join(PLACES[word][0] for word in elsewhere)}" if elsewhere else ""
-    hint = hint or (f" (did you mean {near[0]}?)" if near else "")
+    hint: str = Said(f" (did you mean {near[0]}?)", f"（是否应为 {near[0]}？）") if near else ""
+    if elsewhere:
+        places = listed(Said(*PLACES[word]) for word in elsewhere)
+        hint = Said(f"; it belongs to {places}", f"；它属于{places.zh}")
     view.document.problem(errors.UnknownProperty, path, name=name[:60], where=place, hint=hint)
 
 
@@ -90,12 +97,14 @@ def _reason(entry: HubProperty, value: Any) -> str:
         "mappings": isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value),
     }[entry.kind]
     if not fits:
-        return f"{KINDS[entry.kind]} expected (texts in quotes)"
+        english, chinese = KINDS[entry.kind]
+        return Said(f"{english} expected (texts in quotes)", f"应为{chinese}（文本加引号）")
     if entry.values:
         given = value if isinstance(value, list) else [value]
         wrong = [item for item in given if item not in entry.values]
         if wrong:
-            return f"{wrong[0]!r} is none of {', '.join(entry.values)}"
+            allowed = listed(entry.values)
+            return Said(f"{wrong[0]!r} is none of {allowed}", f"{wrong[0]!r} 不在 {allowed.zh} 之列")
     return ""
 
 
@@ -115,7 +124,8 @@ def _names(view: View, around: Around, entry: HubProperty, item: Custom) -> None
     for name in given:
         if name not in known[entry.names]:
             near = difflib.get_close_matches(name, known[entry.names], 1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
+            hint = Said(f" (did you mean {near[0]}?)", f"（是否应为 {near[0]}？）") if near else ""
+            kind = Said(entry.names, _NAMED[entry.names])
             view.document.problem(
-                errors.ReferenceBroken, item.value_path, where=item.name, kind=entry.names, name=name[:60], hint=hint
+                errors.ReferenceBroken, item.value_path, where=item.name, kind=kind, name=name[:60], hint=hint
             )

@@ -27,7 +27,7 @@ def _family(what: tuple[str, str], why: tuple[str, str], latin: str, han: str) -
 
 _OFFICE = (
     "the hub holds records of organisations and of official conduct in office, no opinion, belief or private life",
-    "本枢纽只保存单位及履职行为的记录,不保存任何人的观点、信仰与私人生活",
+    "本枢纽只保存单位及履职行为的记录，不保存任何人的观点、信仰与私人生活",
 )
 
 REFUSED: tuple[Refused, ...] = (
@@ -49,14 +49,14 @@ REFUSED: tuple[Refused, ...] = (
     _family(
         ("proposals how to treat a person or unit", "处理、处分建议"),
         ("a referral must not carry proposals of treatment; the receiving organ alone decides",
-         "移送材料不得提出对单位或人员的具体处理意见,由受理机关依规决定"),
+         "移送材料不得提出对单位或人员的具体处理意见，由受理机关依规决定"),
         r"(?:treatment|disposal|disposition|punishment|sanction|discipline|penalty)_(?:proposal|suggestion|recommendation|advice)s?"
         r"|(?:proposed|suggested|recommended)_(?:treatment|disposal|disposition|punishment|sanction|discipline|penalty)",
         r"(?:处理|处分|处罚|处置|惩处|问责|追责|组织处理)(?:的)?(?:建议|意见)|(?:建议|拟)(?:给予)?(?:处理|处分|处罚|问责|追责)",
     ),
     _family(
         ("the identity of a person who reported", "举报人身份"),
-        ("who reported must never reach the unit concerned, and is not sent at all", "举报人身份不得泄露给被举报单位,不得报送"),
+        ("who reported must never reach the unit concerned, and is not sent at all", "举报人身份不得泄露给被举报单位，不得报送"),
         r"whistle_?blower(?:_.+)?|informant(?:_.+)?|complainant(?:_.+)?|petitioner(?:_.+)?|reporter_(?:name|id|phone|mobile)|ju_?bao_?ren(?:_.+)?",
         r"举报人|检举人|控告人|信访人|投诉人|反映人",
     ),

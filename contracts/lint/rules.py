@@ -19,6 +19,7 @@ from contracts.rules.registry import KINDS as ROW_KINDS
 from contracts.suite.registry import KINDS as BATCH_KINDS
 from contracts.view import View, implementation, texts
 from contracts.yaml_strict import Path_
+from hub.said import Said, zh
 
 ENGINES: dict[str, dict[str, Kind]] = {"hub": ROW_KINDS, "great-expectations": BATCH_KINDS}
 _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -36,11 +37,17 @@ def check(view: View, around: Around) -> None:
             view.document.problem(errors.SqlInContract, path, where=label)
         elif kind_of != "custom":
             view.document.problem(
-                errors.RuleWithoutEngine, path, where=label, reason=f"type {kind_of} is no rule the hub runs"
+                errors.RuleWithoutEngine,
+                path,
+                where=label,
+                reason=Said(f"type {kind_of} is no rule the hub runs", f"枢纽不执行类型为 {kind_of} 的规则"),
             )
         elif engine not in ENGINES:
             view.document.problem(
-                errors.RuleWithoutEngine, (*path, "engine"), where=label, reason=f"engine {engine!r} is unknown"
+                errors.RuleWithoutEngine,
+                (*path, "engine"),
+                where=label,
+                reason=Said(f"engine {engine!r} is unknown", f"未知的引擎 {engine!r}"),
             )
         else:
             _implementation(Spot(view, around, path, label), entry, standing)
@@ -50,26 +57,30 @@ def check(view: View, around: Around) -> None:
 def _label(view: View, path: Path_, entry: Mapping[str, Any], seen: dict[str, int]) -> str:
     """Checks what every rule has, and returns how to call it in messages."""
     name = entry.get("id")
-    label = f"the rule {name}" if isinstance(name, str) else "a rule"
+    label = Said(f"the rule {name}", f"规则 {name}") if isinstance(name, str) else Said("a rule", "某条规则")
     if not isinstance(name, str):
         view.document.problem(
-            errors.Missing, path, where=label, what="id", why="verdicts, receipts and quarantine name the rule by it"
+            errors.Missing,
+            path,
+            where=label,
+            what="id",
+            why=Said("verdicts, receipts and quarantine name the rule by it", "检查结论、回执和隔离区都以它指称该规则"),
         )
     elif not _ID.fullmatch(name) or len(name) > 60:
         view.document.problem(
             errors.NameWrong,
             (*path, "id"),
-            what="the rule",
+            what=Said("the rule", "规则"),
             name=name[:60],
-            reason="its id is snake_case, at most 60 characters",
+            reason=Said("its id is snake_case, at most 60 characters", "规则标识应为小写字母加下划线，最多 60 个字符"),
         )
     elif name in seen:
         view.document.problem(
             errors.NameWrong,
             (*path, "id"),
-            what="the rule",
+            what=Said("the rule", "规则"),
             name=name,
-            reason=f"another has that id (line {seen[name]})",
+            reason=Said(f"another has that id (line {seen[name]})", f"另一规则已用此标识（第 {seen[name]} 行）"),
         )
     else:
         seen[name] = view.document.place((*path, "id"))[0]
@@ -78,27 +89,34 @@ def _label(view: View, path: Path_, entry: Mapping[str, Any], seen: dict[str, in
             errors.Missing,
             path,
             where=label,
-            what="name, the rule in Chinese",
-            why="every label a person sees exists in Chinese and English",
+            what=Said("name, the rule in Chinese", "name（规则的中文说明）"),
+            why=Said("every label a person sees exists in Chinese and English", "给人看的名称须同时有中文和英文"),
         )
     if not str(entry.get("description", "")).strip():
         view.document.problem(
             errors.Missing,
             path,
             where=label,
-            what="description, the rule in English",
-            why="every label a person sees exists in Chinese and English",
+            what=Said("description, the rule in English", "description（规则的英文说明）"),
+            why=Said("every label a person sees exists in Chinese and English", "给人看的名称须同时有中文和英文"),
         )
     if "dimension" not in entry:
         view.document.problem(
-            errors.Missing, path, where=label, what="dimension", why="what side of quality it looks at"
+            errors.Missing,
+            path,
+            where=label,
+            what="dimension",
+            why=Said("what side of quality it looks at", "它检查的是哪一方面的质量"),
         )
     if entry.get("severity", "error") not in ("error", "warning"):
         view.document.problem(
             errors.RuleWrong,
             (*path, "severity"),
             where=label,
-            reason="severity is error (the row is quarantined) or warning (it is counted)",
+            reason=Said(
+                "severity is error (the row is quarantined) or warning (it is counted)",
+                "severity 取 error（该行进入隔离区）或 warning（只计数）",
+            ),
         )
     return label
 
@@ -111,19 +129,33 @@ def _implementation(spot: Spot, entry: Mapping[str, Any], standing: str | None) 
     if kind is None:
         other = next((word for word, kinds in ENGINES.items() if name in kinds), None)
         near = difflib.get_close_matches(name, ENGINES[engine], 1)
-        hint = f"; it belongs to engine {other}" if other else (f" (did you mean {near[0]}?)" if near else "")
-        here.note(errors.RuleWithoutEngine, reason=f"engine {engine} has no rule {name!r}{hint}")
+        hint = (
+            Said(f"; it belongs to engine {other}", f"；它属于引擎 {other}")
+            if other
+            else (Said(f" (did you mean {near[0]}?)", f"（是否应为 {near[0]}？）") if near else "")
+        )
+        here.note(
+            errors.RuleWithoutEngine,
+            reason=Said(f"engine {engine} has no rule {name!r}{hint}", f"引擎 {engine} 没有规则 {name!r}{zh(hint)}"),
+        )
         return
     specs: list[FieldSpec] = []
     if engine == "great-expectations":
         if named is not None:
-            here.note(errors.RuleWrong, "fields", reason="a batch rule names its field with `field`")
+            here.note(
+                errors.RuleWrong,
+                "fields",
+                reason=Said("a batch rule names its field with `field`", "批次规则用 `field` 指明字段"),
+            )
         args = with_field(name, args, standing)
         if name == "rule_share":
             _rule_named(here, args)
     else:
         if view.hub(spot.path).get("holds_batch") is not None:
-            reason = "only a batch rule can hold the batch; a broken row is quarantined by itself"
+            reason = Said(
+                "only a batch rule can hold the batch; a broken row is quarantined by itself",
+                "只有批次规则能使批次挂起；不合规的行各自进入隔离区",
+            )
             path = view.hub_path(spot.path, "holds_batch")
             view.document.problem(errors.PropertyWrong, path, name="hub.holds_batch", reason=reason)
         names = named if named is not None else ((standing,) if standing else ())
@@ -138,7 +170,7 @@ def _rule_named(spot: Spot, args: Mapping[str, Any]) -> None:
     ids: list[Any] = [entry.get("id") for _, entry, _ in spot.view.rules() if entry.get("engine") == "hub"]
     ids += [rule.id for rule in implicit_rules(spot.view)]
     if isinstance(rule, str) and rule not in ids:
-        spot.note(errors.ReferenceBroken, kind="row rule", name=rule[:60], hint="")
+        spot.note(errors.ReferenceBroken, kind=Said("row rule", "行级规则"), name=rule[:60], hint="")
 
 
 def _specs(spot: Spot, names: tuple[str, ...]) -> list[FieldSpec]:
@@ -149,7 +181,7 @@ def _specs(spot: Spot, names: tuple[str, ...]) -> list[FieldSpec]:
             near = difflib.get_close_matches(name, sorted(view.field_names), 1)
             spot.note(
                 errors.ReferenceBroken, kind="field", name=name[:60],
-                hint=f" (did you mean {near[0]}?)" if near else "",
+                hint=Said(f" (did you mean {near[0]}?)", f"（是否应为 {near[0]}？）") if near else "",
             )  # fmt: skip
     return [view.known[name] for name in names if name in view.known]
 
@@ -169,7 +201,7 @@ def arguments(spot: Spot, kind: Kind, args: Mapping[str, Any], specs: list[Field
         if not isinstance(value, str):
             continue
         if arg.type == "code_list" and value not in spot.around.code_lists():
-            spot.note(errors.ReferenceBroken, kind="code list", name=value[:60], hint="")
+            spot.note(errors.ReferenceBroken, kind=Said("code list", "代码表"), name=value[:60], hint="")
         elif arg.type == "pattern":
             pattern_problem(spot.view, (*spot.path, arg.name), spot.label)
         elif arg.type == "feed":
@@ -186,11 +218,19 @@ def _implicit(view: View, around: Around) -> None:
         kind = ROW_KINDS.get(rule.kind)
         if kind is None:
             view.document.problem(
-                errors.RuleWithoutEngine, path, where=rule.id, reason=f"engine hub has no rule {rule.kind!r}"
+                errors.RuleWithoutEngine,
+                path,
+                where=rule.id,
+                reason=Said(f"engine hub has no rule {rule.kind!r}", f"引擎 hub 没有规则 {rule.kind!r}"),
             )
             continue
         for problem in kind_problems(kind, rule.args, [view.known[rule.fields[0]]], view):
-            view.document.problem(errors.RuleWrong, path, where=f"the field {rule.fields[0]}", reason=problem)
+            view.document.problem(
+                errors.RuleWrong,
+                path,
+                where=Said(f"the field {rule.fields[0]}", f"字段 {rule.fields[0]}"),
+                reason=problem,
+            )
 
 
 def gate(view: View, around: Around) -> None:
@@ -199,14 +239,21 @@ def gate(view: View, around: Around) -> None:
     seen: set[str] = {str(entry.get("id")) for _, entry, _ in view.rules()}
     for path, entry in view.mappings(place) if place else ():
         name = entry.get("id")
-        label = f"the gate rule {name}" if isinstance(name, str) else "a gate rule"
+        label = (
+            Said(f"the gate rule {name}", f"闸口规则 {name}")
+            if isinstance(name, str)
+            else Said("a gate rule", "某条闸口规则")
+        )
         if not isinstance(name, str) or not _ID.fullmatch(name) or name in seen:
             view.document.problem(
                 errors.NameWrong,
                 path,
-                what="the gate rule",
+                what=Said("the gate rule", "闸口规则"),
                 name=str(name)[:60],
-                reason="it has an id in snake_case that no other rule has",
+                reason=Said(
+                    "it has an id in snake_case that no other rule has",
+                    "须有小写字母加下划线的标识，且不与其他规则重复",
+                ),
             )
         seen.add(str(name))
         for key, test in (("zh", _HAN), ("en", re.compile("[A-Za-z]"))):
@@ -216,7 +263,9 @@ def gate(view: View, around: Around) -> None:
                     path,
                     where=label,
                     what=key,
-                    why="every label a person sees exists in Chinese and English",
+                    why=Said(
+                        "every label a person sees exists in Chinese and English", "给人看的名称须同时有中文和英文"
+                    ),
                 )
         kind = GATE_KINDS.get(str(entry.get("kind")))
         if kind is None:
@@ -224,7 +273,10 @@ def gate(view: View, around: Around) -> None:
                 errors.RuleWithoutEngine,
                 path,
                 where=label,
-                reason=f"the gate has no kind {entry.get('kind')!r}; there are {', '.join(GATE_KINDS)}",
+                reason=Said(
+                    f"the gate has no kind {entry.get('kind')!r}; there are {', '.join(GATE_KINDS)}",
+                    f"闸口没有种类 {entry.get('kind')!r}；现有：{'、'.join(GATE_KINDS)}",
+                ),
             )
             continue
         if entry.get("action") not in kind.actions:
@@ -232,7 +284,10 @@ def gate(view: View, around: Around) -> None:
                 errors.RuleWrong,
                 path,
                 where=label,
-                reason=f"action {entry.get('action')!r} is none of {', '.join(kind.actions)}",
+                reason=Said(
+                    f"action {entry.get('action')!r} is none of {', '.join(kind.actions)}",
+                    f"动作 {entry.get('action')!r} 不在 {'、'.join(kind.actions)} 之列",
+                ),
             )
         spot = Spot(view, around, path, label)
         names = texts(entry.get("fields"))

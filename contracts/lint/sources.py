@@ -7,6 +7,7 @@ from contracts.lint.around import Around
 from contracts.lint.names import MAX_NAME, SNAKE
 from contracts.normalise.registry import form_problems
 from contracts.view import View, map_of_texts, text_map
+from hub.said import Said
 
 # What the standard lets a custom server say, and a contract of the hub does not: where the source is.
 _ADDRESSES = (
@@ -20,16 +21,22 @@ def check(view: View, around: Around) -> None:
     seen: set[str] = set()
     entries = list(view.mappings(("servers",)))
     if not entries:
-        view.document.problem(errors.Missing, (), where="the contract", what="servers", why="where the feed comes from")
+        view.document.problem(
+            errors.Missing,
+            (),
+            where=Said("the contract", "数据契约"),
+            what="servers",
+            why=Said("where the feed comes from", "数据从何而来"),
+        )
     for path, entry in entries:
         name = entry.get("server")
         if not isinstance(name, str) or not SNAKE.fullmatch(name) or len(name) > MAX_NAME or name in seen:
             view.document.problem(
                 errors.NameWrong,
                 (*path, "server"),
-                what="the source",
+                what=Said("the source", "来源"),
                 name=str(name)[:60],
-                reason="it is snake_case and no other source has it",
+                reason=Said("it is snake_case and no other source has it", "应为小写字母加下划线，且不与其他来源重复"),
             )
         seen.add(str(name))
         if entry.get("type") != "custom":
@@ -37,21 +44,24 @@ def check(view: View, around: Around) -> None:
                 errors.PropertyWrong,
                 (*path, "type"),
                 name="type",
-                reason="it is `custom`: hosts, ports and secrets stand in the operator's list of places, hub.connector says what kind of source it is",
+                reason=Said(
+                    "it is `custom`: hosts, ports and secrets stand in the operator's list of places, hub.connector says what kind of source it is",
+                    "应为 `custom`：主机、端口和密钥在运维人员的来源地清单中，来源种类由 hub.connector 写明",
+                ),
             )
         for key in _ADDRESSES if entry.get("type") == "custom" else ():
             if key in entry:
                 view.document.problem(
                     errors.PropertyWrong, (*path, key), name=key,
-                    reason="a contract names a place (hub.place) of the operator's list, never an address; options of the connector stand in hub.options",
+                    reason=Said("a contract names a place (hub.place) of the operator's list, never an address; options of the connector stand in hub.options", "契约只写来源地清单中的来源地（hub.place），不写地址；连接器选项写在 hub.options 中"),
                 )  # fmt: skip
         if not str(entry.get("description", "")).strip():
             view.document.problem(
                 errors.Missing,
                 path,
-                where=f"the source {name}",
+                where=Said(f"the source {name}", f"来源 {name}"),
                 what="description",
-                why="who keeps it and what it holds",
+                why=Said("who keeps it and what it holds", "由谁维护、内容是什么"),
             )
         own = view.hub(path)
         for field, forms in map_of_texts(own.get("forms")).items():
@@ -66,5 +76,7 @@ def check(view: View, around: Around) -> None:
                     errors.PropertyWrong,
                     view.hub_path(path, "constants"),
                     name="hub.constants",
-                    reason=f"{field} has both a constant and headers at this source",
+                    reason=Said(
+                        f"{field} has both a constant and headers at this source", f"{field} 在此来源既有固定值又有列名"
+                    ),
                 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contracts import errors
 from contracts.lint.around import Around
 from contracts.view import View, text_map
+from hub.said import Said
 
 MAX_PARTITIONS = 1_000
 _LONG, _INT = 2**63 - 1, 2**31 - 1
@@ -30,15 +31,15 @@ def check(view: View, around: Around) -> None:
     own = view.hub(())
     partitions = own.get("partitions")
     if isinstance(partitions, int) and not 1 <= partitions <= MAX_PARTITIONS:
-        reason = f"a topic has 1 to {MAX_PARTITIONS} partitions"
+        reason = Said(f"a topic has 1 to {MAX_PARTITIONS} partitions", f"主题有 1 至 {MAX_PARTITIONS} 个分区")
         view.document.problem(
             errors.PropertyWrong, view.hub_path((), "partitions"), name="hub.partitions", reason=reason
         )
     path = view.hub_path((), "topic_config")
     for name, value in text_map(own.get("topic_config")).items():
-        reason = _problem(view, name, value)
-        if reason:
-            view.document.problem(errors.PropertyWrong, (*path, name), name="hub.topic_config", reason=reason)
+        wrong = _problem(view, name, value)
+        if wrong:
+            view.document.problem(errors.PropertyWrong, (*path, name), name="hub.topic_config", reason=wrong)
 
 
 def _problem(view: View, name: str, value: str) -> str:
@@ -46,14 +47,19 @@ def _problem(view: View, name: str, value: str) -> str:
     if name == "cleanup.policy":
         policy = ",".join(sorted(part.strip() for part in value.split(",")))
         if policy not in POLICIES:
-            return f"cleanup.policy is one of {' | '.join(POLICIES)}"
+            return Said(
+                f"cleanup.policy is one of {' | '.join(POLICIES)}", f"cleanup.policy 应为 {' | '.join(POLICIES)} 之一"
+            )
         return _compaction_problem(view) if "compact" in policy else ""
     if name not in NUMBERS:
-        return f"{name[:60]} is not a contract's to set; there are cleanup.policy, {', '.join(NUMBERS)}"
+        return Said(
+            f"{name[:60]} is not a contract's to set; there are cleanup.policy, {', '.join(NUMBERS)}",
+            f"{name[:60]} 不由契约设置；可设置 cleanup.policy、{'、'.join(NUMBERS)}",
+        )
     least, most = NUMBERS[name]
     number = int(value) if value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= 20 else None
     if number is None or not least <= number <= most or (least == -1 and number == 0):
-        return f"{name} is a whole number from {least} to {most}"
+        return Said(f"{name} is a whole number from {least} to {most}", f"{name} 应为 {least} 至 {most} 的整数")
     return ""
 
 
@@ -63,4 +69,7 @@ def _compaction_problem(view: View) -> str:
     subject = view.hub(()).get("subject")
     if keys == [subject]:
         return ""
-    return f"a topic is compacted only where the Kafka key ({subject}) is the record key ({', '.join(keys)})"
+    return Said(
+        f"a topic is compacted only where the Kafka key ({subject}) is the record key ({', '.join(keys)})",
+        f"仅当 Kafka 键（{subject}）就是记录主键（{'、'.join(keys)}）时主题才可压缩",
+    )

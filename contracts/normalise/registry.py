@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from contracts.kinds import TEXT, Kind, registry
 from contracts.model import FieldType
+from hub.said import Said
 
 STEPS: dict[str, Kind] = registry(
     Kind("trim", "white space at both ends is cut off", "去除首尾空白"),
@@ -46,30 +47,30 @@ _DATE_FORMS: dict[str, tuple[str, str]] = {
     "YYYY/M/D": ("2024/3/1 or 2024/03/01", "2024/3/1 或 2024/03/01"),
     "YYYY.M.D": ("2024.3.1 or 2024.03.01", "2024.3.1 或 2024.03.01"),
     "YYYY年M月D日": ("2024年3月1日", "2024年3月1日"),
-    "DD/MM/YYYY": ("01/03/2024, day first", "01/03/2024,日在前"),
-    "MM/DD/YYYY": ("03/01/2024, month first", "03/01/2024,月在前"),
+    "DD/MM/YYYY": ("01/03/2024, day first", "01/03/2024，日在前"),
+    "MM/DD/YYYY": ("03/01/2024, month first", "03/01/2024，月在前"),
     "DD-Mon-YY": (
         "01-Mar-24; years 00-68 are 20xx, 69-99 are 19xx (POSIX)",
-        "01-Mar-24;00-68 为 20xx 年,69-99 为 19xx 年",
+        "01-Mar-24；00-68 为 20xx 年，69-99 为 19xx 年",
     ),
     "DD-Mon-YYYY": ("01-Mar-2024", "01-Mar-2024"),
-    "YYYY-MM": ("2024-03: the first day of the month", "2024-03:取当月首日"),
-    "YYYY": ("2024: the first day of the year", "2024:取当年首日"),
+    "YYYY-MM": ("2024-03: the first day of the month", "2024-03：取当月首日"),
+    "YYYY": ("2024: the first day of the year", "2024：取当年首日"),
     "timestamp": ("the day of an RFC 3339 time, or of one without offset", "取时间戳中的日期"),
 }
 _TIMESTAMP_FORMS: dict[str, tuple[str, str]] = {
-    "rfc3339": ("2024-03-01T08:00:00+08:00; an offset is due", "2024-03-01T08:00:00+08:00,须带时区"),
-    "beijing": ("2024-03-01 08:00:00 without offset: +08:00 is meant", "2024-03-01 08:00:00,不带时区,按北京时间"),
-    "utc": ("2024-03-01 08:00:00 without offset: UTC is meant", "2024-03-01 08:00:00,不带时区,按 UTC"),
-    "YYYYMMDDHHMMSS": ("20240301080000: +08:00 is meant", "20240301080000,按北京时间"),
-    "date": ("a date alone in a date form: midnight +08:00", "仅日期:取北京时间零点"),
+    "rfc3339": ("2024-03-01T08:00:00+08:00; an offset is due", "2024-03-01T08:00:00+08:00，须带时区"),
+    "beijing": ("2024-03-01 08:00:00 without offset: +08:00 is meant", "2024-03-01 08:00:00，不带时区，按北京时间"),
+    "utc": ("2024-03-01 08:00:00 without offset: UTC is meant", "2024-03-01 08:00:00，不带时区，按 UTC"),
+    "YYYYMMDDHHMMSS": ("20240301080000: +08:00 is meant", "20240301080000，按北京时间"),
+    "date": ("a date alone in a date form: midnight +08:00", "仅日期：取北京时间零点"),
 }
 _NUMBER_FORMS: dict[str, tuple[str, str]] = {
     "plain": ("1234.50, -3", "1234.50、-3"),
-    "thousands": ("1,234.50: commas group by three", "1,234.50,逗号为千分位"),
+    "thousands": ("1,234.50: commas group by three", "1,234.50，逗号为千分位"),
     "parentheses": ("(1,234.50) is negative", "(1,234.50) 表示负数"),
     "currency": ("¥1,234.50, £12, 12元: a currency sign before or 元 behind", "¥1,234.50、£12、12元"),
-    "comma": ("1.234,50: comma is the decimal sign", "1.234,50,逗号为小数点"),
+    "comma": ("1.234,50: comma is the decimal sign", "1.234,50，逗号为小数点"),
     "exponent": ("1.2E+6", "1.2E+6"),
 }
 _BOOLEAN_FORMS: dict[str, tuple[str, str]] = {
@@ -117,7 +118,10 @@ def form_problems(field_type: FieldType, forms: tuple[str, ...]) -> list[str]:
     """What is wrong with a field's forms; empty when nothing is."""
     known = FORMS[field_type]
     return [
-        f"{form!r} is not a form of {field_type}; there are: {', '.join(known) or 'none'}"
+        Said(
+            f"{form!r} is not a form of {field_type}; there are: {', '.join(known) or 'none'}",
+            f"{form!r} 不是 {field_type} 的形式；现有：{'、'.join(known) or '无'}",
+        )
         for form in forms
         if form not in known
     ]

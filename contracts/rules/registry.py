@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.kinds import ALL_TYPES, INSTANTS, NUMBERS, ORDERED, TEXT, Arg, Kind, registry
 from contracts.model import FieldSpec
+from hub.said import Said
 
 OPERATORS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
 MOST_DIGITS = 50  # that amounts of one sum over a group have, before and after the point
@@ -16,25 +17,31 @@ USCC_LEVELS = ("checksum", "pair", "division")
 
 def _some_bound(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
     if not args:
-        yield "neither a least nor a greatest is given"
+        yield Said("neither a least nor a greatest is given", "既未给出最小值也未给出最大值")
 
 
 def _bounds_fit(args: Mapping[str, Any], fields: Sequence[FieldSpec], _: Mapping[str, FieldSpec]) -> Iterable[str]:
     if "min" not in args and "max" not in args:
-        yield "neither min nor max is given"
+        yield Said("neither min nor max is given", "min 与 max 均未给出")
     for name in ("min", "max"):
         if name not in args:
             continue
         dated = hasattr(args[name], "isoformat") or (isinstance(args[name], str) and args[name].count("-") == 2)
         for spec in fields:
             if dated != (spec.type in INSTANTS):
-                yield f"{name} {args[name]!s} does not fit {spec.name}, which is {spec.type}"
+                yield Said(
+                    f"{name} {args[name]!s} does not fit {spec.name}, which is {spec.type}",
+                    f"{name} {args[name]!s} 不适用于 {spec.name}（类型为 {spec.type}）",
+                )
 
 
 def _one_family(_: Mapping[str, Any], fields: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
     families = {("number" if spec.type in NUMBERS else spec.type) for spec in fields}
     if len(families) > 1:
-        yield f"fields of different types can't be compared: {', '.join(sorted(families))}"
+        yield Said(
+            f"fields of different types can't be compared: {', '.join(sorted(families))}",
+            f"不同类型的字段无法比较：{'、'.join(sorted(families))}",
+        )
 
 
 def _comparable(args: Mapping[str, Any], fields: Sequence[FieldSpec], known: Mapping[str, FieldSpec]) -> Iterable[str]:
@@ -42,43 +49,60 @@ def _comparable(args: Mapping[str, Any], fields: Sequence[FieldSpec], known: Map
     if "tolerance" not in args:
         return
     if args["op"] == "ne":
-        yield "a tolerance says nothing of `ne`: values that are nearly the same differ"
+        yield Said(
+            "a tolerance says nothing of `ne`: values that are nearly the same differ",
+            "误差对 `ne` 没有意义：几乎相同的值也是不同的值",
+        )
     elif Decimal(str(args["tolerance"])) < 0:
-        yield "a tolerance is not below 0"
+        yield Said("a tolerance is not below 0", "误差不得小于 0")
     for spec in fields:
         if spec.type not in NUMBERS:
-            yield f"a tolerance is a number, and {spec.name} is {spec.type}"
+            yield Said(
+                f"a tolerance is a number, and {spec.name} is {spec.type}",
+                f"误差只用于数字，而 {spec.name} 为 {spec.type}",
+            )
 
 
 def _year_then_date(_: Mapping[str, Any], fields: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
     if fields[0].type not in {"integer", "string"}:
-        yield f"the first field is the year, as integer or string, not {fields[0].type}"
+        yield Said(
+            f"the first field is the year, as integer or string, not {fields[0].type}",
+            f"第一个字段是年份，应为 integer 或 string，而非 {fields[0].type}",
+        )
     if fields[1].type not in INSTANTS:
-        yield f"the second field is a date or timestamp, not {fields[1].type}"
+        yield Said(
+            f"the second field is a date or timestamp, not {fields[1].type}",
+            f"第二个字段应为 date 或 timestamp，而非 {fields[1].type}",
+        )
 
 
 def _group_parts(args: Mapping[str, Any], _: Sequence[FieldSpec], known: Mapping[str, FieldSpec]) -> Iterable[str]:
     if args["total"] in args["parts"]:
-        yield f"the total {args['total']} can't be one of its own parts"
+        yield Said(
+            f"the total {args['total']} can't be one of its own parts", f"合计 {args['total']} 不能同时是求和字段"
+        )
     for name in args["by"]:
         if name in args["parts"] or name == args["total"]:
-            yield f"{name} can't make the group and be an amount of it"
+            yield Said(f"{name} can't make the group and be an amount of it", f"{name} 不能既是分组字段又是组内金额")
     if Decimal(str(args.get("tolerance", 0))) < 0:
-        yield "a tolerance is not below 0"
+        yield Said("a tolerance is not below 0", "误差不得小于 0")
     amounts = [known[name] for name in (*args["parts"], args["total"]) if name in known]
     whole = [19 if spec.type == "integer" else spec.precision - spec.scale for spec in amounts]
     if amounts and max(whole) + max(spec.scale for spec in amounts) > MOST_DIGITS:
-        yield f"its amounts have more than {MOST_DIGITS} digits between them, too many to add up exactly"
+        yield Said(
+            f"its amounts have more than {MOST_DIGITS} digits between them, too many to add up exactly",
+            f"各金额合起来超过 {MOST_DIGITS} 位，无法精确求和",
+        )
 
 
 _WHEN = Arg(
     "when",
     "condition",
     'fields and the values that make the rule apply; "*" is any value, "" is none',
-    '触发条件:字段与取值;"*" 表示任意值,"" 表示空',
+    '触发条件：字段与取值；"*" 表示任意值，"" 表示空',
     required=True,
 )
-_UNLESS = Arg("unless", "condition", "fields and values that exempt a row", "豁免条件:字段与取值")
+_UNLESS = Arg("unless", "condition", "fields and values that exempt a row", "豁免条件：字段与取值")
 _TOLERANCE = Arg("tolerance", "number", "allowed difference", "允许误差", default="0")
 
 KINDS: dict[str, Kind] = registry(
@@ -90,19 +114,19 @@ KINDS: dict[str, Kind] = registry(
         "{fields}在同一批次内不得重复",
         max_fields=None,
         remedy_en="keep one of the rows that share the value, or correct it",
-        remedy_zh="请保留其中一行,或更正重复的值",
+        remedy_zh="请保留其中一行，或更正重复的值",
     ),
     Kind(
         "enum",
         "{fields} must be one of: {values}",
-        "{fields}须为下列之一:{values}",
+        "{fields}须为下列之一：{values}",
         (Arg("values", "texts", "the allowed values", "允许的取值", required=True),),
         frozenset({"string", "integer", "boolean"}),
     ),
     Kind(
         "enum_if",
         "{fields} must be one of {values} when {when}",
-        "当{when}时,{fields}须为下列之一:{values}",
+        "当{when}时，{fields}须为下列之一：{values}",
         (Arg("values", "texts", "the allowed values", "允许的取值", required=True), _WHEN),
         frozenset({"string", "integer", "boolean"}),
     ),
@@ -117,7 +141,7 @@ KINDS: dict[str, Kind] = registry(
         "pattern",
         "{fields} must match {pattern}",
         "{fields}须符合格式 {pattern}",
-        (Arg("pattern", "pattern", "RE2; the whole value must match", "正则表达式(RE2),须整体匹配", required=True),),
+        (Arg("pattern", "pattern", "RE2; the whole value must match", "正则表达式（RE2），须整体匹配", required=True),),
         TEXT,
     ),
     Kind(
@@ -169,14 +193,14 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "required_if",
         "{fields} must have a value when {when}",
-        "当{when}时,{fields}不得为空",
+        "当{when}时，{fields}不得为空",
         (_WHEN,),
         max_fields=None,
     ),
     Kind(
         "forbidden_if",
         "{fields} must be empty when {when}",
-        "当{when}时,{fields}须为空",
+        "当{when}时，{fields}须为空",
         (_WHEN,),
         max_fields=None,
     ),
@@ -215,18 +239,18 @@ KINDS: dict[str, Kind] = registry(
         ),
         frozenset({"string", "integer"}),
         remedy_en="send the referenced record first, or correct the reference",
-        remedy_zh="请先报送被引用的记录,或更正引用值",
+        remedy_zh="请先报送被引用的记录，或更正引用值",
     ),
     Kind(
         "uscc",
         "{fields} must be a unified social credit code (GB 32100-2015), valid up to: {level}",
-        "{fields}须为有效的统一社会信用代码(GB 32100-2015),校验至:{level}",
+        "{fields}须为有效的统一社会信用代码（GB 32100-2015），校验至：{level}",
         (
             Arg(
                 "level",
                 "text",
                 "checksum: form and check character; pair: also positions 1-2; division: also positions 3-8",
-                "checksum 校验码;pair 另查第1-2位;division 另查第3-8位区划",
+                "checksum 校验码；pair 另查第1-2位；division 另查第3-8位区划",
                 default="division",
                 choices=USCC_LEVELS,
             ),
@@ -236,7 +260,7 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "uscc_organisation",
         "positions 9-17 of {fields} should satisfy GB 11714 (not every registrant carries an old organisation code)",
-        "{fields}第9-17位宜符合 GB 11714(并非所有登记主体都有原组织机构代码)",
+        "{fields}第9-17位宜符合 GB 11714（并非所有登记主体都有原组织机构代码）",
         field_types=TEXT,
     ),
     Kind(
@@ -248,19 +272,19 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "organisation_code",
         "{fields} must be an organisation code (GB 11714-1997)",
-        "{fields}须为有效的组织机构代码(GB 11714-1997)",
+        "{fields}须为有效的组织机构代码（GB 11714-1997）",
         field_types=TEXT,
     ),
     Kind(
         "division",
         "{fields} must be an administrative division (GB/T 2260), {vintage}",
-        "{fields}须为行政区划代码(GB/T 2260),{vintage}",
+        "{fields}须为行政区划代码（GB/T 2260），{vintage}",
         (
             Arg(
                 "vintage",
                 "text",
                 "ever: was valid at any time; current: is valid now",
-                "ever 曾有效;current 现行有效",
+                "ever 曾有效；current 现行有效",
                 default="ever",
                 choices=("ever", "current"),
             ),
@@ -286,7 +310,7 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "group_sum",
         "{parts} of the rows that share {by} must add up to {total}, which each of them repeats",
-        "{by}相同的各行,其{parts}之和须等于各行所载的{total}",
+        "{by}相同的各行，其{parts}之和须等于各行所载的{total}",
         (
             Arg("by", "fields", "the fields whose values make rows one group", "分组字段", required=True),
             Arg("parts", "fields", "the fields added up", "求和字段", required=True, field_types=NUMBERS),
@@ -294,7 +318,7 @@ KINDS: dict[str, Kind] = registry(
                 "total",
                 "field",
                 "the total, the same in every row of the group",
-                "合计字段,组内各行一致",
+                "合计字段，组内各行一致",
                 required=True,
                 field_types=NUMBERS,
             ),
@@ -303,7 +327,7 @@ KINDS: dict[str, Kind] = registry(
         min_fields=0,
         max_fields=0,
         remedy_en="correct the wrong amount or total, and send or replay all rows of the group together",
-        remedy_zh="请更正有误的金额或合计,并将同组各行一并重新报送或重放",
+        remedy_zh="请更正有误的金额或合计，并将同组各行一并重新报送或重放",
         further=_group_parts,
     ),
     Kind(
@@ -322,7 +346,7 @@ KINDS: dict[str, Kind] = registry(
     Kind(
         "same_unit",
         "{first} and {second} must be in one unit: neither is exactly a thousand, ten thousand or 10^8 times the other",
-        "{first}与{second}单位须一致:不得恰为千、万或亿倍",
+        "{first}与{second}单位须一致：不得恰为千、万或亿倍",
         field_types=NUMBERS,
         min_fields=2,
         max_fields=2,

@@ -10,9 +10,9 @@ class JudgeFailed(HubError):
 
     code = "HUB-CON-211"
     en = "the batch rules of {feed} could not be judged for batch {batch}: {reason}"
-    zh = "{feed} 批次 {batch} 的批次规则无法判定:{reason}"
+    zh = "{feed} 批次 {batch} 的批次规则无法判定：{reason}"
     remedy_en = "the batch is neither passed nor failed; mend the rule ({rule}) or the installation and run it again"
-    remedy_zh = "该批次既未通过也未失败;请修复规则({rule})或安装环境后重新运行"
+    remedy_zh = "该批次既未通过也未失败；请修复规则（{rule}）或安装环境后重新运行"
 
 
 class BatchRuleNotRunnable(HubError):
@@ -20,6 +20,6 @@ class BatchRuleNotRunnable(HubError):
 
     code = "HUB-CON-212"
     en = "{feed}: the batch rule {rule} can't be run: {reason}"
-    zh = "{feed}:批次规则 {rule} 无法执行:{reason}"
+    zh = "{feed}：批次规则 {rule} 无法执行：{reason}"
     remedy_en = "run `hub contract lint`; it names the line"
     remedy_zh = "请运行 `hub contract lint` 查看所在行"

@@ -23,6 +23,7 @@ from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
 from contracts.suite.observations import OBSERVERS, Observation, observe
 from hub import log
 from hub.errors import HubException
+from hub.said import Said
 
 _KEYS_SHOWN = 5
 _SUITES = 100  # judgements after which the context, which remembers every result, is made anew
@@ -53,7 +54,11 @@ def judge(
     watched = []
     for rule in contract.batch_rules:
         if rule.kind not in OBSERVERS:
-            raise BatchRuleNotRunnable(feed=contract.id, rule=rule.id, reason=f"there is no kind {rule.kind!r}")
+            raise BatchRuleNotRunnable(
+                feed=contract.id,
+                rule=rule.id,
+                reason=Said(f"there is no kind {rule.kind!r}", f"没有 {rule.kind!r} 这一种类"),
+            )
         watched.append((rule, observe(rule, metrics, previous, now)))
     global _judge  # noqa: PLW0603 - one context for the process: it costs seconds to make
     with _lock:
@@ -70,7 +75,9 @@ def judge(
             ) from error
         for rule, _ in watched:
             if rule.id not in kept:
-                raise JudgeFailed(feed=contract.id, batch=batch_id, rule=rule.id, reason="it was not judged")
+                raise JudgeFailed(
+                    feed=contract.id, batch=batch_id, rule=rule.id, reason=Said("it was not judged", "没有得到判定")
+                )
         verdicts = [_verdict(rule, seen, kept[rule.id]) for rule, seen in watched]
         if docs_dir is not None:
             try:

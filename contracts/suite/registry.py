@@ -7,23 +7,24 @@ from typing import Any
 
 from contracts.kinds import INSTANTS, NUMBERS, ORDERED, Arg, Kind, registry
 from contracts.model import FieldSpec
+from hub.said import Said
 
 
 def _min_or_max(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
     if "min" not in args and "max" not in args:
-        yield "neither min nor max is given"
+        yield Said("neither min nor max is given", "min 与 max 均未给出")
 
 
 def _drop_or_rise(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
     if "max_drop" not in args and "max_rise" not in args:
-        yield "neither max_drop nor max_rise is given"
+        yield Said("neither max_drop nor max_rise is given", "max_drop 与 max_rise 均未给出")
 
 
 def _identical_or_conflicting(
     args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]
 ) -> Iterable[str]:
     if not args:
-        yield "neither max_identical nor max_conflicting is given"
+        yield Said("neither max_identical nor max_conflicting is given", "max_identical 与 max_conflicting 均未给出")
 
 
 def _field(types: frozenset[Any], en: str = "the field", zh: str = "字段") -> Arg:
@@ -38,7 +39,7 @@ _RISE = Arg(
 _MIN = Arg("min", "number", "least", "最小值")
 _MAX = Arg("max", "number", "greatest", "最大值")
 _LOOK_EN = "ask the sender whether the batch is complete and right, then release or reject it"
-_LOOK_ZH = "请向报送方核实该批次是否完整、正确,再予放行或退回"
+_LOOK_ZH = "请向报送方核实该批次是否完整、正确，再予放行或退回"
 
 
 def _batch(name: str, en: str, zh: str, args: tuple[Arg, ...], extra: Any = None) -> Kind:
@@ -52,7 +53,7 @@ KINDS: dict[str, Kind] = registry(
     _batch(
         "row_count_change",
         "the number of rows falls at most by {max_drop} and rises at most by {max_rise} against the batch before",
-        "行数较上一批次降幅不超过 {max_drop},增幅不超过 {max_rise}",
+        "行数较上一批次降幅不超过 {max_drop}，增幅不超过 {max_rise}",
         (_DROP, _RISE),
         _drop_or_rise,
     ),
@@ -65,7 +66,7 @@ KINDS: dict[str, Kind] = registry(
     _batch(
         "refused_share",
         "at most {max} of the rows are refused at the gate",
-        "入口拒收的行占比不超过 {max}",
+        "闸口拒收的行占比不超过 {max}",
         (Arg("max", "share", "greatest share", "最大占比", required=True),),
     ),
     _batch(
@@ -93,7 +94,7 @@ KINDS: dict[str, Kind] = registry(
     _batch(
         "total_change",
         "the total of {field} falls at most by {max_drop} and rises at most by {max_rise} against the batch before",
-        "{field}合计较上一批次降幅不超过 {max_drop},增幅不超过 {max_rise}",
+        "{field}合计较上一批次降幅不超过 {max_drop}，增幅不超过 {max_rise}",
         (_field(NUMBERS), _DROP, _RISE),
         _drop_or_rise,
     ),
@@ -118,7 +119,7 @@ KINDS: dict[str, Kind] = registry(
     _batch(
         "duplicates",
         "at most {max_identical} of the rows repeat another, and at most {max_conflicting} contradict one",
-        "完全重复的行占比不超过 {max_identical},同键冲突的行占比不超过 {max_conflicting}",
+        "完全重复的行占比不超过 {max_identical}，同键冲突的行占比不超过 {max_conflicting}",
         (
             Arg("max_identical", "share", "greatest share of rows that repeat another exactly", "完全重复行最大占比"),
             Arg("max_conflicting", "share", "greatest share of rows of one key that differ", "同键冲突行最大占比"),
@@ -140,19 +141,19 @@ KINDS: dict[str, Kind] = registry(
     _batch(
         "values_present",
         "{field} has each of {values} at least once",
-        "{field}须至少各出现一次:{values}",
+        "{field}须至少各出现一次：{values}",
         (_field(_CODED), Arg("values", "texts", "the values", "取值", required=True)),
     ),
     _batch(
         "distribution_change",
         "the distribution of {field} moves by at most {max} (total variation distance) against the batch before",
-        "{field}的分布较上一批次变化(全变差距离)不超过 {max}",
+        "{field}的分布较上一批次变化（全变差距离）不超过 {max}",
         (_field(_CODED), Arg("max", "share", "greatest distance", "最大距离", required=True)),
     ),
     _batch(
         "freshness",
         "the newest {field} is at most {max_hours} hours old",
         "最新的{field}距今不超过 {max_hours} 小时",
-        (_field(INSTANTS), Arg("max_hours", "number", "greatest age in hours", "最大时长(小时)", required=True)),
+        (_field(INSTANTS), Arg("max_hours", "number", "greatest age in hours", "最大时长（小时）", required=True)),
     ),
 )

@@ -19,6 +19,7 @@ from exchange.envelope import Headers
 from exchange.errors import BrokerFailed, KafkaForbidden, ProducerFenced, RecordsRefused, TopicGone
 from exchange.producers.seam import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import Settings
 
 _REFUSED = {
@@ -75,14 +76,14 @@ class ConfluentProducer:
         try:
             self._client.init_transactions(TRANSACTION_TIMEOUT_MS / 1000)
         except KafkaException as error:
-            raise self._closed_by(error, "open a transactional producer") from error
+            raise self._closed_by(error, Said("open a transactional producer", "打开事务性生产者")) from error
 
     def begin(self) -> None:
         """Opens a transaction."""
         try:
             self._client.begin_transaction()
         except KafkaException as error:
-            raise self._meaning(error, "begin a transaction") from error
+            raise self._meaning(error, Said("begin a transaction", "开始事务")) from error
 
     def send(
         self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes | None], headers: Sequence[Headers]
@@ -101,10 +102,13 @@ class ConfluentProducer:
                     except BufferError:
                         # The queue holds several transactions' worth, so this means that the brokers take nothing.
                         if time.monotonic() > until:
-                            raise BrokerFailed(action="take records", reason="the queue stays full") from None
+                            raise BrokerFailed(
+                                action=Said("take records", "写入记录"),
+                                reason=Said("the queue stays full", "队列一直已满"),
+                            ) from None
                         self._client.poll(0.2)
         except KafkaException as error:
-            raised = self._meaning(error, "take records")
+            raised = self._meaning(error, Said("take records", "写入记录"))
             if isinstance(raised, RecordsRefused):
                 raised = RecordsRefused(reason=raised.facts["reason"], index=index)
             raise raised from error
@@ -115,14 +119,14 @@ class ConfluentProducer:
         try:
             self._client.send_offsets_to_transaction([offset], self._group(group), 30.0)
         except KafkaException as error:
-            raise self._meaning(error, "take the position") from error
+            raise self._meaning(error, Said("take the position", "提交位置")) from error
 
     def commit(self) -> None:
         """Flushes and commits."""
         try:
             self._client.commit_transaction(TRANSACTION_TIMEOUT_MS / 1000 + _GRACE)
         except KafkaException as error:
-            raise self._meaning(error, "commit a transaction") from error
+            raise self._meaning(error, Said("commit a transaction", "提交事务")) from error
 
     def close(self) -> None:
         """Purges the queue and stops librdkafka's threads."""

@@ -17,6 +17,7 @@ from exchange.envelope import Headers
 from exchange.errors import BrokerFailed, KafkaForbidden, ProducerFenced, RecordsRefused, TopicGone
 from exchange.producers.seam import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import Settings
 
 _REFUSED = (
@@ -64,7 +65,7 @@ class KafkaPythonProducer:
             )
             self._client.init_transactions()
         except errors.KafkaError as error:
-            raised = self._meaning(error, "open a transactional producer")
+            raised = self._meaning(error, Said("open a transactional producer", "打开事务性生产者"))
             self.close()
             raise raised from error
 
@@ -74,7 +75,7 @@ class KafkaPythonProducer:
         try:
             self._client.begin_transaction()
         except errors.KafkaError as error:
-            raise self._meaning(error, "begin a transaction") from error
+            raise self._meaning(error, Said("begin a transaction", "开始事务")) from error
 
     def send(
         self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes | None], headers: Sequence[Headers]
@@ -88,7 +89,7 @@ class KafkaPythonProducer:
                 future.add_errback(partial(failed.setdefault, len(self._sent)))
                 self._sent.append(future)
         except errors.KafkaError as error:
-            raised = self._meaning(error, "take records")
+            raised = self._meaning(error, Said("take records", "写入记录"))
             if isinstance(raised, RecordsRefused):
                 raised = RecordsRefused(reason=raised.facts["reason"], index=index)
             raise raised from error
@@ -96,7 +97,9 @@ class KafkaPythonProducer:
     def send_position(self, group: str, position: int, metadata: str) -> None:
         """Adds the group's offset to the transaction."""
         offsets = {TopicPartition(POSITIONS_TOPIC, 0): OffsetAndMetadata(position, metadata, -1)}
-        self._bounded("take the position", lambda: self._client.send_offsets_to_transaction(offsets, group))
+        self._bounded(
+            Said("take the position", "提交位置"), lambda: self._client.send_offsets_to_transaction(offsets, group)
+        )
 
     def commit(self) -> None:
         """Flushes and commits."""
@@ -107,12 +110,15 @@ class KafkaPythonProducer:
         for future in self._sent:
             while not future.is_done and not self._failed:
                 if time.monotonic() > until:
-                    raise BrokerFailed(action="take records", reason="no answer within the transaction's time")
+                    raise BrokerFailed(
+                        action=Said("take records", "写入记录"),
+                        reason=Said("no answer within the transaction's time", "事务时限内没有应答"),
+                    )
                 with contextlib.suppress(errors.KafkaError):
                     future.get(timeout=0.1)
         if self._failed:
             self._raise_failed()
-        self._bounded("commit a transaction", self._client.commit_transaction)
+        self._bounded(Said("commit a transaction", "提交事务"), self._client.commit_transaction)
 
     def _raise_failed(self) -> None:
         """Raises what failed: the refused record where there is one, since the others only failed with it."""
@@ -120,7 +126,7 @@ class KafkaPythonProducer:
             if isinstance(error, _REFUSED):
                 raise RecordsRefused(reason=type(error).__name__, index=index) from error
         error = min(self._failed.items())[1]
-        raise self._meaning(error, "take records") from error
+        raise self._meaning(error, Said("take records", "写入记录")) from error
 
     def close(self) -> None:
         """Stops the sender thread; what waits is dropped."""
@@ -143,7 +149,9 @@ class KafkaPythonProducer:
         thread.start()
         thread.join(TRANSACTION_TIMEOUT_MS / 1000 + GRACE_SECONDS)
         if not outcome:
-            raise BrokerFailed(action=action, reason="no answer within the transaction's time")
+            raise BrokerFailed(
+                action=action, reason=Said("no answer within the transaction's time", "事务时限内没有应答")
+            )
         if isinstance(outcome[0], errors.KafkaError):
             raise self._meaning(outcome[0], action) from outcome[0]
         if outcome[0] is not None:

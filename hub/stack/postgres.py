@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from hub.said import Said
 from hub.stack import ports
 from hub.stack.errors import ClusterNotMade, PasswordRefused
 from hub.stack.layout import Layout
@@ -194,7 +195,12 @@ class Postgres(Part):
     def _major(self, version: str) -> int:
         found = re.search(r"\(PostgreSQL\) (\d+)", version)
         if not found or int(found.group(1)) < LEAST:
-            raise self._not_made(f"{version.strip()[:100]} is no PostgreSQL of version {LEAST} or later")
+            raise self._not_made(
+                Said(
+                    f"{version.strip()[:100]} is no PostgreSQL of version {LEAST} or later",
+                    f"{version.strip()[:100]} 不是 {LEAST} 及以上版本的 PostgreSQL",
+                )
+            )
         return int(found.group(1))
 
     def _not_made(self, reason: str) -> ClusterNotMade:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from hub.said import Said
 from hub.stack.errors import PostgresMissing, UserMissing
 
 SYSTEM = Path("/usr/lib/postgresql")
@@ -68,7 +69,7 @@ def find(wanted: Path | None) -> Path:
         if all(os.access(home / "bin" / program, os.X_OK) for program in ("initdb", "postgres")):
             return home
         tried.append(str(home))
-    raise PostgresMissing(tried=", ".join(tried) or "neither wheel nor system")
+    raise PostgresMissing(tried=", ".join(tried) or Said("neither wheel nor system", "既无 wheel 也无系统自带"))
 
 
 def reachable_home(home: Path, who: RunAs, copies: Path) -> Path:

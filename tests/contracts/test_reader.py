@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from contracts import reader
+from contracts.building import STRICT
 from contracts.errors import ContractInvalid, ContractProblem
 from contracts.model import GateRule, RowRule
 from tests.contracts.sample import SAMPLE, changed, folder, read, without, write
@@ -34,6 +35,7 @@ def test_the_sample_becomes_the_model(tmp_path):
     )
     assert contract.gate_rules == (
         GateRule("secrecy_mark", "secrecy", "refuse_row", (), {}, "含密级标识", "carries a secrecy mark"),
+        STRICT[1],
     )
     assert contract.sla.schedule == "15 2 * * 1-5"
     assert (contract.sla.freshness_hours, contract.sla.latency_minutes) == (48, 90)
@@ -183,7 +185,7 @@ def test_every_problem_is_raised_together_by_line(tmp_path):
 def test_a_further_check_speaks_at_its_source(tmp_path):
     folder(tmp_path)
     path = write(tmp_path, "audit_samples", SAMPLE)
-    reading = reader.examine(path, root=tmp_path, extra_checks=[lambda contract: [("office", "no such option")]])
+    reading = reader.examine(path, root=tmp_path, extra_checks=[lambda source: ["no such option"]])
     (problem,) = reading.problems
     assert (problem.code, reading.contract) == ("HUB-CON-143", None)
-    assert SAMPLE.split("\n")[problem.place[0] - 1] == "- server: office"
+    assert "hub.options" in SAMPLE.split("\n")[problem.place[0] - 1]

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from contracts.model import FeedContract
 from hub.ids import FeedId
+from hub.said import Said
 from warehouse.errors import TableMismatch
 from warehouse.feeds.stored_contract import contract_from
 from warehouse.feeds.tables import ensure_reference, ensure_tables
@@ -74,7 +75,10 @@ def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
         raise TableMismatch(
             feed=contract.id,
             version=contract.version,
-            reason=f"the key was {'|'.join(before)} and is now {'|'.join(contract.key)}",
+            reason=Said(
+                f"the key was {'|'.join(before)} and is now {'|'.join(contract.key)}",
+                f"主键原为 {'|'.join(before)}，现为 {'|'.join(contract.key)}",
+            ),
         )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateColumn, CreateTable
 from sqlalchemy.types import TypeEngine
 
 from contracts.model import FeedContract, FieldSpec
+from hub.said import Said
 from warehouse.engine import lock_transaction
 from warehouse.errors import TableMismatch
 
@@ -123,19 +124,28 @@ def _alter(conn: sa.Connection, contract: FeedContract, table: sa.Table, found: 
             spec = fields.get(column.name)
             if spec is None or spec.required or spec.key_position is not None:
                 raise TableMismatch(
-                    feed=contract.id, version=contract.version, reason=f"{column.name} is new and required"
+                    feed=contract.id,
+                    version=contract.version,
+                    reason=Said(f"{column.name} is new and required", f"{column.name} 为新增且必填"),
                 )
             _add_column(conn, table, column)
         elif found[column.name] != due:
             raise TableMismatch(
                 feed=contract.id,
                 version=contract.version,
-                reason=f"{column.name} is {found[column.name]} in the table and {due} in the contract",
+                reason=Said(
+                    f"{column.name} is {found[column.name]} in the table and {due} in the contract",
+                    f"{column.name} 在表中为 {found[column.name]}，在契约中为 {due}",
+                ),
             )
     gone = sorted(set(found) - {column.name for column in table.columns})
     if gone:
         raise TableMismatch(
-            feed=contract.id, version=contract.version, reason=f"the table has {', '.join(gone)}, the contract has not"
+            feed=contract.id,
+            version=contract.version,
+            reason=Said(
+                f"the table has {', '.join(gone)}, the contract has not", f"表中有 {'、'.join(gone)}，契约中没有"
+            ),
         )
 
 
@@ -181,5 +191,9 @@ def _column_type(spec: FieldSpec) -> TypeEngine[Any]:
 def _name(contract: FeedContract, name: str) -> str:
     # The lint says so first; this is the last door before DDL.
     if not _NAME.fullmatch(name) or name.startswith("hub_"):
-        raise TableMismatch(feed=contract.id, version=contract.version, reason=f"{name!r} can't name a table or column")
+        raise TableMismatch(
+            feed=contract.id,
+            version=contract.version,
+            reason=Said(f"{name!r} can't name a table or column", f"{name!r} 不能用作表名或列名"),
+        )
     return name

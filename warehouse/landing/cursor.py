@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from connectors.cursors import Watermark, greatest
 from contracts.model import FeedContract
+from hub.said import Said
 from warehouse import acts, way
 from warehouse.errors import CursorRefused, SourceUnknown
 from warehouse.landing.known import cursor_of
@@ -46,7 +47,7 @@ def set_cursor(
     by = acts.named("feed cursor", operator, reason)
     chosen = [one for one in contract.sources if source in (None, one.id)]
     if len(chosen) != 1:
-        raise _unknown(contract, source or "for a cursor")
+        raise _unknown(contract, source or Said("for a cursor", "可设置游标"))
     (one,) = chosen
     value = None if to is None else {"value": _checked(contract, one.id, to)}
     with way.opened(contract) as feed, feed.conn.begin():
@@ -75,16 +76,25 @@ def brief(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _checked(contract: FeedContract, source: str, to: Any) -> str:
     """The value as text. Raises CursorRefused."""
     if contract.cursor is None:
-        raise CursorRefused(feed=contract.id, source=source, reason="the feed has no cursor field")
+        raise CursorRefused(
+            feed=contract.id, source=source, reason=Said("the feed has no cursor field", "该数据源没有游标字段")
+        )
     given = to.get("value") if isinstance(to, dict) and set(to) == {"value"} else to
     if isinstance(given, bool) or not isinstance(given, str | int) or not 0 < len(str(given)) <= 200:
-        raise CursorRefused(feed=contract.id, source=source, reason="the value is no short text or whole number")
+        raise CursorRefused(
+            feed=contract.id,
+            source=source,
+            reason=Said("the value is no short text or whole number", "取值不是短文本或整数"),
+        )
     field, text = contract.field(contract.cursor), str(given)
     if greatest(field, [text]) is None:
-        reason = f"the value can't be ordered as {field.type}, which {field.name} is"
+        reason = Said(
+            f"the value can't be ordered as {field.type}, which {field.name} is",
+            f"取值无法按 {field.name} 的类型 {field.type} 排序",
+        )
         raise CursorRefused(feed=contract.id, source=source, reason=reason)
     if Watermark(source, field).ahead(text):
-        raise CursorRefused(feed=contract.id, source=source, reason="the value lies in the future")
+        raise CursorRefused(feed=contract.id, source=source, reason=Said("the value lies in the future", "取值在未来"))
     return text
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hub.errors import SettingInvalid
+from hub.said import Said
 from hub.settings import settings
 
 _BYTES = 32
@@ -25,7 +26,10 @@ def hmac_key() -> bytes:
     except ValueError:
         key = b""
     if len(key) < _BYTES:
-        raise SettingInvalid(setting="HUB_HMAC_KEY", reason=f"it is not hex text of {_BYTES} bytes or more")
+        raise SettingInvalid(
+            setting="HUB_HMAC_KEY",
+            reason=Said(f"it is not hex text of {_BYTES} bytes or more", f"不是至少 {_BYTES} 字节的十六进制文本"),
+        )
     return key
 
 

@@ -21,13 +21,13 @@ class Unfit:
 UNFIT_WORDS = {
     EVENT_SIZE: {
         "en": "the record is too large for an event",
-        "zh": "记录过大,无法作为事件发送",
+        "zh": "记录过大，无法作为事件发送",
         "remedy_en": "shorten its texts at the source, or let the operator raise HUB_MAX_EVENT_BYTES",
-        "remedy_zh": "请在源头缩短文本,或由运维人员调高 HUB_MAX_EVENT_BYTES",
+        "remedy_zh": "请在源头缩短文本，或由运维人员调高 HUB_MAX_EVENT_BYTES",
     },
     KEY_SIZE: {
         "en": "the key of the record is longer than the index can hold",
-        "zh": "记录主键过长,超出索引上限",
+        "zh": "记录主键过长，超出索引上限",
         "remedy_en": "correct the key fields at the source",
         "remedy_zh": "请在源头更正主键字段",
     },

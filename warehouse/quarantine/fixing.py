@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from contracts.gate import Gate
 from contracts.model import FeedContract
 from hub.ids import BatchId
+from hub.said import Said, joined, zh
 from warehouse import acts, batches, way
 from warehouse.engine import connection
 from warehouse.errors import BatchStateWrong, FixForbidden, FixInvalid, StoreMissing
@@ -70,7 +71,7 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
         conn = feed.conn
         batch = batches.get(conn, batch_id)
         if batch.state != "loaded":
-            raise BatchStateWrong(batch=batch_id, state=batch.state, action="fix", needed="loaded")
+            raise BatchStateWrong(batch=batch_id, state=batch.state, action=Said("fix", "修正"), needed="loaded")
         gate = gate_of(contract, batch.source)
         changes = _changes(conn, batch_id, path)
         corrected = _through_gate(conn, batch_id, changes, gate)
@@ -119,16 +120,23 @@ def _through_gate(conn: sa.Connection, batch_id: BatchId, changes: Sequence[_Cha
 
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        more = f" and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
-        raise FixInvalid(problems="; ".join(problems[:_SHOWN_PROBLEMS]) + more)
+        more: str = (
+            Said(f" and {len(problems) - _SHOWN_PROBLEMS} more", f"，另有 {len(problems) - _SHOWN_PROBLEMS} 处")
+            if len(problems) > _SHOWN_PROBLEMS
+            else ""
+        )
+        shown = joined(problems[:_SHOWN_PROBLEMS])
+        raise FixInvalid(problems=Said(shown + more, f"{shown.zh}{zh(more)}"))
 
 
 def _changes(conn: sa.Connection, batch_id: BatchId, path: Path) -> list[_Change]:
     columns = _columns(conn, batch_id)
     by_heading = {sheet.shown(name): name for name in columns}
     headings, rows = sheet.read(path)
-    problems = [
-        f"column {heading[:60]!r}: the export has no such column" for heading in headings if heading not in by_heading
+    problems: list[str] = [
+        Said(f"column {heading[:60]!r}: the export has no such column", f"列 {heading[:60]!r}：导出表中没有该列")
+        for heading in headings
+        if heading not in by_heading
     ]
     changes: list[_Change] = []
     seen: set[int] = set()
@@ -142,7 +150,12 @@ def _changes(conn: sa.Connection, batch_id: BatchId, path: Path) -> list[_Change
             if heading not in entry.cells or entry.cells[heading] == sheet.shown(values.get(name)):
                 continue
             if name in (TEXT, REASON):
-                problems.append(f"row {found.row}, column {heading}: this is what came and can't be edited")
+                problems.append(
+                    Said(
+                        f"row {found.row}, column {heading}: this is what came and can't be edited",
+                        f"第 {found.row} 行，列 {heading}：此为原始数据，不可修改",
+                    )
+                )
                 continue
             changes.append(_Change(found.row, name, values.get(name), sheet.meant(entry.cells[heading])))
     _refuse(problems)
@@ -152,26 +165,26 @@ def _changes(conn: sa.Connection, batch_id: BatchId, path: Path) -> list[_Change
 def _row_of(
     conn: sa.Connection, batch_id: BatchId, entry: sheet.SheetRow, seen: set[int]
 ) -> tuple[QuarantinedRow | None, str]:
-    where = f"line {entry.line}"
+    where = Said(f"line {entry.line}", f"文件第 {entry.line} 行")
     text = entry.cells["row"]
     row = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
     found = quarantine.one(conn, batch_id, row) if row is not None else None
     if "" in entry.cells:
-        problem = "it has more cells than the header"
+        problem = Said("it has more cells than the header", "单元格多于表头")
     elif entry.cells["batch"] != batch_id:
-        problem = "it belongs to another batch"
+        problem = Said("it belongs to another batch", "属于另一批次")
     elif row is None:
-        problem = f"{text[:20]!r} is no row number"
+        problem = Said(f"{text[:20]!r} is no row number", f"{text[:20]!r} 不是行号")
     elif row in seen:
-        problem = f"row {row} comes twice"
+        problem = Said(f"row {row} comes twice", f"第 {row} 行重复出现")
     elif found is None:
-        problem = f"row {row} is not in quarantine"
+        problem = Said(f"row {row} is not in quarantine", f"第 {row} 行不在隔离区")
     elif found.state not in ("open", "fixed"):
-        problem = f"row {row} is already {found.state}"
+        problem = Said(f"row {row} is already {found.state}", f"第 {row} 行的状态已为 {found.state}")
     else:
         seen.add(row)
         return found, ""
-    return None, f"{where}: {problem}"
+    return None, Said(f"{where}: {problem}", f"{where.zh}：{problem.zh}")
 
 
 def _columns(conn: sa.Connection, batch_id: BatchId) -> list[str]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from contracts.gate import Gate
 from contracts.model import FeedContract
 from contracts.page import RawPage, Refusal
+from hub.said import Said, zh
 from hub.settings import settings
 from warehouse.landing.hub_key import hmac_key
 
@@ -38,5 +39,12 @@ def gated(gate: Gate, rows: Mapping[int, Values]) -> tuple[dict[int, Values], li
 
 
 def _told(refusal: Refusal) -> str:
-    where = "the corrections" if refusal.source_row is None else f"row {refusal.source_row}"
-    return f"{where}: the gate refuses what was typed (rule {refusal.rule})"
+    where = (
+        Said("the corrections", "更正内容")
+        if refusal.source_row is None
+        else Said(f"row {refusal.source_row}", f"第 {refusal.source_row} 行")
+    )
+    return Said(
+        f"{where}: the gate refuses what was typed (rule {refusal.rule})",
+        f"{zh(where)}：闸口拒收所填内容（规则 {refusal.rule}）",
+    )

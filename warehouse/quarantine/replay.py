@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from connectors.base import Delivery
 from contracts.model import FeedContract
 from hub.ids import BatchId
+from hub.said import Said
 from hub.settings import settings
 from warehouse import acts, batches, receipt, way
 from warehouse.batches import Batch, BatchOutcome
@@ -59,7 +60,7 @@ def replay(
         conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "loaded":
-            raise BatchStateWrong(batch=batch_id, state=parent.state, action="replay", needed="loaded")
+            raise BatchStateWrong(batch=batch_id, state=parent.state, action=Said("replay", "重放"), needed="loaded")
         states = ("fixed", "open") if every else ("fixed",)
         if not _count(conn, batch_id, states):
             raise NothingToReplay(batch=batch_id)
@@ -83,7 +84,7 @@ def release(
         conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "held":
-            raise BatchStateWrong(batch=batch_id, state=parent.state, action="release", needed="held")
+            raise BatchStateWrong(batch=batch_id, state=parent.state, action=Said("release", "放行"), needed="held")
         pages = LandedDelivery(conn, store(), parent, contract.source(parent.source))
         facts = {"operator_reason": by[1], "waived": True, "whole": True}
         return _again(conn, contract, pages, _Again("release", by, parent, Chosen(("open",)), facts), progress)
@@ -96,7 +97,7 @@ def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: 
         conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "held":
-            raise BatchStateWrong(batch=batch_id, state=parent.state, action="reject", needed="held")
+            raise BatchStateWrong(batch=batch_id, state=parent.state, action=Said("reject", "退回"), needed="held")
         with conn.begin():
             rejected = batches.move(conn, parent, "rejected")
             _mark(conn, batch_id, Chosen(("open", "fixed")), state="rejected")
