@@ -100,6 +100,16 @@ def _too_large(events: Events, most: int) -> pa.StringArray | None:
     return flat(events.facts.column("record_key")).filter(pa.array(large)) if large.any() else None
 
 
+def contents(contract: FeedContract, rows: pa.Table) -> RowBytes:
+    """Rows as binary COPY data of the contract's fields and the key, nothing else."""
+    rows = rows.combine_chunks()
+    fields = Fields.of(rows, contract.fields)
+    written = [binary_copy.fragment(one.values, few=one.codes is not None) for one in fields.columns]
+    made = RowBytes(rows.num_rows).word(binary_copy.row_start(len(fields.columns) + 1))
+    made.columns(fields.groups, written)
+    return made.column(*binary_copy.fragment(flat(rows.column("_key"))).bodies)
+
+
 def _copied(load: pa.Table, fields: Fields, batch_no: int) -> RowBytes:
     """The rows as binary COPY data: the contract's fields, then the columns COPIED."""
     written = [binary_copy.fragment(one.values, few=one.codes is not None) for one in fields.columns]

@@ -35,6 +35,7 @@ from warehouse.loading.event_data import EventEncoder
 from warehouse.loading.finish import finish
 from warehouse.loading.missing import MissingKeys
 from warehouse.loading.plan import Part, Plan, Slice
+from warehouse.loading.refill import refill
 from warehouse.loading.rejects import rejected_of, unfit_rows
 from warehouse.loading.unfit import Unfit
 from warehouse.quarantine import rows as quarantine_rows
@@ -183,6 +184,8 @@ class Loader:
                 merged = self._merged(state, chunk)
                 tally.unchanged += merged.unchanged
                 tally.stale += merged.stale
+                if merged.again is not None:
+                    refill(self._conn, self._contract, merged.again)
                 if self._waiting is not None and merged.confirmed.any():
                     known = flat(chunk.column("_key")).filter(pa.array(merged.confirmed))
                     late.confirm(self._conn, self._batch, self._waiting, known)

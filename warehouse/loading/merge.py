@@ -39,6 +39,7 @@ _STATE = pa.schema(
         ("version", pa.string()),
         ("withdrawn", pa.bool_()),
         ("order_no", pa.int64()),
+        ("emptied", pa.bool_()),  # retention took its content
     ]
 )
 
@@ -62,6 +63,7 @@ class Merged:
     unchanged: int
     stale: int  # part of unchanged
     confirmed: Mask  # rows of the page that say what is known already: unchanged, but not stale
+    again: pa.Table | None = None  # those of them whose row in the table was emptied, as the page has them
 
 
 SMALL_TABLE = 50_000
@@ -104,8 +106,9 @@ def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringAr
         wanted = sql.SQL("join page_keys k on c.hub_key = k.key")
     query = sql.SQL(
         "select c.hub_key, c.hub_revision, encode(c.hub_hash, 'hex'), c.hub_subject, c.hub_version, c.hub_withdrawn,"
-        " coalesce(b.order_no, c.hub_batch_no) from {core} c {wanted} left join hub.batch b on b.batch_no = c.hub_batch_no"
-    ).format(core=core, wanted=wanted)
+        " coalesce(b.order_no, c.hub_batch_no), num_nonnulls({key}) = 0"
+        " from {core} c {wanted} left join hub.batch b on b.batch_no = c.hub_batch_no"
+    ).format(core=core, wanted=wanted, key=sql.SQL(", ").join(sql.Identifier("c", name) for name in contract.key))
     return copy_out(conn, query, _STATE)
 
 
@@ -152,6 +155,7 @@ def against(
     same = found & ~old_withdrawn & ~withdraws & same_hash & same_subject
     stale = older & ~same
     unchanged = same | stale | (withdraws & (~found | old_withdrawn))
+    emptied = same & _mask(_spread(state, "emptied", places))
     moved = found & ~unchanged & ~withdraws & ~old_withdrawn & ~same_subject
     corrected = found & ~unchanged & ~withdraws & ~old_withdrawn
     # A withdrawal goes under the key that consumers know the record by.
@@ -159,6 +163,7 @@ def against(
     step = 1 + moved.astype(np.int32)
     change = np.where(withdraws, "withdrawn", np.where(corrected, "corrected", "recorded"))
     change = np.where(moved, "recorded", change)
+    again = page.filter(pa.array(emptied)) if emptied.any() else None
     page = page.set_column(page.schema.get_field_index("_subject"), "_subject", subject)
     extra = (
         pc.add(revision, pa.array(step, pa.int32())),
@@ -169,7 +174,7 @@ def against(
         hexes,
     )
     load = _with(page, extra).filter(pa.array(~unchanged))
-    return Merged(load, int(unchanged.sum()), int(stale.sum()), confirmed=unchanged & ~stale)
+    return Merged(load, int(unchanged.sum()), int(stale.sum()), confirmed=unchanged & ~stale, again=again)
 
 
 def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, batch_no: int) -> None:
