@@ -23,9 +23,11 @@ from filelock import FileLock, Timeout
 
 from hub import log
 from hub.errors import HubException
+from hub.said import Said
 from hub.stack import catalogue, ports, processes, state
+from hub.stack.environment import publish
 from hub.stack.errors import PartUnrunnable
-from hub.stack.layout import Layout, write_private
+from hub.stack.layout import Layout
 from hub.stack.parts import Part
 from hub.stack.state import GOOD, PartState, StackState, log_size
 from hub.stack.stopping import stop_parts
@@ -189,7 +191,7 @@ class Supervisor:
                     self._fail(name, _how_it_ended(code))
                 return part.oneshot and code == 0
             if time.monotonic() - began > part.patience:
-                self._fail(name, f"not ready after {part.patience:.0f} s")
+                self._fail(name, Said(f"not ready after {part.patience:.0f} s", f"{part.patience:.0f} 秒后仍未就绪"))
                 return False
             if self.stopping.wait(part.probe_every):
                 return False
@@ -200,7 +202,7 @@ class Supervisor:
                 states = {need: self.now.parts[need].state for need in part.needs if need in self.now.parts}
                 broken = [need for need, value in states.items() if value in ("failed", "down", "stopped")]
                 if broken:
-                    self._fail(name, f"needs {', '.join(broken)}")
+                    self._fail(name, Said(f"needs {', '.join(broken)}", f"依赖 {'、'.join(broken)}"))
                     return False
                 if all(value in GOOD for value in states.values()):
                     return True
@@ -261,10 +263,7 @@ class Supervisor:
 
     def _publish(self, part: Part) -> None:
         """Adds the part's settings to `hub.env`."""
-        with self.change:
-            values = {**_read_env(self.layout.env_file), **part.hub_env()}
-            if values:
-                write_private(self.layout.env_file, "".join(f"{key}={value}\n" for key, value in values.items()))
+        publish(self.layout.var, part.hub_env())
 
     def _fail(self, name: str, detail: str, to: state.State = "failed") -> None:
         current = self.now.parts[name]
@@ -291,22 +290,15 @@ class Supervisor:
 
 def _how_it_ended(code: int) -> str:
     if code >= 0:
-        return f"it ended with code {code}"
+        return Said(f"it ended with code {code}", f"以退出码 {code} 结束")
     with suppress(ValueError):
-        return f"it was ended by {signal.Signals(-code).name}"
-    return f"it was ended by signal {-code}"
+        return Said(f"it was ended by {signal.Signals(-code).name}", f"被信号 {signal.Signals(-code).name} 终止")
+    return Said(f"it was ended by signal {-code}", f"被信号 {-code} 终止")
 
 
 def _rotate(path: Path) -> None:
     if log_size(path) > LOG_MOST:
         path.replace(path.with_suffix(".log.1"))
-
-
-def _read_env(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def main(arguments: list[str] | None = None) -> int:
