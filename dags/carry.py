@@ -99,6 +99,8 @@ def carried(
             _LOG.error("source %s: %s", source, told(error))
             failures.append(error)
             continue
+        if not found:
+            _LOG.info("source %s: nothing new | 没有新数据", source)
         for outcome in found:
             _LOG.info("%s", line_of(outcome))
         outcomes += found
