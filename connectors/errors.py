@@ -305,8 +305,8 @@ class CursorUnusable(HubError):
     code = "HUB-SRC-047"
     en = "the cursor of {source} can't be used: {reason}"
     zh = "{source} 的游标无法使用：{reason}"
-    remedy_en = "correct `hub.cursor`, `hub.cursor_overlap` or the field's `hub.forms`, or set the cursor back: `hub feed cursor`"
-    remedy_zh = "请更正 `hub.cursor`、`hub.cursor_overlap` 或该字段的 `hub.forms`，或用 `hub feed cursor` 回拨游标"
+    remedy_en = "correct `hub.cursor`, `hub.cursor_overlap` or the field's `hub.forms`, or set the cursor back: `hub feed cursor FEED --source {source} --reset --operator NAME --reason WHY`"
+    remedy_zh = "请更正 `hub.cursor`、`hub.cursor_overlap` 或该字段的 `hub.forms`，或回拨游标：`hub feed cursor 数据源 --source {source} --reset --operator 姓名 --reason 理由`"
 
 
 class HttpUnavailable(TransientError):

@@ -44,8 +44,8 @@ class DeliveriesUnreadable(AgencyError):
     code = "HUB-DAG-009"
     en = "{count} deliver(ies) of {source} could not be read, all others are loaded; the first is {first}"
     zh = "来源 {source} 有 {count} 份交付无法读取，其余均已入库；首份：{first}"
-    remedy_en = "ask the sender for a readable one; `hub trace` and the receipt show what was refused"
-    remedy_zh = "请报送方重新交付可读的文件；`hub trace` 与回执显示拒收内容"
+    remedy_en = "ask the sender for a readable one; `hub batch list --state refused` names it, `hub batch receipt BATCH` shows what was refused"
+    remedy_zh = "请报送方重新交付可读的文件；`hub batch list --state refused` 列出该批次，`hub batch receipt 批次号` 显示拒收内容"
 
 
 class AirflowRefused(HubError):

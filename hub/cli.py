@@ -21,9 +21,10 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 import hub
-from hub import failure, log
-from hub.errors import CommandUnknown
+from hub import failure, log, usage
+from hub.errors import CommandUnknown, UsageError
 from hub.output import console, emit_error, progress_console
+from hub.said import Said
 from hub.settings import ROOT, settings
 
 PACKAGES = ("hub", "contracts", "connectors", "warehouse", "exchange", "supervision", "gateway", "dags")
@@ -56,6 +57,12 @@ class CommandsOnDisk(TyperGroup):
         """Names, sorted."""
         return sorted(commands_on_disk())
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command meant by the arguments. Raises CommandNotFound, which names those that are near."""
+        if not args[0].startswith("-") and args[0] not in commands_on_disk():
+            raise usage.command_not_found(ctx, args[0], commands_on_disk())
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, imported now, or None."""
         command = commands_on_disk().get(cmd_name)
@@ -69,13 +76,15 @@ class CommandsOnDisk(TyperGroup):
         out = console()
         out.print(f"[bold]Usage:[/] hub COMMAND ...    (hub COMMAND --help says more; hub --version)\n\n{self.help}\n")
         out.print(table)
+        out.print(f"\n[bold]Exit codes[/]\n{escape(usage.exit_codes())}")
 
 
 def load_command(command: Command) -> Any:
     """Imports a command's module and returns its click command. Raises CommandUnknown."""
     app = getattr(importlib.import_module(command.module), "app", None)
     if not isinstance(app, typer.Typer):
-        raise CommandUnknown(module=command.module, reason="it has no `app`")
+        raise CommandUnknown(module=command.module, reason=Said("it has no `app`", "没有 `app`"))
+    app._add_completion = False  # the shell has none: nobody completes a part of a command line
     loaded = typer.main.get_command(app)
     loaded.name = command.name
     return loaded
@@ -101,13 +110,18 @@ def _root(
 def main() -> None:
     """Runs the command line. Every error ends with its sentence and remedy, never a traceback: that may quote data."""
     try:
-        shell()
+        ended = shell(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(130)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text must not reach the console
-        told = failure.told(error)
-        if told is not error:
+        if usage.is_help(error):
+            sys.exit(UsageError.exit_code)
+        told = failure.told(mistyped := usage.told(error) or error)
+        if told is not mistyped:
             progress_console().print(failure.story(error), markup=False)
         emit_error(told, as_json="--json" in sys.argv)
         sys.exit(told.exit_code)
+    sys.exit(ended if isinstance(ended, int) else 0)
 
 
 def _first_line(path: Path) -> str:

@@ -13,38 +13,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import get_args
 
 import psutil
-import psycopg
 from pydantic import SecretStr
 
-from hub import clock, crash, stack
+from hub import clock, crash, logins, stack
+from hub.checked import Check, Verdict, remedy_of
 from hub.errors import HubException
+from hub.said import Said
 from hub.settings import ROOT, Settings
-from hub.stack import client, jars, java, kafka_wire, postgres_home, processes
+from hub.stack import client, jars, java, postgres_home, processes
 from hub.stack.layout import Layout
-from hub.stack.postgres import plain_url
 
-Verdict = Literal["ok", "warn", "fail"]
 GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at: what was found and, where it is not well, what to do."""
-
-    area: str
-    name: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 def examine(now: Settings) -> list[Check]:
@@ -55,17 +38,26 @@ def examine(now: Settings) -> list[Check]:
             for check in look(now):
                 found.append(check)  # noqa: PERF402 - what came before a look broke counts
         except HubException as error:
-            found.append(Check(area, error.code, "fail", error.sentence(), error.remedy()))
+            found.append(Check(area, error.code, "fail", error.sentence(), remedy_of(error)))
         except Exception as error:  # noqa: BLE001 - a doctor that dies of what it finds helps nobody
             told = f"{type(error).__name__}: {error}"[:300]
-            found.append(Check(area, name, "fail", told, "report this: the check itself broke"))
+            found.append(
+                Check(area, name, "fail", told, Said("report this: the check itself broke", "请报告：该检查自身出错"))
+            )
     return found
 
 
 def processors(_: Settings) -> Iterator[Check]:
     """Whether the parts can run side by side."""
     cores = os.cpu_count() or 1
-    yield _least("processors", cores, 2, 1, told=f"{cores}", remedy="two or more processors run the parts side by side")
+    yield _least(
+        "processors",
+        cores,
+        2,
+        1,
+        told=f"{cores}",
+        remedy=Said("two or more processors run the parts side by side", "两个以上处理器才能并行运行各部件"),
+    )
 
 
 def memory(_: Settings) -> Iterator[Check]:
@@ -77,7 +69,10 @@ def memory(_: Settings) -> Iterator[Check]:
         3,
         1.2,
         told=f"{available:.1f} GiB available",
-        remedy="the whole stack takes 2.5 GiB; without Airflow 0.6 GiB: `hub stack up --without airflow`",
+        remedy=Said(
+            "the whole stack takes 2.5 GiB; without Airflow 0.6 GiB: `hub stack up --without airflow`",
+            "全部部件约需 2.5 GiB，不含 Airflow 约 0.6 GiB:`hub stack up --without airflow`",
+        ),
     )
 
 
@@ -88,24 +83,29 @@ def disk(now: Settings) -> Iterator[Check]:
     free, used = usage.free / GIB, (usage.total - usage.free) / usage.total
     told = f"{free:.0f} GiB free, {used:.0%} used, at {place}"
     verdict: Verdict = "fail" if free < 1 else "warn" if free < 5 or used > 0.9 else "ok"
-    yield Check(
-        "machine", "disk", verdict, told, "make room, or point HUB_VAR at a larger disk" if verdict != "ok" else ""
-    )
+    remedy = Said("make room, or point HUB_VAR at a larger disk", "请清理磁盘，或将 HUB_VAR 指向更大的磁盘")
+    yield Check("machine", "disk", verdict, told, remedy if verdict != "ok" else "")
 
 
 def python(_: Settings) -> Iterator[Check]:
     """The version of Python."""
     version = ".".join(map(str, sys.version_info[:3]))
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    yield Check(
-        "machine", "python", "ok" if good else "fail", version, "" if good else "use Python 3.11 to 3.13: make setup"
-    )
+    remedy = Said("use Python 3.11 to 3.13: make setup", "请使用 Python 3.11 至 3.13:make setup")
+    yield Check("machine", "python", "ok" if good else "fail", version, "" if good else remedy)
 
 
 def open_files(_: Settings) -> Iterator[Check]:
     """How many files a process may open."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    yield _least("open files", files, 4096, 256, told=str(files), remedy="raise the limit: ulimit -n 8192")
+    yield _least(
+        "open files",
+        files,
+        4096,
+        256,
+        told=str(files),
+        remedy=Said("raise the limit: ulimit -n 8192", "请调高上限：ulimit -n 8192"),
+    )
 
 
 def shared_memory(_: Settings) -> Iterator[Check]:
@@ -119,7 +119,9 @@ def shared_memory(_: Settings) -> Iterator[Check]:
             60,
             8,
             told=f"{room:.0f} MiB",
-            remedy="give the container more: docker run --shm-size=256m",
+            remedy=Said(
+                "give the container more: docker run --shm-size=256m", "请调大容器共享内存：docker run --shm-size=256m"
+            ),
         )
 
 
@@ -130,7 +132,10 @@ def private(now: Settings) -> Iterator[Check]:
         return
     found = [str(folder) for folder in layout.open_to_others()]
     told = f"other users can look into {', '.join(found)}" if found else "for its owner alone"
-    remedy = "`hub stack up` closes what is yours; what is not: chmod go-rwx, or give it to the hub's user"
+    remedy = Said(
+        "`hub stack up` closes what is yours; what is not: chmod go-rwx, or give it to the hub's user",
+        "`hub stack up` 会收紧本用户文件的权限；其他用户的请 chmod go-rwx 或改属本系统用户",
+    )
     yield Check("machine", "privacy", "fail" if found else "ok", told, remedy if found else "")
 
 
@@ -170,15 +175,30 @@ def postgresql(now: Settings) -> Iterator[Check]:
     yield Check("programs", "postgresql", "ok", f"{home}, {as_whom}")
     if who.uid is not None and not postgres_home.can_reach(layout.var, who):
         told = f"user number {who.uid} can't enter {layout.var}; the data lies below /var/tmp instead"
-        yield Check(
-            "programs", "run directory", "warn", told, "point HUB_VAR at a folder that every user may pass through"
+        remedy = Said(
+            "point HUB_VAR at a folder that every user may pass through", "请将 HUB_VAR 指向所有用户可进入的文件夹"
         )
+        yield Check("programs", "run directory", "warn", told, remedy)
 
 
 def lost_clusters(_: Settings) -> Iterator[Check]:
     """Clusters outside a run directory that is gone."""
-    for lost in postgres_home.lost_clusters():
-        yield Check("programs", "lost cluster", "warn", f"{lost}: its run directory is gone", f"rm -r {lost}")
+    lost = postgres_home.lost_clusters()
+    if not lost:
+        return
+    one = len(lost) == 1
+    named = ", ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    told = (
+        f"{'a database was' if one else f'{len(lost)} databases were'} left behind: {'its' if one else 'their'} run "
+        f"{'directory is' if one else 'directories are'} not there any more ({named})"
+    )
+    away = " ".join(map(str, lost))
+    remedy = Said(
+        "where a run directory is only not mounted, mount it; where it was deleted, the next `hub stack up` removes what it "
+        f"left; what stays then and nobody needs: rm -r {away}",
+        f"若运行目录只是未挂载，请挂载；若已删除，下次 `hub stack up` 会清理其遗留；此后仍在且确实不需要的：rm -r {away}",
+    )
+    yield Check("programs", "lost cluster", "warn", told, remedy)
 
 
 def parts(now: Settings) -> Iterator[Check]:
@@ -194,7 +214,12 @@ def parts(now: Settings) -> Iterator[Check]:
             part.name,
             "ok" if well else "fail",
             told,
-            "" if well else f"read {part.log}; then `hub stack down` and `hub stack up`",
+            ""
+            if well
+            else Said(
+                f"read {part.log}; then `hub stack down` and `hub stack up`",
+                f"请查看 {part.log}；然后运行 `hub stack down` 和 `hub stack up`",
+            ),
         )
     if state.parts and not state.running and any(part.state != "stopped" for part in state.parts.values()):
         yield Check(
@@ -202,18 +227,21 @@ def parts(now: Settings) -> Iterator[Check]:
             "supervisor",
             "fail",
             "it is not running",
-            "`hub stack down` ends what it left, then `hub stack up`",
+            Said(
+                "`hub stack down` ends what it left, then `hub stack up`",
+                "请先用 `hub stack down` 结束遗留进程，再运行 `hub stack up`",
+            ),
         )
     if now.database_url is None and now.kafka_bootstrap is None:
-        yield Check("parts", "stack", "warn", "nothing runs and nothing else is named", "run `hub stack up`")
+        remedy = Said("run `hub stack up`", "请运行 `hub stack up`")
+        yield Check("parts", "stack", "warn", "nothing runs and nothing else is named", remedy)
 
 
 def contracts(now: Settings) -> Iterator[Check]:
     """The catalogue of contracts, where that package is installed. Found by name on disk: the kernel imports nothing upward."""
     if not (ROOT / "contracts" / "catalogue.py").exists():
-        yield Check(
-            "contracts", "catalogue", "warn", "this installation has no contracts package", "install the whole hub"
-        )
+        remedy: str = Said("install the whole hub", "请安装完整的系统")
+        yield Check("contracts", "catalogue", "warn", "this installation has no contracts package", remedy)
         return
     with tempfile.TemporaryDirectory() as scratch:
         # A copy of the cache: loading renews it, and a doctor changes nothing.
@@ -222,10 +250,11 @@ def contracts(now: Settings) -> Iterator[Check]:
             shutil.copytree(now.var / "cache" / "contracts", cache)
         catalogue = importlib.import_module("contracts.catalogue").load(now.contracts, cache)
     found, broken = len(catalogue.feeds), list(catalogue.broken)
-    remedy = "" if found or broken else f"put contracts into {now.contracts}/feeds"
+    put = Said(f"put contracts into {now.contracts}/feeds", f"请将数据契约放入 {now.contracts}/feeds")
+    remedy = "" if found or broken else put
     yield Check("contracts", "catalogue", "warn" if remedy else "ok", f"{found} feeds, {len(broken)} broken", remedy)
     for one in broken:
-        yield Check("contracts", str(one.id), "fail", one.error.sentence()[:600], one.error.remedy())
+        yield Check("contracts", str(one.id), "fail", one.error.sentence()[:600], remedy_of(one.error))
 
 
 def settings_shown(now: Settings) -> Iterator[Check]:
@@ -254,69 +283,20 @@ def settings_shown(now: Settings) -> Iterator[Check]:
             variable,
             "warn",
             "set in the environment, but no setting has this name",
-            "check its spelling; unset it",
+            Said("check its spelling; unset it", "请检查拼写，或取消设置"),
         )
 
 
 def database(now: Settings) -> Iterator[Check]:
     """Whether the database takes the credentials in the settings."""
     if now.database_url is not None:
-        yield _database(now)
+        yield logins.database(now)
 
 
 def brokers(now: Settings) -> Iterator[Check]:
     """Whether the brokers take the credentials in the settings."""
     if now.kafka_bootstrap is not None:
-        yield _brokers(now)
-
-
-def _database(now: Settings) -> Check:
-    remedy = "start it with `hub stack up`, or correct HUB_DATABASE_URL"
-    try:
-        with psycopg.connect(plain_url(now.url()), connect_timeout=5) as connection:
-            version = connection.info.server_version // 10_000
-            durable = connection.execute("show fsync").fetchone()
-    except psycopg.Error as error:
-        # The first line alone: later ones may repeat the connection string.
-        return Check("parts", "database", "fail", str(error).splitlines()[0][:300], remedy)
-    if version < 14:
-        return Check("parts", "database", "fail", f"PostgreSQL {version}", "PostgreSQL 14 or later is needed")
-    if durable and durable[0] != "on":
-        return Check("parts", "database", "fail", "fsync is off: a power cut loses committed batches", "set fsync = on")
-    return Check("parts", "database", "ok", f"PostgreSQL {version}, login works")
-
-
-def _brokers(now: Settings) -> Check:
-    secret = now.kafka_password
-    sasl = now.kafka_security_protocol.startswith("SASL")
-    login = kafka_wire.Login(
-        now.kafka_bootstrap or "",
-        now.kafka_username if sasl else None,
-        secret.get_secret_value() if secret else None,
-        now.kafka_sasl_mechanism,
-        now.kafka_security_protocol.endswith("SSL"),
-        now.kafka_ssl_cafile,
-        now.kafka_ssl_certfile,
-        now.kafka_ssl_keyfile,
-    )
-    try:
-        return Check("parts", "brokers", "ok", f"login works; up: {', '.join(kafka_wire.brokers(login, 5))}")
-    except kafka_wire.WireRefused as error:
-        return Check(
-            "parts",
-            "brokers",
-            "fail",
-            str(error),
-            "correct HUB_KAFKA_USERNAME, HUB_KAFKA_PASSWORD and HUB_KAFKA_SASL_MECHANISM",
-        )
-    except kafka_wire.WireError as error:
-        return Check(
-            "parts",
-            "brokers",
-            "fail",
-            f"{now.kafka_bootstrap}: {error}",
-            "start it with `hub stack up`, or correct HUB_KAFKA_BOOTSTRAP",
-        )
+        yield logins.brokers(now)
 
 
 def _least(name: str, value: float, good: float, bare: float, *, told: str, remedy: str) -> Check:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
 from hub import failure
 from hub.errors import HubException
+from hub.terminal import OBEYED, harmless, one_line
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -17,9 +20,9 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 def configure(level: str = "info", form: str = "console") -> None:
     """Sets the level (debug, info, warning, error) and form (console, json) of this process's log."""
     tail: list[Any] = (
-        [structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [structlog.processors.JSONRenderer(serializer=_json)]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_harmless, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[
@@ -48,6 +51,30 @@ class _Stderr:
 
     def flush(self) -> None:
         sys.stderr.flush()
+
+
+def _json(event: Any, **more: Any) -> str:
+    """One object on one line; what a terminal would obey is escaped as JSON does it, so that the value stays what it is."""
+    text = json.dumps(event, ensure_ascii=False, **more)
+    return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _harmless(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Values come from outside: what a terminal would obey is written out, and no value makes a line of its own."""
+    for name, value in event.items():
+        if name == "frames":  # ours, in lines
+            event[name] = harmless(str(value))
+        elif not isinstance(value, bool | int | float | None):
+            event[name] = _quiet(value)
+    return event
+
+
+def _quiet(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {one_line(str(name)): _quiet(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_quiet(item) for item in value]
+    return value if isinstance(value, bool | int | float | None) else one_line(str(value))
 
 
 def _facts(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

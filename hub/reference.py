@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from hub.cli import PACKAGES
 from hub.errors import AgencyError, HubError, HubException, TransientError
 from hub.settings import ROOT, Settings
+from hub.usage import EXIT_CODES
 
 _SIDES = {
     "agency": "the sender / 报送方",
@@ -61,6 +62,12 @@ def errors_page() -> str:
         "# Error codes / 错误码",
         "",
         "Every error has a stable code, says who must act, and what to do. This page is generated (`python -m hub.reference`).",
+        "",
+        "Every command ends with one of these exit codes:",
+        "",
+        "| exit code | meaning | 含义 |",
+        "|---|---|---|",
+        *(f"| {code} | {en} | {zh} |" for code, en, zh in EXIT_CODES),
         "",
         "| code | who must act / 责任方 | what happened / 情况 | remedy / 处理办法 |",
         "|---|---|---|---|",

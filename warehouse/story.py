@@ -17,12 +17,13 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from contracts.checks.headers import HeaderMap
 from contracts.checks.schema import decoded
 from contracts.model import FeedContract
 from contracts.page import CheckedPage, RawPage
 from hub.errors import HubException
 from hub.ids import BatchId, FeedId
-from warehouse import batches
+from warehouse import batches, refusals
 from warehouse.arrow.columns import flat, texts
 from warehouse.batches import Batch
 from warehouse.changeset import ChangeSet, event_ids
@@ -42,8 +43,9 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
     """What is known of a record key of a feed.
 
     {"feed", "key", "current" (or None), "history" [newest first], "quarantined" [...], "batches" {id: …},
-    "rows" [{"batch", "row", "unit", "source_row", "page", "hash", "raw", "changes", "rules"}], "events" [{"event_id", "revision",
-    "change", "topic", "lane", "seq", "entry_id", "record", "published_at", "skipped_at"}]}. All empty where the key was never seen.
+    "rows" [{"batch", "row", "unit", "source_row", "page", "hash", "raw", "changes", "changed" [{"field", "from", "to", "steps"}],
+    "rules"}], "refused" [what the gate refused of it when it was sent again], "events" [{"event_id", "revision", "change",
+    "topic", "lane", "seq", "entry_id", "record", "published_at", "skipped_at"}]}. All empty where the key was never seen.
     """
     with connection() as conn:
         current, history = _records(conn, contract, key)
@@ -52,7 +54,8 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
         numbers |= {record["hub_replaced_by_batch"] for record in history}
         found = {batch.batch_id: batch for batch in _batches(conn, contract.id, numbers)}
         for row in rows:
-            found.setdefault(row.batch_id, batches.get(conn, row.batch_id))
+            for batch_id in filter(None, (row.batch_id, row.replay_batch)):
+                found.setdefault(BatchId(batch_id), batches.get(conn, BatchId(batch_id)))
         by_no = {batch.batch_no: batch for batch in found.values()}
         seen = {(by_no[record["hub_batch_no"]].batch_id, record["hub_row"]) for record in [*current, *history]}
         seen |= {(row.batch_id, row.row) for row in rows}
@@ -65,6 +68,7 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
                 {
                     "batch": row.batch_id,
                     "row": row.row,
+                    "at": row.quarantined_at,
                     "state": row.state,
                     "rules": quarantine.sentences(contract, row.rules),
                     "fixes": quarantine.fixes_of(conn, row.batch_id, row.row),
@@ -74,7 +78,40 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
             ],
             "batches": {batch_id: _batch(batch) for batch_id, batch in sorted(found.items())},
             "rows": [_row(conn, found[batch_id], row) for batch_id, row in sorted(seen)],
+            "refused": [
+                refused
+                for row in rows
+                if row.replay_batch
+                for refused in refusals.of_row(conn, row.replay_batch, row.row)
+            ],
             "events": _events(conn, found, key),
+        }
+
+
+def of_row(batch_id: BatchId, row: int) -> dict[str, Any]:
+    """What is known of a row by its place: {"batch", "row", "feed", "key" (None where none is on record), "refused" [...],
+    "landed" (the row as in a story's "rows", without its page where that is gone), "about" {batch facts}}. Raises BatchUnknown.
+
+    A row that the gate refused has no key on record: its place and the rules are all that is kept.
+    """
+    with connection() as conn:
+        batch = batches.get(conn, batch_id)
+        refused = refusals.of_row(conn, batch_id, row)
+        waiting = quarantine.one(conn, batch_id, row)
+        landed = {} if refused else _row(conn, batch, row)
+        key = waiting.record_key if waiting is not None else landed.get("key")
+        if key is None and not refused and batch.parent_batch is not None:
+            # A replay has its parent's row numbers and none of its pages.
+            parent = quarantine.one(conn, batch.parent_batch, row)
+            key = None if parent is None else parent.record_key
+        return {
+            "batch": batch_id,
+            "row": row,
+            "feed": batch.feed,
+            "key": key,
+            "refused": refused,
+            "landed": landed,
+            "about": _batch(batch),
         }
 
 
@@ -132,6 +169,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "operator": batch.operator,
         "opened_at": batch.opened_at,
         "landed_at": batch.landed_at,
+        "checked_at": batch.checked_at,
         "loaded_at": batch.loaded_at,
         "verdicts": batch.facts.get("verdicts", []),
     }
@@ -184,14 +222,42 @@ def _changes(conn: sa.Connection, batch: Batch, page: RawPage, row: int) -> dict
     except (HubException, KeyError) as error:
         return {"changes": None, "reason": str(error)}
     if not checked.good.num_rows:
-        return {"changes": [], "rules": checked.bad.column("_rules")[0].as_py() if checked.bad.num_rows else []}
+        bad = checked.bad.to_pylist()[0] if checked.bad.num_rows else {"_rules": [], "_key": None}
+        return {"changes": [], "changed": [], "rules": bad["_rules"], "key": bad["_key"]}
     values = {name: column[0].as_py() for name, column in texts(decoded(checked.good), contract.fields).items()}
-    return {"changes": _steps(checked), "record": values, "rules": []}
+    steps = _steps(checked)
+    changed = _changed(steps, _delivered(contract, batch.source, single), values)
+    return {
+        "changes": steps,
+        "changed": changed,
+        "record": values,
+        "rules": [],
+        "key": checked.good.column("_key")[0].as_py(),
+    }
+
+
+def _delivered(contract: FeedContract, source: str, single: RawPage) -> dict[str, str | None]:
+    """Field -> what stood in its column."""
+    headers = HeaderMap(contract, contract.source(source))
+    named = {header: headers.field_of(header) for header in single.table.column_names}
+    return {field: single.table.column(header)[0].as_py() for header, field in named.items() if field is not None}
+
+
+def _changed(steps: Iterable[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each field that a step changed: from what was delivered to what is loaded, and the steps in their order."""
+    by_field: dict[str, list[str]] = {}
+    for step in steps:
+        field, _, name = step.partition(":")
+        by_field.setdefault(field, []).append(name)
+    return [
+        {"field": field, "from": before.get(field), "to": after.get(field), "steps": names}
+        for field, names in by_field.items()
+    ]
 
 
 def _steps(checked: CheckedPage) -> list[str]:
-    bits = checked.good.column("_changes")[0].as_py()
-    return [step for bit, step in enumerate(checked.change_steps) if bits >> bit & 1]
+    """What changed the only row of a page. By the counts, which name each step; a bit may stand for all of a field."""
+    return list(checked.metrics.changed)
 
 
 def _events(conn: sa.Connection, found: Mapping[BatchId, Batch], key: str) -> list[dict[str, Any]]:

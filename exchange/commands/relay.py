@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from exchange import status as statuses
 from exchange.cluster import Cluster
 from exchange.serve import Drained, Server, drain
 from exchange.status import LaneStatus
-from hub.output import AsJson, console, emit_json, emit_rows
+from hub.output import AsJson, console, emit_json, emit_rows, say_error, say_next
 
 app = typer.Typer(no_args_is_help=True, help="The relay: serve, run, status, rebase.")
 
@@ -49,7 +50,7 @@ def run(
         emit_rows([_line(one) for one in done], [(n, n) for n in ("lane", "state", "events", "dead")], as_json=False)
         for one in done:
             if one.error is not None and one.state != "held":
-                _say_error(one.lane, one.error)
+                say_error(console(), one.error, one.lane)
     for state, code in (("stopped", 3), ("late", 4)):
         if any(one.state == state for one in done):
             raise typer.Exit(code)
@@ -66,9 +67,9 @@ def status(as_json: AsJson = False) -> None:
     emit_rows([_short(one) for one in found], [(name, name) for name in _COLUMNS], as_json=False)
     for one in found:
         if one.holder is not None:
-            console().print(f"[dim]{escape(one.lane)} is held by {escape(one.holder)}[/]")
+            console().print(f"[dim]{escape(one.lane)} is held by {escape(one.holder)}[/]", soft_wrap=True)
         if one.error is not None:
-            _say_error(one.lane, one.error)
+            say_error(console(), one.error, one.lane)
 
 
 @app.command()
@@ -97,14 +98,17 @@ def rebase(
             plan, changed = rebasing.apply(cluster, plan, operator, reason)
     if as_json:
         emit_json({**plan.as_dict(), "done": not dry_run, "topics": changed})
+    elif dry_run:
+        console().print("nothing was changed")
+        say_next(f"hub relay rebase {shlex.quote(lane)} --to {to or plan.to} --operator NAME --reason WHY")
     else:
-        console().print("nothing was changed" if dry_run else "[bold green]done[/]")
+        console().print("[bold green]done[/]")
 
 
 def _explain(plan: rebasing.Rebase) -> None:
     out = console()
     if plan.why is not None:
-        _say_error(plan.lane, plan.why)
+        say_error(out, plan.why, plan.lane)
     out.print(f"[bold]rebase[/] of {escape(plan.lane)} on the cluster {escape(plan.cluster_id)}")
     for name in plan.changed_topics:
         out.print(f"  · topic {escape(name)}: made anew, or taken as it is on the brokers")
@@ -119,15 +123,21 @@ def _explain(plan: rebasing.Rebase) -> None:
 def _short(lane: LaneStatus) -> dict[str, Any]:
     """A row that fits a narrow terminal; `--json` has everything."""
     lag = f"{lane.lag_events:,} events, {lane.lag_seconds:,.0f} s" if lane.lag_entries else "none"
-    return {**lane.as_dict(), "position": f"{lane.position} of {lane.last_seq}", "lag": lag}
+    return {**lane.as_dict(), "position": _sent(lane), "lag": lag}
+
+
+def _sent(lane: LaneStatus) -> str:
+    """How far the lane's entries are on their topics, in words."""
+    entries = f"{lane.last_seq:,} {'entry' if lane.last_seq == 1 else 'entries'}"
+    if lane.last_seq == 0:
+        return "nothing to send yet"
+    if lane.lag_entries == 0:
+        return f"all of {entries} sent"
+    seq, _, record = lane.position.partition(":")
+    if (seq, record) == ("0", "0"):
+        return f"none of {entries} sent"
+    return f"sent as far as record {record} of entry {seq}, of {entries}"
 
 
 def _line(done: Drained) -> dict[str, Any]:
     return {"lane": done.lane, "state": done.state, "events": done.events, "dead": done.dead}
-
-
-def _say_error(lane: str, error: Any) -> None:
-    out = console()
-    out.print(f"[bold red]{error.code}[/] {escape(lane)}: {escape(error.sentence())}")
-    out.print(f"  [dim]{escape(error.sentence('zh'))}[/]")
-    out.print(f"  [bold]remedy[/] {escape(error.remedy())}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.markup import escape
 
 from contracts import catalogue
@@ -15,9 +16,12 @@ from exchange import access, consume, topics
 from exchange.cluster import Cluster, TopicFound
 from exchange.envelope import Event
 from exchange.errors import ReaderUnknown, TopicUnknown
+from hub import nearest
 from hub.errors import HubError
-from hub.output import AsJson, console, emit_json, emit_rows
+from hub.output import AsJson, console, emit_json, emit_rows, progress_console
+from hub.said import Said
 from hub.settings import settings
+from hub.tabular import cell, hanging
 from warehouse import acts
 from warehouse.engine import connection, transaction
 
@@ -25,8 +29,22 @@ app = typer.Typer(no_args_is_help=True, help="Topics: list, describe, tail, read
 
 Topic = Annotated[str, typer.Argument(help="The topic's name.")]
 User = Annotated[str, typer.Argument(help="The reader's Kafka user, such as audit-office.")]
+MARKERS = (
+    "offsets have gaps where a transaction of the relay ended: its marker takes one offset and is no event; no event is missing",
+    "位移存在间隔：中继的每个事务结束时有一个标记占用一个位移，它不是事件；没有事件丢失",
+)
+"""Why the offsets of a topic are more than its events, in English and Chinese."""
+
 Operator = Annotated[str, typer.Option(help="Name of the person who decides.")]
 Reason = Annotated[str, typer.Option(help="Why.")]
+
+_HEADINGS = {
+    "offsets": "offsets used",
+    "readers": "readers now",
+    "contract_readers": "readers by contract",
+    "note": "about offsets",
+    "note_zh": "关于位移",
+}
 
 
 @app.command("list")
@@ -42,8 +60,9 @@ def list_topics(as_json: AsJson = False) -> None:
             for name in topics.OWN
             if name in found
         ]
-    columns = ("topic", "partitions", "offsets", "state")  # feed and lane mostly repeat the name; --json has them
-    emit_rows(rows, [(name, name) for name in columns], as_json=as_json)
+    # Feed and lane mostly repeat the name; --json has them. Offsets are no count of events: markers take some.
+    columns = (("topic", "topic"), ("partitions", "partitions"), ("offsets", "offsets used"), ("state", "state"))
+    emit_rows(rows, columns, as_json=as_json)
 
 
 @app.command()
@@ -54,21 +73,27 @@ def describe(topic: Topic, as_json: AsJson = False) -> None:
     with Cluster() as cluster:
         found = cluster.topics([topic]).get(topic)
         if found is None and not noted:
-            raise TopicUnknown(topic=topic)
+            raise _unknown(topic, cluster)
         row: dict[str, Any] = _row(cluster, noted[0], found) if noted else {"topic": topic, "state": "not the hub's"}
         if found is not None:
             row |= {"uuid": found.uuid, "replication": found.replication, "settings": cluster.config(topic)}
             row["ends"] = {str(number): end for number, end in sorted(cluster.ends(topic, found.partitions).items())}
+            row["readers"] = [f"{one.user} (groups {', '.join(one.groups)})" for one in access.readers(cluster, topic)]
     feed = noted[0].feed if noted else None
     contract = catalogue.load().feeds.get(feed) if feed else None  # type: ignore[call-overload]
     if contract is not None:
-        row |= {"readers": list(contract.topic.readers), "publish": contract.publish, "key": contract.subject}
+        row |= {"contract_readers": list(contract.topic.readers), "publish": contract.publish, "key": contract.subject}
+    if found is not None:
+        row["note"], row["note_zh"] = MARKERS
     if as_json:
         emit_json(row)
         return
     out = console()
-    for name, value in row.items():
-        out.print(f"[cyan]{name:<12}[/] {escape(str(value))}")
+    shown = {_HEADINGS.get(name, name): value for name, value in row.items() if value not in (None, "")}
+    indent = max(map(cell_len, shown)) + 2
+    for name, value in shown.items():
+        text = cell(value, name) or "nobody" if "reader" in name else cell(value, name)
+        hanging(out, f"[cyan]{name}[/]", cell_len(name), text, indent)
 
 
 @app.command()
@@ -80,15 +105,25 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Reads the last events of a topic as a read_committed subscriber sees them."""
+    with Cluster() as cluster:
+        if topic not in cluster.topics([topic]):
+            raise _unknown(topic, cluster)
     events = consume.tail(topic, last, follow=follow)
     if as_json and not follow:
         emit_json([_shown(event, data=data) for event in events])
         return
+    seen: dict[int, int] = {}
+    gaps = False
     for event in events:
+        gaps = gaps or event.offset - seen.get(event.partition, event.offset - 1) > 1
+        seen[event.partition] = event.offset
         if as_json:
             emit_json(_shown(event, data=data))
         else:
             _print(event, data=data)
+    if gaps and not as_json:
+        for note in MARKERS:
+            progress_console().print(f"[dim]{note}[/]", soft_wrap=True)
 
 
 @app.command()
@@ -97,7 +132,9 @@ def readers(
     as_json: AsJson = False,
 ) -> None:
     """Shows who may read which topic, in which consumer groups, as the brokers have it."""
-    with Cluster() as cluster:
+    with connection() as conn, Cluster() as cluster:
+        if topic is not None and topic not in {row.name for row in topics.noted(conn)} | set(cluster.topics()):
+            raise _unknown(topic, cluster)
         rows = [asdict(one) for one in access.readers(cluster, topic)]
     emit_rows(rows, [(name, name) for name in ("topic", "user", "groups", "password")], as_json=as_json)
 
@@ -123,7 +160,7 @@ def grant(
         known = {row.name for row in topics.noted(conn)} | set(topics.OWN)
         for name in topics_:
             if name not in known:
-                raise TopicUnknown(topic=name)
+                raise _unknown(name, cluster)
         made = None
         if password_file is not None:
             password: str | None = (password_file.read_text(encoding="utf-8").splitlines() or [""])[0]
@@ -185,6 +222,12 @@ def _row(cluster: Cluster, row: topics.TopicNoted, found: TopicFound | None) -> 
     return made | {"state": "as made", "offsets": sum(cluster.ends(row.name, row.partitions).values())}
 
 
+def _unknown(topic: str, cluster: Cluster) -> TopicUnknown:
+    """The error for a topic that is not there, with those that are near."""
+    near = nearest.told(topic, [name for name in cluster.topics() if not name.startswith("__")])
+    return TopicUnknown(topic=topic, near=Said(f": {near}", f":{near.zh}"))
+
+
 def _shown(event: Event, *, data: bool) -> dict[str, Any]:
     shown = event.as_dict()
     return shown if data else {name: value for name, value in shown.items() if name != "data"}
@@ -194,7 +237,10 @@ def _print(event: Event, *, data: bool) -> None:
     out = console()
     place = f"{event.topic}[{event.partition}]@{event.offset}"
     # What a topic holds came from outside: data, never console markup.
-    out.print(f"[bold]{escape(event.type)}[/] {escape(event.id)}  [dim]{escape(place)}  {escape(event.time or '')}[/]")
+    out.print(
+        f"[bold]{escape(event.type)}[/] {escape(event.id)}  [dim]{escape(place)}  {escape(event.time or '')}[/]",
+        soft_wrap=True,
+    )
     if data:
-        out.print(f"  key {escape(event.key or '-')}")
+        out.print(f"  key {escape(event.key or '-')}", soft_wrap=True)
         out.print_json(data=event.data)

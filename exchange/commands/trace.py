@@ -9,46 +9,65 @@ import sqlalchemy as sa
 import typer
 from rich.markup import escape
 
-from contracts import catalogue
 from contracts.model import FeedContract
-from exchange import locate
+from exchange import locate, telling
 from exchange.locate import Wanted
-from hub.errors import HubException
-from hub.ids import FeedId
-from hub.output import AsJson, console, emit_json
+from hub.errors import HubException, ParameterWrong
+from hub.output import AsJson, console, emit_json, say_error
+from hub.said import Said
+from hub.tabular import hanging
+from warehouse import refusals
+from warehouse import story as stories
+from warehouse.batch_choice import chosen
 from warehouse.changeset import ChangeSet
 from warehouse.engine import connection
 from warehouse.errors import StoreMissing
+from warehouse.feeds import known
 from warehouse.store import store
-from warehouse.story import story
 from warehouse.tables import outbox
 
 app = typer.Typer(help="One record's whole story, from the delivery to the topic.")
 
+_DATED = len(telling.dated(datetime.now(UTC))) + 2
+
 
 @app.command()
 def trace(
-    key: Annotated[str, typer.Argument(help="The record's key; parts joined by |.")],
+    *,
+    key: Annotated[str | None, typer.Argument(help="The record's key; parts joined by |.")] = None,
     feed: Annotated[str | None, typer.Option(help="Only this feed; else all are looked through.")] = None,
+    batch: Annotated[str | None, typer.Option(help="With --row instead of a key: the batch, or its beginning.")] = None,
+    row: Annotated[int | None, typer.Option(min=0, help="The row's number in that batch.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tells one record's whole story. Ends with 1 when nobody ever saw the key."""
-    contracts = [catalogue.load_one(FeedId(feed))] if feed else list(catalogue.load().feeds.values())
-    stories = [told for contract in contracts if (told := _told(contract, key)) is not None]
+    """Tells one record's whole story, by its key or by the place of its row. Ends with 1 when nothing is known of it."""
+    if (key is None) == (batch is None) or (batch is None) != (row is None):
+        what = Said("give either a KEY, or --batch and --row", "请给出 KEY，或同时给出 --batch 与 --row")
+        raise ParameterWrong(command="hub trace", reason=what, usage="`hub trace KEY`")
+    if batch is not None and row is not None:
+        place = stories.of_row(chosen(batch, last=False), row)
+        if place["refused"] or place["key"] is None:
+            _row_alone(place, as_json=as_json)
+            return
+        key, feed = place["key"], place["feed"]
+    assert key is not None
+    with connection() as conn:
+        known.feed_known(conn, feed)
+        contracts = known.contracts(conn, known.feeds(conn) if feed is None else [feed])
+    found = [told for contract in contracts if (told := _told(contract, key)) is not None]
     if as_json:
-        emit_json(stories)
-    else:
-        for one in stories:
-            _show(one)
-        if not stories:
-            console().print(f"no feed ever saw the key {escape(key)}")
-    if not stories:
+        emit_json(found)
+    for one in () if as_json else found:
+        _show(one)
+    if not found:
+        if not as_json:
+            _unknown(key, feed)
         raise typer.Exit(1)
 
 
 def _told(contract: FeedContract, key: str) -> dict[str, Any] | None:
     """The story with the events' places on Kafka, or None where the key was never seen."""
-    told = story(contract, key)
+    told = stories.story(contract, key)
     if not (told["current"] or told["history"] or told["quarantined"] or told["rows"] or told["events"]):
         return None
     wanted = [found for event in told["events"] if (found := _wanted(event)) is not None]
@@ -84,30 +103,46 @@ def _wanted(event: dict[str, Any]) -> Wanted | None:
 
 
 def _show(told: dict[str, Any]) -> None:
-    out = console()
-    out.print(f"[bold]{escape(told['feed'])}[/] {escape(told['key'])}")
-    for batch_id, batch in told["batches"].items():
-        out.print(f"[cyan]batch[/] {escape(batch_id)} {escape(_facts(batch))}")
-    for row in told["rows"]:
-        out.print(f"[cyan]row[/] {row['row']} of batch {escape(row['batch'])}: {escape(_facts(row, 'raw'))}")
-    for record in [told["current"], *told["history"]]:
-        if record:
-            out.print(f"[cyan]revision[/] {record['revision']}: {escape(_facts(record, 'record'))}")
-            out.print(f"  {escape(_facts(record['record'] or {}))}")
-    for row in told["quarantined"]:
-        out.print(f"[yellow]quarantined[/] {escape(_facts(row))}")
-    for event in told["events"]:
-        place = "not published yet"
-        if event["published_at"]:
-            place = f"{event['topic']}[{event['partition']}]@{event['offset']}"
-        elif event["skipped_at"]:
-            place = "passed over by a rebase of the relay, never published"
-        out.print(f"[green]event[/] {escape(event['event_id'])} {event['change']}, {escape(place)}")
+    console().print(f"[bold]{escape(told['feed'])}[/] {escape(told['key'])}", soft_wrap=True)
+    _print(telling.lines(told))
     if "kafka" in told:
-        out.print(f"[red]{escape(str(told['kafka']['error']))}[/]")
+        say_error(console(), told["kafka"], "where its events lie")
 
 
-def _facts(of: dict[str, Any], *but: str) -> str:
-    """What a mapping says, in a line; what it does not say is left out."""
-    said = {name: value for name, value in of.items() if name not in but and value not in (None, [], {}, "")}
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+def _row_alone(place: dict[str, Any], *, as_json: bool) -> None:
+    """A row without a key on record: refused at the gate, or not one that any batch has."""
+    if as_json:
+        emit_json([place])
+    elif place["refused"]:
+        console().print(f"[bold]{escape(place['feed'])}[/] a row that the gate refused 入口拒收的行", soft_wrap=True)
+        _print(telling.refused(place))
+    else:
+        console().print(
+            f"the batch {place['batch']} has no row {place['row']} of which a key is on record", soft_wrap=True
+        )
+    if not place["refused"]:
+        raise typer.Exit(1)
+
+
+def _unknown(key: str, feed: str | None) -> None:
+    out = console()
+    out.print(f"no feed ever saw the key {escape(key)} 没有数据源见过该主键", soft_wrap=True)
+    with connection() as conn:
+        found = refusals.latest(conn, feed=feed)
+    if not found:
+        return
+    out.print(
+        "of rows that the gate refused no key is kept; they are traced by their place 入口拒收的行不保留主键，按位置查询："
+    )
+    for one in found:
+        row = 1 if one["row"] is None else one["row"]
+        told = f"{one['rows']} refused by {one['rule']}: hub trace --batch {one['batch']} --row {row}"
+        out.print(f"  {escape(one['feed'])}: {escape(told)}", soft_wrap=True)
+
+
+def _print(lines: list[telling.Line]) -> None:
+    out = console()
+    for line in lines:
+        at = telling.dated(line.at)
+        lead = f"[{line.style}]{at}[/]" if line.style else at
+        hanging(out, lead, len(at), line.what, _DATED)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from hub import doctor
+from hub.checked import Check
 from hub.output import AsJson, console, emit_json
+from hub.said import zh
 from hub.settings import settings
+from hub.tabular import hanging
 
 app = typer.Typer(help=__doc__)
-SHOWN = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 @app.callback(invoke_without_command=True)
@@ -22,14 +24,21 @@ def run(as_json: AsJson = False) -> None:
     if as_json:
         emit_json({"failed": failed, "checks": [check.as_dict() for check in checks]})
     else:
-        table = Table(header_style="bold", box=None, padding=(0, 2))
-        for heading in ("", "area", "check", "found, and what to do"):
-            table.add_column(heading, overflow="fold")
+        out = console()
+        widths = [max((len(text) for text in column), default=0) for column in zip(*map(_lead, checks), strict=True)]
+        indent = sum(widths) + 2 * len(widths)
         for check in checks:
-            told = escape(check.found) + (f"\n[bold]{escape(check.remedy)}[/]" if check.remedy else "")
-            table.add_row(SHOWN[check.verdict], check.area, escape(check.name), told)
-        console().print(table)
+            verdict, area, name = (text.ljust(width) for text, width in zip(_lead(check), widths, strict=True))
+            lead = f"[{STYLES[check.verdict]}]{verdict}[/]  {escape(area)}  {escape(name)}"
+            hanging(out, lead, indent - 2, check.found, indent)
+            for remedy in filter(None, (check.remedy, zh(check.remedy) if check.remedy else "")):
+                # Not broken on a terminal: it is there to be copied.
+                hanging(out, "", 0, remedy, 6, wraps=False)
         warned = sum(check.verdict == "warn" for check in checks)
         console().print(f"{len(checks)} checks, {warned} to look at, {failed} failed")
     if failed:
         raise typer.Exit(1)
+
+
+def _lead(check: Check) -> tuple[str, str, str]:
+    return check.verdict, check.area, check.name

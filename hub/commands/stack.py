@@ -82,11 +82,11 @@ def _show(state: StackState, *, as_json: bool) -> None:
     emit_rows([{**part.row(), "log": _short(part.log)} for part in state.parts.values()], COLUMNS, as_json=False)
     out = progress_console()
     if not state.running and any(part.state not in ("stopped", "skipped") for part in state.parts.values()):
-        out.print("[bold red]the supervisor is not running[/]; `hub stack down` ends what is left")
+        out.print("[bold red]the supervisor is not running[/]; `hub stack down` ends what is left", soft_wrap=True)
     for part in state.parts.values():
         if part.state in ("failed", "down", "silent"):
-            out.print(f"[bold red]{part.name} is {part.state}[/]: {escape(part.detail)}")
-            out.print("\n".join(f"  {escape(line)}" for line in part.tail))
+            out.print(f"[bold red]{part.name} is {part.state}[/]: {escape(part.detail)}", soft_wrap=True)
+            out.print("\n".join(f"  {escape(line)}" for line in part.tail), soft_wrap=True)
 
 
 def _table(state: StackState) -> Table:

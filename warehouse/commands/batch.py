@@ -2,98 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.markup import escape
 
 from contracts import catalogue
+from contracts.errors import ContractInvalid, FeedUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
-from hub.output import AsJson, console, emit_json, emit_rows
-from warehouse import batches, way
+from hub.nearest import must_be_known
+from hub.output import AsJson, console, emit_json, emit_rows, say_next
+from hub.said import Said
+from warehouse import batches, refusals, way
 from warehouse import receipt as receipts
-from warehouse.batches import Batch, BatchOutcome
+from warehouse.batch_choice import chosen
+from warehouse.batches import Batch, BatchOutcome, BatchState
 from warehouse.engine import connection
 from warehouse.errors import ReceiptMissing
-from warehouse.quarantine import replay
+from warehouse.feeds import known
+from warehouse.quarantine import replay, view
 
 app = typer.Typer(no_args_is_help=True, help="Batches: list, show, release, reject, receipt.")
 
-BatchArg = Annotated[str, typer.Argument(help="Batch id.")]
+BatchArg = Annotated[str | None, typer.Argument(help="Batch: its id, or as much of its beginning as fits one alone.")]
+Last = Annotated[bool, typer.Option("--last", help="The newest batch with which this can be done.")]
 Operator = Annotated[str, typer.Option(help="Name of the person who decides; stands in the receipt.")]
 Reason = Annotated[str, typer.Option(help="Why; stands in the receipt.")]
 
+_STATES: tuple[str, ...] = get_args(BatchState)
 _COLUMNS = ("batch_id", "feed", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused")
+
+_VERDICT = ("rule", "passed", "gate", "observed", "expected", "label_zh")
+_REFUSAL = ("row", "unit", "source_row", "rule")
 
 
 @app.command("list")
 def list_batches(
     feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
-    state: Annotated[list[str] | None, typer.Option(help="Only batches in this state, e.g. held.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help=f"Only batches in this state: {', '.join(_STATES)}.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Lists batches, newest first."""
+    for one in state or ():
+        must_be_known(Said("state of a batch", "批次状态"), one, _STATES, "hub batch list --help")
     with connection() as conn:
+        known.feed_known(conn, feed)
         found = batches.recent(conn, feed=FeedId(feed) if feed else None, states=state or (), limit=limit)
-    emit_rows([_line(batch) for batch in found], [(name, name) for name in _COLUMNS], as_json=as_json)
+    emit_rows([_line(batch) for batch in found], _named(_COLUMNS), as_json=as_json)
 
 
 @app.command()
-def show(batch: BatchArg, as_json: AsJson = False) -> None:
-    """Shows one batch: figures, verdicts of the batch rules, what followed from it."""
+def show(batch: BatchArg = None, last: Last = False, as_json: AsJson = False) -> None:
+    """Shows one batch: figures, verdicts of the batch rules, rows refused at the gate, what followed from it."""
+    batch_id = chosen(batch, last)
     with connection() as conn:
-        found = batches.get(conn, BatchId(batch))
-        followers = batches.children(conn, BatchId(batch))
+        found = batches.get(conn, batch_id)
+        followers = batches.children(conn, batch_id)
+        refused = refusals.of_batch(conn, batch_id)
         conn.rollback()
         done = way.outcome(conn, found)
     if as_json:
-        emit_json({**asdict(found), "outcome": asdict(done), "followed_by": [_line(child) for child in followers]})
+        facts = {**asdict(found), "outcome": asdict(done), "followed_by": [_line(child) for child in followers]}
+        emit_json({**facts, "refusals": refused})
         return
     show_outcome(done, as_json=False)
-    emit_rows(
-        [asdict(verdict) for verdict in done.verdicts],
-        [(name, name) for name in ("rule", "passed", "gate", "observed", "expected", "label_zh")],
-        as_json=False,
-    )
+    if done.verdicts:
+        emit_rows([asdict(one) for one in done.verdicts], _named(_VERDICT), as_json=False, title="batch rules")
+    if refused:
+        emit_rows(refused, _named(_REFUSAL), as_json=False, title="refused at the gate (no value is kept)")
+        say_next(f"hub trace --batch {batch_id} --row {refused[0]['row'] if refused[0]['row'] is not None else 1}")
     if followers:
-        emit_rows([_line(child) for child in followers], [(name, name) for name in _COLUMNS], as_json=False)
+        emit_rows([_line(child) for child in followers], _named(_COLUMNS), as_json=False, title="what followed")
 
 
 @app.command()
-def release(batch: BatchArg, operator: Operator, reason: Reason, as_json: AsJson = False) -> None:
+def release(
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+) -> None:
     """Lets a held batch through: its rows are loaded as a new batch, with the broken gates waived."""
-    done = replay.release(_contract(batch), BatchId(batch), operator=operator, reason=reason)
+    batch_id = chosen(batch, last, "held")
+    done = replay.release(_contract(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
 
 
 @app.command()
-def reject(batch: BatchArg, operator: Operator, reason: Reason, as_json: AsJson = False) -> None:
+def reject(
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+) -> None:
     """Turns a held batch down for good; the receipt says who and why."""
-    done = replay.reject(_contract(batch), BatchId(batch), operator=operator, reason=reason)
+    batch_id = chosen(batch, last, "held")
+    done = replay.reject(_contract(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
 
 
 @app.command()
 def receipt(
-    batch: BatchArg,
+    batch: BatchArg = None,
+    last: Last = False,
     version: Annotated[int | None, typer.Option(help="An earlier version.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prints a batch's receipt: the canonical bytes whose SHA-256 is on record."""
+    batch_id = chosen(batch, last)
     with connection() as conn:
-        batches.get(conn, BatchId(batch))
-        found = receipts.read(conn, BatchId(batch), version)
+        found = receipts.read(conn, batch_id, version)
     if found is None:
-        raise ReceiptMissing(batch=batch, version=version or 1)
+        raise ReceiptMissing(batch=batch_id, version=version or 1)
     number, body, sha256 = found
     if as_json:
-        emit_json({"batch": batch, "version": number, "sha256": sha256, "receipt": body.decode()})
+        emit_json({"batch": batch_id, "version": number, "sha256": sha256, "receipt": body.decode()})
     else:
         console().print(escape(body.decode()), soft_wrap=True)
-        console().print(f"[dim]version {number} · SHA-256 {sha256}[/]")
+        console().print(f"[dim]version {number} · SHA-256 {sha256}[/]", soft_wrap=True)
 
 
 def show_outcome(done: BatchOutcome, *, as_json: bool) -> None:
@@ -114,12 +138,17 @@ def show_outcome(done: BatchOutcome, *, as_json: bool) -> None:
         "refused",
         "events",
     )
-    emit_rows([facts], [(name, name) for name in names], as_json=False)
+    emit_rows([facts], _named(names), as_json=False)
     if done.quarantined_by_rule:
-        rows = [{"rule": rule, "rows": count} for rule, count in done.quarantined_by_rule.items()]
-        emit_rows(rows, [("rule", "rule"), ("rows", "rows")], as_json=False)
+        warn = view.warning_rules(readable(done.feed))
+        rows = [
+            {"rule": rule, **view.split_by_severity(rule, count, warn)}
+            for rule, count in done.quarantined_by_rule.items()
+        ]
+        columns = (("rule", "rule"), ("refused_rows", "rows that may not pass"), ("warned_rows", "rows only warned of"))
+        emit_rows(rows, columns, as_json=False, title="rows in quarantine by rule")
     if done.reason:
-        console().print(f"[yellow]{escape(done.reason)}[/]")
+        console().print(f"[yellow]{escape(done.reason)}[/]", soft_wrap=True)
 
 
 def _line(batch: Batch) -> dict[str, Any]:
@@ -143,7 +172,19 @@ def _line(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _contract(batch: str) -> FeedContract:
+def readable(feed: FeedId) -> FeedContract | None:
+    """A feed's contract, or None where it is gone or broken: what was loaded under it can still be shown."""
+    try:
+        return catalogue.load_one(feed)
+    except (ContractInvalid, FeedUnknown):
+        return None
+
+
+def _named(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, name) for name in names]
+
+
+def _contract(batch: BatchId) -> FeedContract:
     with connection() as conn:
-        feed = batches.get(conn, BatchId(batch)).feed
+        feed = batches.get(conn, batch).feed
     return catalogue.load_one(feed)

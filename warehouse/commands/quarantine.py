@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,40 +11,62 @@ import typer
 from rich.markup import escape
 
 from contracts import catalogue
-from contracts.errors import ContractInvalid, FeedUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
-from hub.output import AsJson, console, emit_json, emit_rows
+from hub.nearest import must_be_known
+from hub.output import AsJson, console, emit_json, emit_rows, say_next
+from hub.said import Said
 from warehouse import batches
-from warehouse.commands.batch import show_outcome
+from warehouse.batch_choice import chosen
+from warehouse.commands.batch import BatchArg, Last, readable, show_outcome
 from warehouse.engine import connection
-from warehouse.errors import QuarantineRowUnknown
-from warehouse.quarantine import fixing, replay
+from warehouse.errors import BatchUnnamed, QuarantineRowUnknown
+from warehouse.feeds import known
+from warehouse.quarantine import fixing, replay, sheet
 from warehouse.quarantine import view as quarantine
 
 app = typer.Typer(no_args_is_help=True, help="Quarantined rows: list, show, export, fix, replay.")
 
-BatchArg = Annotated[str, typer.Argument(help="Batch id.")]
 Operator = Annotated[str, typer.Option(help="Name of the person who acts; stands in the receipt.")]
 Reason = Annotated[str, typer.Option(help="Why; stands in the receipt.")]
+
+_SUMMARY = (
+    ("feed", "feed"),
+    ("batch_id", "batch"),
+    ("rule", "rule"),
+    ("refused_rows", "may not pass"),
+    ("warned_rows", "only warned of"),
+    ("fixed", "corrected"),
+)
+_ROWS = ("batch", "row", "unit", "source_row", "key", "state", "rules", "warnings", "why")
 
 
 @app.command("list")
 def list_rows(
+    *,
     feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
     batch: Annotated[str | None, typer.Option(help="The rows of this batch instead of a summary.")] = None,
+    last: Annotated[bool, typer.Option("--last", help="The rows of the newest batch that has some waiting.")] = False,
     rule: Annotated[str | None, typer.Option(help="Only rows that break this rule.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Counts waiting rows by feed, batch and rule; with --batch or --rule lists the rows themselves."""
+    """Counts waiting rows by feed, batch and rule; with --batch, --last or --rule lists the rows themselves."""
+    batch_id = chosen(batch, last, "waiting") if batch is not None or last else None
     with connection() as conn:
-        if batch is None and rule is None:
-            columns = ("feed", "batch_id", "rule", "rows", "fixed")
-            emit_rows(quarantine.summary(conn, feed), [(name, name) for name in columns], as_json=as_json)
+        known.feed_known(conn, feed)
+        if batch_id is None and rule is None:
+            counted = quarantine.summary(conn, feed)
+            warn = {name: quarantine.warning_rules(readable(FeedId(name))) for name in {row["feed"] for row in counted}}
+            rows = [row | quarantine.split_by_severity(row["rule"], row["rows"], warn[row["feed"]]) for row in counted]
+            emit_rows(rows, _SUMMARY, as_json=as_json)
             return
-        found = quarantine.listing(conn, feed=feed, batch_id=BatchId(batch) if batch else None, rule=rule, limit=limit)
-    contracts = {row.feed: _contract(row.feed) for row in found}
+        if rule is not None:
+            must_be_known(
+                Said("rule", "规则"), rule, _rules(feed) | quarantine.rules_met(conn, feed), "hub quarantine list"
+            )
+        found = quarantine.listing(conn, feed=feed, batch_id=batch_id, rule=rule, limit=limit)
+    contracts = {row.feed: readable(FeedId(row.feed)) for row in found}
     rows = [
         {
             "batch": row.batch_id,
@@ -52,35 +75,50 @@ def list_rows(
             "source_row": row.source_row,
             "key": row.record_key,
             "state": row.state,
-            "rules": list(row.rules),
+            **_split(row.rules, contracts[row.feed]),
             "why": [
                 words["zh"] + " / " + words["en"] for words in quarantine.sentences(contracts[row.feed], row.rules)
             ],
         }
         for row in found
     ]
-    shown = ("row", "unit", "source_row", "key", "state", "rules", "why")
+    shown = _ROWS if batch_id is None else _ROWS[1:]
     emit_rows(rows, [(name, name) for name in shown], as_json=as_json)
 
 
 @app.command()
-def show(batch: BatchArg, row: Annotated[int, typer.Argument(help="Row number.")], as_json: AsJson = False) -> None:
-    """Shows one row: its values as delivered, every rule it breaks in words, its corrections."""
+def show(
+    batch: BatchArg = None,
+    row: Annotated[int | None, typer.Argument(help="Row number.")] = None,
+    last: Last = False,
+    as_json: AsJson = False,
+) -> None:
+    """Shows one row: its values as delivered, every rule it breaks in words, its corrections. `show --last ROW` works too."""
+    if last and row is None and batch is not None and batch.isdigit():
+        # With --last the only number is the row's.
+        row, batch = int(batch), None
+    batch_id = chosen(batch, last, "waiting")
+    if row is None:
+        raise BatchUnnamed(reason=Said("the row's number is missing", "缺少行号"))
     with connection() as conn:
-        found = quarantine.one(conn, BatchId(batch), row)
+        found = quarantine.one(conn, batch_id, row)
         if found is None:
-            raise QuarantineRowUnknown(batch=batch, row=row)
-        fixes = quarantine.fixes_of(conn, BatchId(batch), row)
-    words = quarantine.sentences(_contract(found.feed), found.rules)
+            raise QuarantineRowUnknown(batch=batch_id, row=row)
+        fixes = quarantine.fixes_of(conn, batch_id, row)
+    contract = readable(FeedId(found.feed))
+    words = quarantine.sentences(contract, found.rules)
     if as_json:
         emit_json({**asdict(found), "why": words, "fixes": fixes})
         return
     out = console()
     out.print(
-        f"[bold]{escape(found.feed)}[/] {found.batch_id} row {found.row} · {escape(found.unit)}:{found.source_row}"
+        f"[bold]{escape(found.feed)}[/] {found.batch_id} row {found.row} · {escape(found.unit)}:{found.source_row}",
+        soft_wrap=True,
     )
+    warn = quarantine.warning_rules(contract)
     for entry in words:
-        out.print(f"[red]{escape(entry['rule'])}[/] {escape(entry['zh'])}\n  {escape(entry['en'])}")
+        colour = "yellow" if entry["rule"] in warn else "red"
+        out.print(f"[{colour}]{escape(entry['rule'])}[/] {escape(entry['zh'])}\n  {escape(entry['en'])}")
         out.print(f"  [dim]{escape(entry['remedy_zh'])} {escape(entry['remedy_en'])}[/]")
     values = [
         {"column": name, "delivered": value, "corrected": (found.fixed or {}).get(name, value)}
@@ -91,39 +129,51 @@ def show(batch: BatchArg, row: Annotated[int, typer.Argument(help="Row number.")
 
 @app.command()
 def export(
-    batch: BatchArg,
     to: Annotated[Path, typer.Option(help="File to write: .csv or .xlsx.")],
+    batch: BatchArg = None,
+    last: Last = False,
     as_json: AsJson = False,
 ) -> None:
     """Writes a batch's waiting rows to a sheet that can be edited and given to `fix`."""
-    count = fixing.export(BatchId(batch), to)
+    sheet.check_place(to)
+    batch_id = chosen(batch, last, "waiting")
+    count = fixing.export(batch_id, to)
     if as_json:
-        emit_json({"batch": batch, "file": str(to), "rows": count})
-    else:
-        console().print(f"{count} rows in {escape(str(to))}")
+        emit_json({"batch": batch_id, "file": str(to), "rows": count})
+        return
+    console().print(f"{count} rows in {escape(str(to))}", soft_wrap=True)
+    if count:
+        say_next(f"hub quarantine fix {batch_id} --file {shlex.quote(str(to))} --operator NAME --reason WHY")
 
 
 @app.command()
 def fix(
-    batch: BatchArg,
+    *,
     file: Annotated[Path, typer.Option(help="The edited export.")],
     operator: Operator,
     reason: Reason,
+    batch: BatchArg = None,
+    last: Last = False,
     as_json: AsJson = False,
 ) -> None:
     """Takes the changed cells of an edited export as corrections; `replay` then sends the rows the way again."""
-    done = fixing.fix(_own_contract(batch), BatchId(batch), file, editor=operator, reason=reason)
+    batch_id = chosen(batch, last, "waiting")
+    done = fixing.fix(_own_contract(batch_id), batch_id, file, editor=operator, reason=reason)
     if as_json:
         emit_json(asdict(done))
-    else:
-        console().print(f"{done.values} values in {done.rows} rows corrected; next: hub quarantine replay {batch}")
+        return
+    console().print(f"{done.values} values in {done.rows} rows corrected")
+    if done.rows:
+        say_next(f"hub quarantine replay {batch_id} --operator {shlex.quote(operator)} --reason {shlex.quote(reason)}")
 
 
 @app.command("replay")
 def replay_rows(
-    batch: BatchArg,
+    *,
     operator: Operator,
     reason: Reason,
+    batch: BatchArg = None,
+    last: Last = False,
     every: Annotated[
         bool, typer.Option("--all", help="Also rows without corrections: the contract was mended.")
     ] = False,
@@ -133,19 +183,28 @@ def replay_rows(
 
     A corrected row takes the open rows of its group along, where a rule adds up groups.
     """
-    done = replay.replay(_own_contract(batch), BatchId(batch), operator=operator, reason=reason, every=every)
+    batch_id = chosen(batch, last, "waiting" if every else "corrected")
+    done = replay.replay(_own_contract(batch_id), batch_id, operator=operator, reason=reason, every=every)
     show_outcome(done, as_json=as_json)
 
 
-def _own_contract(batch: str) -> FeedContract:
+def _own_contract(batch: BatchId) -> FeedContract:
     with connection() as conn:
-        feed = batches.get(conn, BatchId(batch)).feed
+        feed = batches.get(conn, batch).feed
     return catalogue.load_one(feed)
 
 
-def _contract(feed: Any) -> FeedContract | None:
-    # Rows of a feed whose contract is gone or broken can still be listed; their rules then name themselves.
-    try:
-        return catalogue.load_one(FeedId(str(feed)))
-    except (ContractInvalid, FeedUnknown):
-        return None
+def _rules(feed: str | None) -> set[str]:
+    """The row rules of a feed's contract, or of all contracts."""
+    feeds = catalogue.load().feeds
+    chosen_feeds = [FeedId(feed)] if feed is not None else list(feeds)
+    return {rule.id for one in chosen_feeds if one in feeds for rule in feeds[one].row_rules}
+
+
+def _split(rules: tuple[str, ...], contract: FeedContract | None) -> dict[str, Any]:
+    """The rules that keep a row out, and beside them those that only warn."""
+    warn = quarantine.warning_rules(contract)
+    return {
+        "rules": [rule for rule in rules if rule not in warn],
+        "warnings": [rule for rule in rules if rule in warn],
+    }

@@ -21,9 +21,12 @@ from typing import Any
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import WriteOnlyCell
 
+from hub.failure import room_needed
+from hub.said import Said, by_system
 from hub.settings import settings
-from warehouse.errors import SheetUnreadable
+from warehouse.errors import SheetUnreadable, SheetUnwritable
 
+ENDINGS = (".csv", ".xlsx")
 LEAD = ("batch", "row", "rules")
 MAX_CELL = 32_767  # characters an XLSX cell holds
 MAX_COLUMNS = 2_000
@@ -58,35 +61,54 @@ def meant(cell: str) -> str | None:
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Writes a header and rows (batch, row, rules, then values already `shown`); returns how many rows.
 
-    CSV in UTF-8 with a byte order mark, or XLSX by the file's ending. Raises SheetUnreadable for another ending.
+    CSV in UTF-8 with a byte order mark, or XLSX by the file's ending. Raises SheetUnwritable.
     """
+    check_place(path)
     header = [*LEAD, *(shown(name) for name in columns)]
-    match path.suffix.lower():
-        case ".csv":
-            return _write_csv(path, header, rows)
-        case ".xlsx":
-            return _write_xlsx(path, header, rows)
-    raise SheetUnreadable(file=path.name, reason="its name must end in .csv or .xlsx")
+    try:
+        with room_needed():
+            return (_write_csv if path.suffix.lower() == ".csv" else _write_xlsx)(path, header, rows)
+    except OSError as error:
+        raise SheetUnwritable(path=str(path), reason=by_system(error)) from None
+
+
+def check_place(path: Path) -> None:
+    """Whether an export may be written there, told before anything is read. Raises SheetUnwritable."""
+    if path.suffix.lower() not in ENDINGS:
+        why = Said(f"its name must end in {' or '.join(ENDINGS)}", f"文件名须以 {' 或 '.join(ENDINGS)} 结尾")
+    elif path.is_dir():
+        why = Said("it is a folder", "它是一个文件夹")
+    elif not path.parent.is_dir():
+        why = Said(f"there is no folder {path.parent}", f"没有文件夹 {path.parent}")
+    else:
+        return
+    raise SheetUnwritable(path=str(path), reason=why)
 
 
 def read(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
     """Columns after the first three, as they were shown, and the rows of an edited sheet. Raises SheetUnreadable."""
     if not path.is_file():
-        raise SheetUnreadable(file=path.name, reason="there is no such file")
+        raise SheetUnreadable(file=path.name, reason=Said("there is no such file", "没有这个文件"))
     match path.suffix.lower():
         case ".csv":
             lines: Iterator[list[str]] = _read_csv(path)
         case ".xlsx":
             lines = _read_xlsx(path)
         case _:
-            raise SheetUnreadable(file=path.name, reason="its name must end in .csv or .xlsx")
+            raise SheetUnreadable(
+                file=path.name, reason=Said("its name must end in .csv or .xlsx", "文件名须以 .csv 或 .xlsx 结尾")
+            )
     header = next(lines, [])
     while header and header[-1] == "":
         header.pop()
     if tuple(header[:3]) != LEAD:
-        raise SheetUnreadable(file=path.name, reason=f"its first columns are not {', '.join(LEAD)}")
+        raise SheetUnreadable(
+            file=path.name, reason=Said(f"its first columns are not {', '.join(LEAD)}", f"前几列不是 {'、'.join(LEAD)}")
+        )
     if len(set(header)) != len(header) or len(header) > MAX_COLUMNS:
-        raise SheetUnreadable(file=path.name, reason="a column comes twice, or there are too many")
+        raise SheetUnreadable(
+            file=path.name, reason=Said("a column comes twice, or there are too many", "有列重复，或列数过多")
+        )
     return header[3:], _rows(header, lines)
 
 
@@ -146,7 +168,9 @@ def _read_csv(path: Path) -> Iterator[list[str]]:
         except UnicodeDecodeError:
             continue
     else:
-        raise SheetUnreadable(file=path.name, reason="it is neither UTF-8 nor GB18030")
+        raise SheetUnreadable(
+            file=path.name, reason=Said("it is neither UTF-8 nor GB18030", "既不是 UTF-8 也不是 GB18030")
+        )
     csv.field_size_limit(16 * 1024 * 1024)
     try:
         for line in csv.reader(io.StringIO(text, newline=""), strict=True):
@@ -160,7 +184,7 @@ def _read_xlsx(path: Path) -> Iterator[list[str]]:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > settings().max_xlsx_bytes:
-            raise SheetUnreadable(file=path.name, reason=f"it unpacks to {size} bytes")
+            raise SheetUnreadable(file=path.name, reason=Said(f"it unpacks to {size} bytes", f"解压后有 {size} 字节"))
         book = load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, OSError, KeyError, ValueError) as error:
         raise SheetUnreadable(file=path.name, reason=str(error)[:200]) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,8 +90,25 @@ def summary(conn: sa.Connection, feed: str | None = None) -> list[dict[str, Any]
     return [dict(row) for row in conn.execute(query, {"feed": feed}).mappings()]
 
 
+def rules_met(conn: sa.Connection, feed: str | None = None) -> set[str]:
+    """Every rule that a row in quarantine ever broke."""
+    query = sa.select(sa.func.unnest(quarantine.c.rules)).distinct()
+    return set(conn.scalars(query if feed is None else query.where(quarantine.c.feed == feed)))
+
+
+def warning_rules(contract: FeedContract | None) -> frozenset[str]:
+    """The rules that only warn. A row in quarantine breaks another one; these are told beside it."""
+    rules = () if contract is None else contract.row_rules
+    return frozenset(rule.id for rule in rules if rule.severity == "warning")
+
+
+def split_by_severity(rule: str, rows: int, warn: Collection[str]) -> dict[str, int | None]:
+    """A count of rows in the column it belongs to: those that the rule keeps out, or those that it only warns of."""
+    return {"refused_rows": None, "warned_rows": rows} if rule in warn else {"refused_rows": rows, "warned_rows": None}
+
+
 def sentences(contract: FeedContract | None, rules: Sequence[str]) -> list[dict[str, str]]:
-    """Each rule in words: rule, en, zh, remedy_en, remedy_zh. A rule that the contract no longer has names itself."""
+    """Each rule that rows broke, in words: rule, en, zh (what is wrong), remedy_en, remedy_zh. A rule that the contract no longer has names itself."""
     return [_words(contract, rule) for rule in rules]
 
 
@@ -106,8 +123,8 @@ def _words(contract: FeedContract | None, rule: str) -> dict[str, str]:
         else:
             return {
                 "rule": rule,
-                "en": en.sentence,
-                "zh": zh.sentence,
+                "en": en.broken,
+                "zh": zh.broken,
                 "remedy_en": en.remedy,
                 "remedy_zh": zh.remedy,
             }

@@ -1,0 +1,47 @@
+"""The feeds that anything is known of: those with a contract on disk, and those that were ever loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from contracts import catalogue
+from contracts.model import FeedContract
+from hub.ids import FeedId
+from hub.nearest import must_be_known
+from hub.said import Said
+from warehouse.feeds.stored_contract import contract_from
+from warehouse.tables import contract_version
+
+
+def feeds(conn: sa.Connection) -> set[str]:
+    """Ids of all feeds on disk, the broken ones too, and of all that a contract was ever on record for."""
+    on_disk = catalogue.load()
+    recorded = conn.scalars(sa.select(contract_version.c.feed).distinct())
+    return {*on_disk.feeds, *(one.id for one in on_disk.broken), *recorded}
+
+
+def feed_known(conn: sa.Connection, feed: str | None) -> None:
+    """Whether a feed that was given is one of them, or none was given. Raises NameUnknown."""
+    if feed is not None:
+        must_be_known(Said("feed", "数据源"), feed, feeds(conn), "hub contract list")
+
+
+def contracts(conn: sa.Connection, wanted: Iterable[str]) -> list[FeedContract]:
+    """The contract of each feed: the one on disk, else, where that is gone or broken, the last that was in use."""
+    on_disk = catalogue.load().feeds
+    found = [on_disk.get(FeedId(feed)) or _last_in_use(conn, feed) for feed in sorted(wanted)]
+    return [contract for contract in found if contract is not None]
+
+
+def _last_in_use(conn: sa.Connection, feed: str) -> FeedContract | None:
+    query = (
+        sa.select(contract_version.c.document)
+        .where(contract_version.c.feed == feed)
+        .order_by(contract_version.c.first_used_at.desc())
+        .limit(1)
+    )
+    document: str | None = conn.scalar(query)
+    return None if document is None else contract_from(json.loads(document))
