@@ -26,7 +26,7 @@ class MalformedRow:
 
     row: int  # number in the delivery
     source_row: int  # line or row in the unit
-    text: str  # as read, capped at 4,000 characters
+    text: str  # as read, whole; the gate says what of it is kept
     reason: str  # e.g. "11 columns where 10 are due"
 
 

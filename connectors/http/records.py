@@ -71,7 +71,7 @@ class Shape:
         for place, record in enumerate(records, 1):
             if not isinstance(record, dict):
                 malformed.append(
-                    (place, place, written(url, record)[:4_000], Said("it is no JSON object", "不是 JSON 对象"))
+                    (place, place, written(url, record), Said("it is no JSON object", "不是 JSON 对象"))
                 )
                 continue
             row = self._flat(url, record)
@@ -179,4 +179,4 @@ def _storable(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\u2400")[:4_000]
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\u2400")

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from contracts.page import MalformedRow, RawPage
 
 MAX_PAGE_BYTES = 64 * 1024 * 1024
-MAX_MALFORMED_TEXT = 4_000
 
 
 class Pager:
@@ -44,7 +43,7 @@ class Pager:
         bad_rows = self.row + np.arange(len(places)) + np.searchsorted(order, places)
         self.row += len(order) + len(places)
         self._waiting.extend(
-            MalformedRow(int(row), source_row, text[:MAX_MALFORMED_TEXT], reason)
+            MalformedRow(int(row), source_row, text, reason)
             for row, (_, source_row, text, reason) in zip(bad_rows, malformed, strict=True)
         )
         start = 0
@@ -62,14 +61,13 @@ class Pager:
                 raw=raw if start == 0 else None,
             )
             start += count
-        if len(self._waiting) >= self._page_rows:
+        if len(self._waiting) >= self._page_rows or _signs(self._waiting) > MAX_PAGE_BYTES:
             yield from self.finish()
 
     def finish(self) -> Iterator[RawPage]:
         """Pages of the malformed rows that are left after the last good one."""
         while self._waiting:
-            taken = tuple(self._waiting[: self._page_rows])
-            del self._waiting[: len(taken)]
+            taken = self._take(self._waiting[-1].row, self._page_rows, everything=True)
             empty = pa.array([], pa.int64())
             yield RawPage(self._next(), self.unit, self._schema.empty_table(), empty, empty, taken)
 
@@ -78,7 +76,14 @@ class Pager:
         return self.ordinal - 1
 
     def _take(self, upto: int, room: int, *, everything: bool) -> tuple[MalformedRow, ...]:
-        taken = [row for row in self._waiting if everything or row.row < upto][:room]
+        """Waiting rows before row `upto` (or all of them), at most `room` and as many as fit into a page's bytes."""
+        taken: list[MalformedRow] = []
+        signs = 0
+        for row in self._waiting:
+            signs += len(row.text)
+            if len(taken) >= room or not (everything or row.row < upto) or (taken and signs > MAX_PAGE_BYTES):
+                break
+            taken.append(row)
         del self._waiting[: len(taken)]
         return tuple(taken)
 
@@ -89,6 +94,10 @@ class Pager:
         while count > 1 and table.slice(start, count).nbytes > MAX_PAGE_BYTES:
             count //= 2
         return count
+
+
+def _signs(rows: Sequence[MalformedRow]) -> int:
+    return sum(len(row.text) for row in rows)
 
 
 def empty_rows(table: pa.Table) -> pa.Array:

@@ -18,7 +18,7 @@ from contracts.gate.picked import Rows, cells, rows_where, union
 from contracts.gate.registry import KINDS
 from contracts.gate.suspects import SUSPECTS, with_needle
 from contracts.gate.trace import Tracer
-from contracts.gate.unsplit import any_cell, withheld
+from contracts.gate.unsplit import SEARCHED, TOO_LONG, any_cell, unsearched, withheld
 from contracts.header_form import header_form
 from contracts.model import FeedContract, GateRule, SourceSpec
 from contracts.normalise.buffers import plain, text_bytes
@@ -170,6 +170,7 @@ class Gate:
             [],
             [],
         )
+        self._withhold_long(work)
         for rule in self._rules:
             stop = self._steps[rule.kind](rule, work)
             if stop is not None:
@@ -342,6 +343,15 @@ class Gate:
                 work.maskings.append(Masking(line.row, "", rule.id, "drop_field", trace))
         work.malformed = [withheld(line, rule.id) if line.text else line for line in work.malformed]
         work.touched = True
+
+    def _withhold_long(self, work: _Work) -> None:
+        """Takes the text out of rows that are too long to be searched cell by cell."""
+        for at, line in enumerate(work.malformed):
+            if len(line.text) > SEARCHED:
+                trace = self._trace.malformed(line.text)
+                work.maskings.append(Masking(line.row, "", TOO_LONG, "drop_field", trace))
+                work.malformed[at] = unsearched(line)
+                work.touched = True
 
     # -- refusing --------------------------------------------------------------------------------------------------
 

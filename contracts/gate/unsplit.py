@@ -12,6 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from contracts.page import MalformedRow
+from hub.ids import RuleId
+
+SEARCHED = 65_536
+"""Signs up to which such a row is searched, cell by cell: a longer one may hold a million cells."""
+TOO_LONG = RuleId("_row.too_long")
 
 _DELIMITERS = ",;|\t"
 _QUOTES = " \"'\u201c\u201d\u2018\u2019\u300c\u300d"
@@ -21,6 +26,13 @@ _ANY = re.compile(r"[,;|\t\r\n\x1f\u0001\uff0c\uff1b\uff5c]")
 def any_cell(line: MalformedRow, judge: Callable[[str], bool]) -> bool:
     """Whether the whole text is judged so, or anything that one way of splitting it gives."""
     return any(judge(cell) for cell in _cells(line.text))
+
+
+def unsearched(line: MalformedRow) -> MalformedRow:
+    """A row that is too long to be searched, without its text."""
+    return replace(
+        line, text="", reason=f"{line.reason}; its text is not kept: {len(line.text)} signs are not searched"
+    )
 
 
 def withheld(line: MalformedRow, rule: str) -> MalformedRow:

@@ -19,6 +19,7 @@ from connectors.errors import (
     WrongEncoding,
 )
 from connectors.readers import csv_pages as module
+from connectors.readers import paging
 from connectors.readers.csv_pages import CsvForm, csv_pages
 from connectors.readers.text import MAX_LINE
 from contracts.page import RawPage
@@ -223,7 +224,15 @@ def test_a_million_columns() -> None:
     assert rows_of(pages) == [("1", "2")]
     ((_, _, text, reason),) = bad_of(pages)
     assert reason == "1000001 columns where 2 are due"
-    assert len(text) == 4_000
+    assert len(text) == 1_000_000  # whole: the gate must see all of it
+
+
+def test_long_rows_that_cannot_be_split_fill_no_page_beyond_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 10_000)
+    pages = pages_of(b"a,b\n" + b"".join(b"%d," % n + b"," * 3_000 + b"\n" for n in range(20)) + b"1,2\n")
+    assert [row.row for page in pages for row in page.malformed] == list(range(1, 21))
+    assert all(sum(len(row.text) for row in page.malformed) <= 10_000 for page in pages)
+    assert rows_of(pages) == [("1", "2")]
 
 
 def test_a_line_without_end_does_not_fill_the_memory() -> None:

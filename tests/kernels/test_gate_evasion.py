@@ -53,6 +53,22 @@ def test_a_mark_in_any_cell_refuses_a_row_that_cannot_be_split(text: str) -> Non
     assert SECRET not in repr(gated)
 
 
+def test_a_mark_at_the_end_of_a_long_row_that_cannot_be_split_refuses_it() -> None:
+    text = ",".join(["x" * 60] * 1_000) + f",{SECRET},机密"
+    gated = inspect(gate_rule("secrecy", "refuse_row"), {"id": ["1"]}, malformed=[broken(text)])
+    assert [(one.row, one.rule) for one in gated.refusals] == [(9, "the_secrecy")]
+    assert SECRET not in repr(gated)
+
+
+def test_a_row_that_is_too_long_to_be_searched_keeps_no_text() -> None:
+    line = broken("," * 1_000_000 + SECRET)
+    gated = inspect(gate_rule("personal_data", "mask"), {"id": ["1"]}, malformed=[line])
+    assert {one.text for one in gated.page.malformed} == {""}
+    assert f"{1_000_000 + len(SECRET)} signs are not searched" in gated.page.malformed[0].reason
+    assert {one.rule for one in gated.maskings} == {"_row.too_long"}
+    assert gated.touched, "or the file would be kept as it came"
+
+
 def _withheld(gated: GatedPage, rule: str) -> None:
     (line,) = gated.page.malformed
     assert (line.row, line.source_row, line.text) == (9, 40, "")
@@ -219,3 +235,48 @@ def test_the_gate_and_the_steps_together_let_no_number_through() -> None:
     assert set(values.to_pylist()) == {MASK}
     assert kept(gated) == list(range(1, len(texts) + 1))
     assert feed(masking()).gate_rules == made.gate_rules
+
+
+SPELLINGS = [
+    "〇一二三四五六七八九",
+    "零壹贰叁肆伍陆柒捌玖",
+    "零幺两三四五六七八九",
+    "⓪①②③④⑤⑥⑦⑧⑨",
+    "○㈠㈡㈢㈣㈤㈥㈦㈧㈨",
+    "０１２３４５６７８９",
+]
+
+
+@given(
+    st.lists(st.sampled_from([*SPELLINGS, "0123456789"]), min_size=18, max_size=18),
+    st.lists(st.sampled_from(["", "", "", " ", "\u3000", "-", "\u200b"]), min_size=17, max_size=17),
+    st.sampled_from([NUMBER, X_NUMBER]),
+    st.sampled_from(["", "第一", "①", "号", "1、"]),
+)
+@settings(max_examples=300)
+def test_a_number_in_numerals_is_masked_whatever_stands_before(
+    spellings: list[str], gaps: list[str], number: str, before: str
+) -> None:
+    signs = [spelling[int(sign)] if sign.isdigit() else sign for spelling, sign in zip(spellings, number, strict=True)]
+    written = signs[0] + "".join(gap + sign for gap, sign in zip(gaps, signs[1:], strict=True))
+    gated = inspect(masking(), {"id": ["1", "2"], "remark": [f"{before}{written}。", "一般公共服务支出"]})
+    assert gated.page.table["remark"].to_pylist() == [f"{before}{MASK}。", "一般公共服务支出"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_mobile_in_numerals_is_masked(spelling: str) -> None:
+    number = "".join(spelling[int(digit)] for digit in "13800138000")
+    gated = inspect(gate_rule("personal_data", "mask", detect=["mobile"]), {"id": ["1"], "remark": [f"电话{number}"]})
+    assert gated.page.table["remark"].to_pylist() == ["电话" + DETECTORS["mobile"][2]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "二〇二四年一月二日至二〇二五年三月四日共计一百二十三项",
+        "①项目管理②资金拨付③竣工验收④绩效评价⑤整改⑥公示⑦归档⑧审计⑨移送",
+        "一一一一一一一一一一一一一一一一一一",
+    ],
+)
+def test_numerals_of_running_text_stay(text: str) -> None:
+    assert not inspect(masking(), {"id": ["1"], "remark": [text]}).touched
