@@ -12,7 +12,7 @@ The gate, the normaliser and the rule kernels keep their own leaves (HUB-CON-2xx
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from hub.errors import AgencyError, HubError
 from hub.said import Said
@@ -26,6 +26,9 @@ class ContractProblem(AgencyError):
     zh = "数据契约存在问题：{what}"
     remedy_en = "correct the contract"
     remedy_zh = "请更正数据契约"
+
+    blocks: ClassVar[bool] = True
+    """Whether the contract can't be used for it. What does not block is told by lint, and the feed runs."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -78,6 +81,16 @@ class FeedUnknown(AgencyError):
         "`hub contract list` shows the feeds there are; a feed is one file contracts/feeds/<domain>/<feed>.odcs.yaml"
     )
     remedy_zh = "`hub contract list` 列出现有数据源；每个数据源是一个文件 contracts/feeds/<domain>/<feed>.odcs.yaml"
+
+
+class VersionReused(AgencyError):
+    """Two contents go by one version of a contract: receipts and consumers can't tell them apart by it."""
+
+    code = "HUB-CON-105"
+    en = "the contract {feed} {version} was in use with another content: {changed} differ"
+    zh = "数据契约 {feed} {version} 曾以另一内容使用：{changed} 不同"
+    remedy_en = "give the changed contract the next version (a topic changes with the major one); receipts tell the two apart by their SHA-256"
+    remedy_zh = "请为改动后的契约写上新的版本号（主版本变更时主题随之变更）；回执以 SHA-256 区分两者"
 
 
 class CodeListUnknown(HubError):
@@ -385,6 +398,17 @@ class AmountWrong(ContractProblem):
         "请写 `name: amount_cny`、`logicalType: number`、`physicalType: decimal(18,2)` 与 "
         "`customProperties: [{{property: hub.unit, value: yuan}}]`（或 qian_yuan、wan_yuan、million_yuan、yi_yuan、fen）"
     )
+
+
+class GroupMaySplit(ContractProblem):
+    """A sum over a group of rows that may come in different batches."""
+
+    code = "HUB-CON-147"
+    en = "{where}: the feed is pulled by a cursor, so rows of one group may come in different batches, and the sum is judged within a batch"
+    zh = "{where}：该数据源按游标拉取，同组各行可能分属不同批次，而合计只在批次内核对"
+    remedy_en = "make sure that the source changes the cursor field of all rows of a group together, or name the total's check at the source; this does not stop the feed"
+    remedy_zh = "请确认来源会同时更新同组各行的游标字段，或在源头核对合计；此提示不妨碍数据源运行"
+    blocks = False
 
 
 class IdTaken(ContractProblem):

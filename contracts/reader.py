@@ -30,6 +30,7 @@ class Reading:
     sha256: str
     contract: FeedContract | None
     problems: tuple[ContractProblem, ...]
+    notices: tuple[ContractProblem, ...] = ()  # what is worth knowing and stands in nothing's way
     refers_to: tuple[str, ...] = ()  # other feeds whose fields were looked up
 
 
@@ -66,10 +67,12 @@ def _examined(path: Path, root: Path, extra_checks: Iterable[ExtraCheck], file: 
             lint.house(view, around)
             for check in extra_checks:
                 _further(view, check)
-        if not document.problems:
+        if not any(problem.blocks for problem in document.problems):
             contract = build(view, sha256=sha256, path=file)
-    problems = tuple(sorted(document.problems, key=lambda problem: problem.place))
-    return Reading(file, sha256, None if problems else contract, problems, around.asked)
+    found = sorted(document.problems, key=lambda problem: problem.place)
+    problems = tuple(problem for problem in found if problem.blocks)
+    notices = tuple(problem for problem in found if not problem.blocks)
+    return Reading(file, sha256, None if problems else contract, problems, notices, around.asked)
 
 
 def _further(view: View, check: ExtraCheck) -> None:

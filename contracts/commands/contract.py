@@ -72,6 +72,7 @@ def lint(
                 "contracts": len(readings),
                 "broken": len(broken),
                 "problems": [problem.as_dict() for reading in broken for problem in reading.problems],
+                "notices": [problem.as_dict() for reading in readings for problem in reading.notices],
             }
         )
     else:
@@ -122,9 +123,9 @@ def _paths(root: Path, feeds: list[str] | None) -> list[Path]:
         return sorted(root.glob(f"feeds/*/*{SUFFIX}"))
     found: list[Path] = []
     for feed in feeds:
-        path = Path(feed)
-        if path.is_file():
-            found.append(path)
+        given = next((path for path in (Path(feed), root / feed) if path.is_file()), None)
+        if given is not None:
+            found.append(given)
         else:
             stem = feed if feed.replace("_", "").isalnum() else ""
             matches = sorted(root.glob(f"feeds/*/{stem}{SUFFIX}")) if stem else []
@@ -153,15 +154,21 @@ def _extra() -> list[reader.ExtraCheck]:
 def _report(readings: list[Reading]) -> None:
     out = console()
     for reading in readings:
-        if not reading.problems:
+        if reading.problems:
+            out.print(f"[red]bad[/] {escape(reading.file)}: {len(reading.problems)} problem(s)")
+        else:
             out.print(f"[green]ok[/]  {escape(reading.file)}")
-            continue
-        out.print(f"[red]bad[/] {escape(reading.file)}: {len(reading.problems)} problem(s)")
-        for problem in reading.problems:
+        for problem in (*reading.problems, *reading.notices):
             line, column = problem.place
-            out.print(f"    [bold]{line}:{column}[/] {problem.code} {escape(problem.sentence())}")
-            out.print(f"        {escape(problem.sentence('zh'))}")
-            out.print(f"        [dim]{escape(problem.remedy())}[/]")
+            kind = "" if problem.blocks else "[yellow]note 提示[/] "
+            lines = (
+                f"    [bold]{line}:{column}[/] {kind}{problem.code} {escape(problem.sentence())}",
+                f"        {escape(problem.sentence('zh'))}",
+                f"        [dim]{escape(problem.remedy())}[/]",
+                f"        [dim]{escape(problem.remedy('zh'))}[/]",
+            )
+            for text in lines:
+                out.print(text, soft_wrap=True)
 
 
 def _print(title: str, rows: list[dict[str, str]]) -> None:

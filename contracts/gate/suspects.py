@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.gate.picked import Rows
 from contracts.identifiers import citizen
-from contracts.normalise.buffers import TextBytes, fixed_rows, text_bytes, to_mask
+from contracts.normalise.buffers import Bytes, Mask, TextBytes, fixed_rows, text_bytes, to_mask
 from contracts.normalise.column import text_column
 from contracts.normalise.text import sign_class
 
@@ -36,7 +37,8 @@ def _spread(gap: str) -> str:
 _ASCII_GAPS = "".join(sign for sign in citizen.GAPS + citizen.PARTS if sign.isascii())
 _ASCII = _spread("[" + "".join(rf"\x{{{ord(sign):02x}}}" for sign in _ASCII_GAPS) + "]*")
 _GAPS = sign_class((*citizen.GAP_RANGES, *((ord(sign), ord(sign)) for sign in citizen.PARTS)))
-_LOOSE = rf"\p{{Nd}}(?:{_GAPS}*\p{{Nd}}){{14}}"
+_FIGURE = r"[\p{Nd}" + "".join(citizen.NUMERALS) + "]"
+_LOOSE = rf"{_FIGURE}(?:{_GAPS}*{_FIGURE}){{14}}"
 _IS_GAP = np.zeros(256, dtype=np.bool_)
 _IS_GAP[[ord(sign) for sign in _ASCII_GAPS]] = True
 
@@ -51,6 +53,12 @@ _STRANGE[
         }
     )
 ] = True
+
+# Numerals (一, 壹, ①) have three bytes each: which two end one, and which code points are one.
+_ENDS = np.zeros(1 << 16, dtype=np.bool_)
+_ENDS[[int.from_bytes(sign.encode()[1:], "big") for sign in citizen.NUMERALS]] = True
+_NUMERAL = np.zeros(1 << 16, dtype=np.bool_)
+_NUMERAL[[ord(sign) for sign in citizen.NUMERALS]] = True
 _WEIGHTS = np.array([pow(2, 17 - at, 11) for at in range(17)], dtype=np.float32)
 _CHECKS = np.frombuffer(b"10X98765432", dtype=np.uint8)
 
@@ -66,12 +74,32 @@ def digit_rows(view: TextBytes, least: int) -> Rows:
             wide = wide[(view.data[wide + 1] == 0xBC) & (view.data[wide + 2] - np.uint8(0x90) < 10)]
             digits[wide] = True
         digits |= _STRANGE[view.data]
+        counted = _counted(digits, view)
+        # A numeral has three bytes: only a value that is long enough may hold as many as are wanting.
+        if bool((view.lengths >= counted + 3 * np.maximum(least - counted, 1)).any()):
+            digits[_numerals(view.data)] = True
     if int(np.count_nonzero(digits)) < least:
         return np.zeros(0, dtype=np.intp)
+    return np.flatnonzero(_counted(digits, view) >= least)
+
+
+def _counted(digits: Mask, view: TextBytes) -> npt.NDArray[np.int32]:
+    """The digits of each value."""
     running = np.zeros(view.data.size + 1, dtype=np.int32)
     np.cumsum(digits, out=running[1:])
     at = running[view.offsets]
-    return np.flatnonzero(at[1:] - at[:-1] >= least)
+    return at[1:] - at[:-1]
+
+
+def _numerals(data: Bytes) -> Rows:
+    """Positions of the last byte of every numeral."""
+    if data.size < 3:
+        return np.zeros(0, dtype=np.intp)
+    ends = np.flatnonzero(_ENDS[(data[1:-1].astype(np.uint16) << 8) | data[2:]]) + 2
+    first, second, third = (data[ends - back].astype(np.int32) for back in (2, 1, 0))
+    code = (first & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+    found: Rows = ends[(first >= 0xE0) & (first < 0xF0) & _NUMERAL[code]]
+    return found
 
 
 def with_needle(view: TextBytes, needles: tuple[str, ...]) -> Rows:

@@ -79,6 +79,21 @@ TENS = "xX\u0425\u0445\u03a7\u03c7\u2169\u2179\uff38\uff58\u00d7\u2715\u24cd\u24
 _GAP, _PART = " ", ","
 
 
+def _numerals() -> dict[str, int]:
+    """Signs of one figure that are no decimal digit: 一 and 壹, 〇 and 零, ① and ㈠, and how they are read out."""
+    values = {chr(code): unicodedata.numeric(chr(code), -1) for code in range(0x800, 0x10000)}
+    found = {
+        sign: int(value)
+        for sign, value in values.items()
+        if value in range(10) and unicodedata.decimal(sign, None) is None
+    }
+    return found | {"两": 2, "幺": 1, "○": 0, "◯": 0}
+
+
+NUMERALS = _numerals()
+"""Numeral -> figure. They make words as well (一九八〇年), so a number within them must pass its check character."""
+
+
 class _Plain(dict[int, int]):
     """One sign for each: a digit for all digits of its value, one gap for all gaps, one parting sign for all of them."""
 
@@ -99,12 +114,15 @@ class _Plain(dict[int, int]):
 
 _GAP_SET = frozenset(GAPS)
 _PLAIN = _Plain()
+_READ = _Plain({ord(sign): 48 + value for sign, value in NUMERALS.items()})
+_NUMERAL = re.compile("[" + "".join(NUMERALS) + "]")
 
 # Gaps are taken whole (possessive), so that the time is linear in them.
 _BETWEEN = f"{_GAP}*+"
 _PARTED_BETWEEN = f"[{_GAP}{_PART}]{{0,4}}+"
 _CHECK = f"[0-9{TENS}]"
 _LONG = re.compile(rf"(?<![0-9])(?=([1-9](?:{_BETWEEN}[0-9]){{16}}{_BETWEEN}{_CHECK})(?![0-9]))")
+_WITHIN = re.compile(rf"(?=([1-9](?:{_BETWEEN}[0-9]){{16}}{_BETWEEN}{_CHECK}))")  # a numeral before it may be a word's
 _PARTED = re.compile(rf"(?<![0-9])(?=([1-9](?:{_PARTED_BETWEEN}[0-9]){{16}}{_PARTED_BETWEEN}{_CHECK})(?![0-9]))")
 _OLD = re.compile(rf"(?<![0-9A-Za-z])(?=([1-9](?:{_BETWEEN}[0-9]){{14}})(?![0-9A-Za-z]))")
 _TOKEN = re.compile(r"(?<![0-9A-Z])[0-9A-Z]{18}(?![0-9A-Z])")
@@ -150,6 +168,19 @@ def citizen_numbers(text: str, is_division: Callable[[str], bool]) -> Iterator[S
                 continue
             if pattern is not _PARTED or (_PART in found and is_division(bare[:6])):
                 yield begin, end
+    if _NUMERAL.search(text):
+        yield from _read_out(text, is_division)
+
+
+def _read_out(text: str, is_division: Callable[[str], bool]) -> Iterator[Span]:
+    """Numbers of the long form that are written with numerals, in whole or in part."""
+    for match in _WITHIN.finditer(text.translate(_READ)):
+        begin, end = match.span(1)
+        bare = match.group(1).replace(_GAP, "")
+        if bare[-1] in TENS:
+            bare = bare[:-1] + "X"
+        if _NUMERAL.search(text, begin, end) and is_citizen_number(bare) and is_division(bare[:6]):
+            yield begin, end
 
 
 def _organisation_spans(flat: str, is_division: Callable[[str], bool]) -> Iterator[Span]:
@@ -162,7 +193,10 @@ def _organisation_spans(flat: str, is_division: Callable[[str], bool]) -> Iterat
 
 def mobiles(text: str) -> Iterator[Span]:
     """Mainland mobile numbers, with or without +86."""
-    return _apart(match.span(1) for match in _MOBILE.finditer(text.translate(_PLAIN)))
+    found = [match.span(1) for match in _MOBILE.finditer(text.translate(_PLAIN))]
+    if _NUMERAL.search(text):
+        found += [match.span(1) for match in _MOBILE.finditer(text.translate(_READ))]
+    return _apart(sorted(set(found)))
 
 
 def bank_cards(text: str) -> Iterator[Span]:

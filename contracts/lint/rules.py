@@ -163,6 +163,8 @@ def _implementation(spot: Spot, entry: Mapping[str, Any], standing: str | None) 
         if len(specs) < len(names):
             return
     arguments(here, kind, args, specs)
+    if name == "group_sum" and "cursor" in view.hub(()):
+        spot.note(errors.GroupMaySplit)
 
 
 def _rule_named(spot: Spot, args: Mapping[str, Any]) -> None:

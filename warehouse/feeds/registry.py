@@ -11,7 +11,10 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from contracts.errors import VersionReused
 from contracts.model import FeedContract
+from contracts.versions import changed
+from hub import log
 from hub.ids import FeedId
 from hub.said import Said
 from warehouse.errors import TableMismatch
@@ -31,6 +34,7 @@ def ensure(conn: sa.Connection, contract: FeedContract) -> None:
     )
     if conn.execute(known).first() is None:
         _check_key(conn, contract)
+        _check_version(conn, contract)
         conn.execute(
             insert(contract_version)
             .values(
@@ -80,6 +84,22 @@ def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
                 f"主键原为 {'|'.join(before)}，现为 {'|'.join(contract.key)}",
             ),
         )
+
+
+def _check_version(conn: sa.Connection, contract: FeedContract) -> None:
+    """Says loudly that one version has had another content. Not refused: a contract is corrected while rows wait for it."""
+    query = sa.select(contract_version.c.document).where(
+        contract_version.c.feed == contract.id, contract_version.c.version == contract.version
+    )
+    differing = {
+        name
+        for document in conn.execute(query).scalars()
+        for name in changed(contract_from(json.loads(document)), contract)
+    }
+    if differing:
+        names = ", ".join(sorted(differing))
+        reused = VersionReused(feed=contract.id, version=contract.version, changed=names)
+        log.get("registry").warning("two contents of one contract version", error=reused)
 
 
 def _latest(conn: sa.Connection, feed: str) -> str | None:
