@@ -6,6 +6,8 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from connectors.readers.workbook_strings import SharedTexts
+
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _PLAIN = re.compile(
     r"\[content_types\]\.xml|_rels/\.rels|xl/_rels/workbook\.xml\.rels|xl/workbook\.xml|xl/styles\.xml"
@@ -33,6 +35,7 @@ class Parts:
     unseen: set[str] = field(default_factory=set)  # kinds of content that no reader gives as rows
     texts: list[str] = field(default_factory=list)  # of the document's properties: title, author, keywords
     sheets: int = 0
+    shared: SharedTexts = field(default_factory=SharedTexts)
 
     def note(self, name: str, data: bytes) -> None:
         """Takes down one part, unpacked."""
@@ -48,5 +51,7 @@ class Parts:
         beside = (*_BESIDE, b"extLst") if _SHEET.fullmatch(low) else _BESIDE  # each workbook of Excel's has one
         if low.startswith("xl/w") and any(word in data for word in beside):
             self.unseen.add("formulas, names, links or texts beside the cells")
-        if low == "xl/sharedstrings.xml" and (b"rPh" in data or b"<!--" in data):
-            self.unseen.add("readings beside the texts")
+        if low == "xl/sharedstrings.xml":
+            self.shared.note(data)
+            if b"rPh" in data or b"<!--" in data:
+                self.unseen.add("readings beside the texts")

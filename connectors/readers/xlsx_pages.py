@@ -23,6 +23,7 @@ from connectors.errors import FileEmpty, SheetMissing, WorkbookRefused
 from connectors.readers.header import SEARCH_ROWS, HeaderRow, column_names, find_header
 from connectors.readers.paging import Pager, empty_rows
 from connectors.readers.workbook_guard import refuse_harmful
+from connectors.readers.workbook_strings import UNUSED
 from contracts.page import Around, RawPage
 from hub.said import Said
 
@@ -88,11 +89,14 @@ def xlsx_pages(
         if sheet.cells.num_rows == 0 or sheet.cells.num_columns == 0:
             continue
         empty = False
+        parts.shared.shown(sheet.cells)
         pager = Pager(name, page_rows, ordinal=ordinal, row=row)
         yield from sheet.pages(pager, form.header_row, fields, around)
         ordinal, row = pager.ordinal, pager.row
     if empty:
         raise FileEmpty(file=file)
+    if parts.shared.unused:
+        around.unseen.append(UNUSED)
 
 
 class _Sheet:

@@ -18,6 +18,7 @@ from contracts.checks import Checker
 from contracts.checks.errors import UnexpectedColumns
 from contracts.model import FeedContract, GateRule
 from hub.ids import RuleId
+from tests.connectors.workbooks import sharing
 from tests.warehouse.conftest import Hub, killed_at
 from tests.warehouse.feeds import HEADERS, contract, drop, row, rows, source
 from tests.warehouse.test_nothing_readable import CITIZEN, PLANTED, in_database, on_disk
@@ -120,6 +121,25 @@ def test_a_workbook_is_kept_only_where_all_of_it_was_seen(
             with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
                 texts = b"".join(archive.read(name) for name in archive.namelist())
             assert PLANTED.encode() not in texts and CITIZEN.encode() not in texts
+
+
+def test_a_workbook_with_a_text_that_no_cell_shows_is_not_kept(hub: Hub) -> None:
+    """As a program leaves it that took out a column, and not its texts."""
+    book = openpyxl.Workbook()
+    book.worksheets[0].title = "data"
+    for line in (HEADERS, *rows(3)):
+        book.worksheets[0].append(list(line))
+    whole = io.BytesIO()
+    book.save(whole)
+    for more in ("", f"<si><t>{PLANTED} {CITIZEN}</t></si>"):
+        (hub.drop / "a.xlsx").write_bytes(sharing(whole.getvalue(), more))
+        done = way.run_feed(_reading("data"))[0]
+        assert (done.state, done.rows_in) == ("loaded", 3)
+        assert len(store().list("originals")) == 1, "the first of the two"
+    query = "select path from hub.landed_object where kind = 'manifest' and batch_id = :b"
+    said = json.loads(store().read(hub.value(query, b=done.batch_id)))["delivery"]
+    assert said["original_not_kept"] == "not looked at: texts that no cell shows"
+    assert (on_disk(PLANTED), on_disk(CITIZEN)) == ([], [])
 
 
 def test_a_secrecy_mark_in_a_workbooks_title_refuses_it(hub: Hub) -> None:
