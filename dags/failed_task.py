@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 _TOLD = re.compile(
-    r"(?P<code>HUB-[A-Z]{3}-\d{3}) \[\w+\] (?P<en>.+?) \| (?P<zh>.+?) \| remedy: (?P<remedy_en>.+?) \| 处理:(?P<remedy_zh>.+)",
+    r"(?P<code>HUB-[A-Z]{3}-\d{3}) \[\w+\] (?P<en>.+?) \| (?P<zh>.+?) \| remedy: (?P<remedy_en>.+?) \| 处理[:：](?P<remedy_zh>.+)",
     re.DOTALL,
 )
 

@@ -124,7 +124,7 @@ def _rules(contract: FeedContract) -> Iterable[tuple[str, ...]]:
         what = "行 row" if row.severity == "error" else "行 row, 提示 warning"
         yield escaped(row.id), what, escaped(row.label_zh or row.kind), escaped(row.label_en or row.kind)
     for batch in contract.batch_rules:
-        what = "批 batch, 扣留 holds it" if batch.gate else "批 batch"
+        what = "批 batch, 挂起 holds it" if batch.gate else "批 batch"
         yield escaped(batch.id), what, escaped(batch.label_zh or batch.kind), escaped(batch.label_en or batch.kind)
 
 
