@@ -51,6 +51,7 @@ clean: ## remove the environment and ALL data of the run directory, after stoppi
 	  printf 'This removes all data in var/ (%s: databases, topics, deliveries, passwords), .venv and .venv-judge. Go on? 将删除 var/ 中的全部数据，继续吗？[y/N] ' "$$(du -sh var | cut -f1)"; \
 	  read -r answer; case "$$answer" in y|Y|yes) ;; *) echo 'nothing was removed 未删除任何内容'; exit 1;; esac; fi
 	@[ ! -x $(BIN)/hub ] || $(BIN)/hub stack down || true
+	@case "$$(readlink var/postgres)" in */hub-postgres-*) rm -rf "$$(readlink var/postgres)";; esac
 	@rm -rf $(VENV) $(JUDGE) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 requirements: $(STAMP) ## compile the pins anew (hashed, without index addresses)

@@ -56,7 +56,7 @@ def processors(_: Settings) -> Iterator[Check]:
         2,
         1,
         told=f"{cores}",
-        remedy=Said("two or more processors run the parts side by side", "两个以上处理器才能并行运行各部件"),
+        remedy=Said("two or more processors run the parts side by side", "两个以上处理器才能并行运行各组件"),
     )
 
 
@@ -71,7 +71,7 @@ def memory(_: Settings) -> Iterator[Check]:
         told=f"{available:.1f} GiB available",
         remedy=Said(
             "the whole stack takes 2.5 GiB; without Airflow 0.6 GiB: `hub stack up --without airflow`",
-            "全部部件约需 2.5 GiB，不含 Airflow 约 0.6 GiB:`hub stack up --without airflow`",
+            "全部组件约需 2.5 GiB，不含 Airflow 约 0.6 GiB：`hub stack up --without airflow`",
         ),
     )
 
@@ -134,7 +134,7 @@ def private(now: Settings) -> Iterator[Check]:
     told = f"other users can look into {', '.join(found)}" if found else "for its owner alone"
     remedy = Said(
         "`hub stack up` closes what is yours; what is not: chmod go-rwx, or give it to the hub's user",
-        "`hub stack up` 会收紧本用户文件的权限；其他用户的请 chmod go-rwx 或改属本系统用户",
+        "`hub stack up` 会收紧本用户文件的权限；其他用户的请 chmod go-rwx 或改属运行枢纽的用户",
     )
     yield Check("machine", "privacy", "fail" if found else "ok", told, remedy if found else "")
 
@@ -194,9 +194,11 @@ def lost_clusters(_: Settings) -> Iterator[Check]:
     )
     away = " ".join(map(str, lost))
     remedy = Said(
-        "where a run directory is only not mounted, mount it; where it was deleted, the next `hub stack up` removes what it "
-        f"left; what stays then and nobody needs: rm -r {away}",
-        f"若运行目录只是未挂载，请挂载；若已删除，下次 `hub stack up` 会清理其遗留；此后仍在且确实不需要的：rm -r {away}",
+        "where a run directory is only not mounted, mount it; where it was moved, `hub stack up` there finds its database again; "
+        f"what nobody needs, remove: rm -r {away} (`hub stack up` does so {postgres_home.KEPT_DAYS} days after it saw "
+        "that a run directory was removed)",
+        "若运行目录只是未挂载，请挂载；若已移动，在新位置执行 `hub stack up` 即可找回数据库；"
+        f"确实不需要的请删除：rm -r {away}（运行目录被删除 {postgres_home.KEPT_DAYS} 天后，`hub stack up` 会自动清理）",
     )
     yield Check("programs", "lost cluster", "warn", told, remedy)
 

@@ -71,7 +71,7 @@ def up(
 def down(var: Path) -> StackState:
     """Stops what `up` started in `var`, also after its supervisor died; nothing else. Repeatable.
 
-    Like `up`, removes the data of clusters that had to lie outside a run directory which was removed since.
+    Like `up`, removes the data of clusters that had to lie outside a run directory which is gone for long.
     """
     layout = Layout.of(var)
     postgres_home.clear_lost_clusters()

@@ -133,6 +133,28 @@ class ClusterNotMade(HubError):
     remedy_zh = "请检查 {folder} 的空间和权限，以本机已有的用户运行，或设置 HUB_POSTGRES_HOME（14 及以上版本）或 HUB_DATABASE_URL"
 
 
+class ClusterGone(HubError):
+    """The run directory had a cluster, and its data is not where it was."""
+
+    code = "HUB-STK-022"
+    en = "the database of this run directory lay in {data}, and is not there any more; no new one is made in its place"
+    zh = "该运行目录的数据库原位于 {data}，现已不在；不会擅自新建"
+    remedy_en = "mount or bring back {data}; if its data is not needed, remove {mark} to begin with an empty database"
+    remedy_zh = "请挂载或恢复 {data}；若不再需要其数据，请删除 {mark}，以空数据库重新开始"
+
+
+class ClusterShut(HubError):
+    """The cluster lies where the user that PostgreSQL runs as can't go: its run directory was moved there."""
+
+    code = "HUB-STK-023"
+    en = "the database lies in {data}, where user number {user}, as which PostgreSQL runs, can't go: {shut} is closed to it"
+    zh = "数据库位于 {data}，而运行 PostgreSQL 的用户（编号 {user}）无法进入：{shut} 对其不开放"
+    remedy_en = (
+        "move the run directory back, or to a folder that every user may pass through, or let that user pass {shut}"
+    )
+    remedy_zh = "请将运行目录移回原处或移至所有用户可通过的文件夹，或允许该用户通过 {shut}"
+
+
 class StoreNotFormatted(HubError):
     """Kafka's store could not be formatted."""
 

@@ -61,6 +61,11 @@ class Layout:
         """Held by the supervisor as long as it lives."""
         return self.var / "stack" / "run.lock"
 
+    @property
+    def cluster_mark(self) -> Path:
+        """Names the place of PostgreSQL's data once there is any: from then on no new cluster is made."""
+        return self.var / "stack" / "cluster"
+
     def log(self, part: str) -> Path:
         """The log of a part."""
         return self.logs / f"{part}.log"

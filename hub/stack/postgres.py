@@ -13,8 +13,8 @@ from psycopg import sql
 
 from hub.said import Said
 from hub.stack import ports
-from hub.stack.errors import ClusterNotMade, PasswordRefused
-from hub.stack.layout import Layout
+from hub.stack.errors import ClusterGone, ClusterNotMade, PasswordRefused
+from hub.stack.layout import Layout, write_private
 from hub.stack.parts import Part, run_step
 from hub.stack.postgres_home import RunAs, data_root, find, reachable_home, run_as
 from hub.stack.processes import Launch
@@ -112,10 +112,14 @@ class Postgres(Part):
         return None if self.external else self.root.resolve() / "data"
 
     def prepare(self) -> None:
-        """Makes the cluster at the first start; clears what a killed postmaster left."""
+        """Makes the cluster at the first start; clears what a killed postmaster left. Raises ClusterGone."""
+        mark = self.plan.layout.cluster_mark
         who, data = self.who, self.root / "data"
         if not (data / "PG_VERSION").exists():
+            if mark.exists():
+                raise ClusterGone(data=mark.read_text(encoding="utf-8"), mark=mark)
             self._create(data, who)
+        write_private(mark, str(data))
         # All processes of it are gone by now (the supervisor saw to it), so the id in there is stale and may be somebody else's by now.
         (data / "postmaster.pid").unlink(missing_ok=True)
         # Beside the data, not in it: root writes nothing into a folder that another user may change.

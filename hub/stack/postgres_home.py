@@ -12,6 +12,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ from pathlib import Path
 import psutil
 
 from hub.said import Said
-from hub.stack.errors import PostgresMissing, UserMissing
+from hub.stack.errors import ClusterGone, ClusterShut, PostgresMissing, UserMissing
 
 SYSTEM = Path("/usr/lib/postgresql")
 LASTING = Path("/var/tmp")  # noqa: S108 - mkdtemp makes the names and the modes safe
 ELSEWHERE = "hub-postgres-"
+KEPT_DAYS = 14
+"""A cluster whose run directory is gone is kept so long: what was moved elsewhere can't be told from what was removed."""
 USERS = ("postgres", "nobody")
 
 
@@ -95,8 +98,14 @@ def reachable_home(home: Path, who: RunAs, copies: Path) -> Path:
 
 def data_root(folder: Path, who: RunAs) -> Path:
     """The folder that holds the cluster: `folder`, or where that user can't get there a private one in the system's
-    folder for temporary files that outlive a reboot, to which `folder` is then a link."""
-    if folder.is_symlink() and folder.exists():
+    folder for temporary files that outlive a reboot, to which `folder` is then a link. A run directory that was moved
+    brings the link along.
+
+    Raises ClusterGone for a link that leads nowhere any more, ClusterShut for data where that user can't go.
+    """
+    if folder.is_symlink():
+        if not folder.exists():
+            raise ClusterGone(data=folder.readlink(), mark=folder)
         _note_origin(folder.resolve(), folder)
         return folder.resolve()
     _let_pass(folder.parent, who)
@@ -105,9 +114,11 @@ def data_root(folder: Path, who: RunAs) -> Path:
         # Root's folder, which that user may pass through but not change.
         folder.chmod(0o711 if who.uid is not None else 0o700)
         return folder
+    if folder.is_dir():
+        shut = next(above for above in folder.resolve().parents if not _passes(above.stat(), who))
+        raise ClusterShut(data=folder, user=who.uid, shut=shut)
     made = Path(tempfile.mkdtemp(prefix=ELSEWHERE, dir=LASTING if LASTING.is_dir() else None))
     made.chmod(0o711)
-    folder.unlink(missing_ok=True)
     folder.symlink_to(made)
     _note_origin(made, folder)  # after the link: a cluster with a note and without a link counts as lost
     return made
@@ -118,6 +129,7 @@ def _note_origin(made: Path, folder: Path) -> None:
     if made.parent == LASTING and os.access(made, os.W_OK):
         (made / "device").write_text(str(folder.parent.parent.stat().st_dev), encoding="utf-8")
         (made / "origin").write_text(str(folder), encoding="utf-8")
+        (made / "lost").unlink(missing_ok=True)
 
 
 def lost_clusters() -> list[Path]:
@@ -134,15 +146,27 @@ def lost_clusters() -> list[Path]:
 
 
 def clear_lost_clusters() -> list[Path]:
-    """Removes clusters of ours whose run directory was removed and that no process uses; returns them.
+    """Removes clusters of ours that no process uses and whose run directory is gone for `KEPT_DAYS`; returns them.
 
-    A run directory that may merely not be mounted keeps its cluster: the folder that held it must be there, on the device
-    on which it was. So does one that was given another name there.
+    A run directory that was moved elsewhere finds its cluster again until then, by the link that it brings along. One
+    that may merely not be mounted keeps its cluster for good: the folder that held it must be there, on the device on
+    which it was. So does one that was given another name there.
     """
-    gone = [made for made in lost_clusters() if _was_removed(made) and not _in_use(made)]
+    gone = [
+        made for made in lost_clusters() if _was_removed(made) and _lost_for(made) > KEPT_DAYS and not _in_use(made)
+    ]
     for made in gone:
         shutil.rmtree(made, ignore_errors=True)
     return gone
+
+
+def _lost_for(made: Path) -> float:
+    """Days since the cluster was first seen lost, which is noted now where it wasn't."""
+    with suppress(OSError):
+        (made / "lost").touch(exist_ok=False)
+    with suppress(OSError):
+        return (time.time() - (made / "lost").stat().st_mtime) / 86_400
+    return 0
 
 
 def _was_removed(made: Path) -> bool:

@@ -9,6 +9,7 @@ import shutil
 import site
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ import pytest
 from hub import stack
 from hub.settings import ROOT, load_settings
 from hub.stack import postgres_home
+from hub.stack.errors import PartFailed
 from hub.stack.layout import Layout
 from hub.stack.postgres import plain_url
 from hub.stack.postgres_home import RunAs, can_reach
@@ -98,10 +100,66 @@ def test_a_run_directory_that_postgres_cannot_enter(var: Path) -> None:
         shutil.rmtree(var)
         assert outside in postgres_home.lost_clusters()
         stack.down(var)
+        assert outside.exists(), "it may only have been moved"
+        long_ago(outside / "lost")
+        stack.down(var)
         assert not outside.exists() and outside not in postgres_home.lost_clusters()
     finally:
         stack.down(var)
         shutil.rmtree(outside, ignore_errors=True)
+
+
+def long_ago(mark: Path) -> None:
+    then = time.time() - (postgres_home.KEPT_DAYS + 1) * 86_400
+    os.utime(mark, (then, then))
+
+
+def test_a_run_directory_that_was_moved_finds_its_database_again(var: Path) -> None:
+    """Also where somebody brings another run directory up and down meanwhile."""
+    var.parent.chmod(0o700)
+    stack.up(var, ["postgres"])
+    outside = (var / "postgres").resolve()
+    moved = var.parent / "elsewhere" / "deeper" / "var"
+    moved.parent.mkdir(parents=True)
+    try:
+        with psycopg.connect(plain_url(load_settings(var=var).url())) as connection:
+            connection.execute("create table kept as select 7 as seven")
+        stack.down(var)
+        var.rename(moved)
+        stack.down(var.parent / "another")
+        assert stack.up(moved, ["postgres"]).ready
+        with psycopg.connect(plain_url(load_settings(var=moved).url())) as connection:
+            assert connection.execute("select seven from kept").fetchone() == (7,)
+        assert not (outside / "lost").exists()
+        stack.down(moved)
+        # Cleared by somebody: met loudly, and never by a database that is new and empty.
+        shutil.rmtree(outside)
+        with pytest.raises(PartFailed, match="no new one is made"):
+            stack.up(moved, ["postgres"])
+        assert not (moved / "postgres").exists()
+        (moved / "postgres").unlink()
+        with pytest.raises(PartFailed, match="no new one is made"):
+            stack.up(moved, ["postgres"])
+        (moved / "stack" / "cluster").unlink()
+        assert stack.up(moved, ["postgres"]).ready
+    finally:
+        stack.down(moved)
+        shutil.rmtree((moved / "postgres").resolve(), ignore_errors=True)
+        shutil.rmtree(outside, ignore_errors=True)
+
+
+def test_data_that_was_moved_where_postgres_cannot_go_is_named(var: Path) -> None:
+    stack.up(var, ["postgres"])
+    stack.down(var)
+    shut = var.parent / "shut"
+    shut.mkdir(mode=0o700)
+    moved = var.rename(shut / "var")
+    with pytest.raises(PartFailed, match=str(shut)):
+        stack.up(moved, ["postgres"])
+    assert (moved / "postgres" / "data" / "PG_VERSION").is_file()
+    shut.chmod(0o711)
+    assert stack.up(moved, ["postgres"]).ready
+    stack.down(moved)
 
 
 @pytest.fixture
@@ -120,6 +178,8 @@ def lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_data_of_a_run_directory_that_was_removed_goes(lost: Path) -> None:
+    assert postgres_home.clear_lost_clusters() == [] and lost.is_dir()
+    long_ago(lost / "lost")
     assert postgres_home.clear_lost_clusters() == [lost]
     assert not lost.exists()
 
@@ -145,6 +205,8 @@ def test_the_data_of_a_run_directory_with_a_new_name_stays(lost: Path, tmp_path:
 
 
 def test_data_that_a_process_uses_stays(lost: Path) -> None:
+    assert postgres_home.clear_lost_clusters() == []
+    long_ago(lost / "lost")
     user = subprocess.Popen(["sleep", "300"], cwd=lost)
     try:
         assert postgres_home.clear_lost_clusters() == []
