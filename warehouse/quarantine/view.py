@@ -54,7 +54,7 @@ def listing(
     if batch_id is not None:
         query = query.where(quarantine.c.batch_id == batch_id)
     if rule is not None:
-        query = query.where(quarantine.c.rules.any(rule))
+        query = query.where(sa.literal(rule) == sa.any_(quarantine.c.rules))
     if key is not None:
         query = query.where(quarantine.c.record_key == key)
     if states:
