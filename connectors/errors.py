@@ -186,7 +186,7 @@ class ManifestInvalid(AgencyError):
     en = "the manifest {manifest} of {file} can't be used: {reason}"
     zh = "{file} 的清单文件 {manifest} 无法使用：{reason}"
     remedy_en = 'send {{"file": name, "sha256": hex, "rows": number, "sender": name}} as JSON'
-    remedy_zh = '请以 JSON 发送 {{"file": 文件名, "sha256": 十六进制, "rows": 行数, "sender": 报送方}}'
+    remedy_zh = '请以 JSON 发送 `{{"file": 文件名, "sha256": 十六进制, "rows": 行数, "sender": 报送方}}`'
 
 
 class ManifestMismatch(AgencyError):

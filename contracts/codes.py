@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from contracts.errors import CodeListInvalid, CodeListUnknown
+from contracts.rules.errors import CodeListInvalid, CodeListUnknown
 from hub.said import Said
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@
     ├── ContractInvalid       carries every problem of one file
     ├── ContractProblem       one problem at file:line:column; the leaves below
     └── FeedUnknown           no contract of that id
-    HubError
-    └── CodeListInvalid       a list in contracts/codes can't be read
+The code lists' own leaves stand in `contracts.rules.errors`.
 
 The gate, the normaliser and the rule kernels keep their own leaves (HUB-CON-2xx) beside their code.
 """
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from hub.errors import AgencyError, HubError
+from hub.errors import AgencyError
 from hub.said import Said
 
 
@@ -91,26 +90,6 @@ class VersionReused(AgencyError):
     zh = "数据契约 {feed} {version} 曾以另一内容使用：{changed} 不同"
     remedy_en = "give the changed contract the next version (a topic changes with the major one); receipts tell the two apart by their SHA-256"
     remedy_zh = "请为改动后的契约写上新的版本号（主版本变更时主题随之变更）；回执以 SHA-256 区分两者"
-
-
-class CodeListUnknown(HubError):
-    """No code list of that name is on disk."""
-
-    code = "HUB-CON-103"
-    en = "there is no code list {name}"
-    zh = "没有名为 {name} 的代码表"
-    remedy_en = "put it into contracts/codes/{name}.csv; `hub contract codes` lists those there are"
-    remedy_zh = "请放入 contracts/codes/{name}.csv;`hub contract codes` 列出现有代码表"
-
-
-class CodeListInvalid(HubError):
-    """A code list's file can't be used."""
-
-    code = "HUB-CON-104"
-    en = "the code list {name} can't be used: {reason}"
-    zh = "代码表 {name} 无法使用：{reason}"
-    remedy_en = "correct contracts/codes/{name}.csv; the head of contracts/codes.py says what it holds"
-    remedy_zh = "请更正 contracts/codes/{name}.csv；格式见 contracts/codes.py 开头"
 
 
 # --- the file itself ---------------------------------------------------------------------------------------------

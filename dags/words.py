@@ -119,7 +119,7 @@ def _field(contract: FeedContract, spec: FieldSpec) -> tuple[str, ...]:
 
 def _rules(contract: FeedContract) -> Iterable[tuple[str, ...]]:
     for gate in contract.gate_rules:
-        yield escaped(gate.id), f"门 gate, {escaped(gate.action)}", escaped(gate.label_zh), escaped(gate.label_en)
+        yield escaped(gate.id), f"闸口 gate, {escaped(gate.action)}", escaped(gate.label_zh), escaped(gate.label_en)
     for row in contract.row_rules:
         what = "行 row" if row.severity == "error" else "行 row, 提示 warning"
         yield escaped(row.id), what, escaped(row.label_zh or row.kind), escaped(row.label_en or row.kind)

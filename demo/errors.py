@@ -58,6 +58,6 @@ class SubscriberFailed(HubError):
 
     code = "HUB-DMO-005"
     en = "the subscriber could not read the topics to their end: {reason}"
-    zh = "订阅者未能读完主题：{reason}"
+    zh = "订阅方未能读完主题：{reason}"
     remedy_en = "`hub stack status` and `hub relay status` say how broker and relay are; then run `make demo` again"
     remedy_zh = "请用 `hub stack status` 和 `hub relay status` 查看，然后重新运行 `make demo`"

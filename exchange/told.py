@@ -109,7 +109,7 @@ def _refused(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Told:
         f"整份交付被闸口拒收，内容未保存：{'；'.join(zh for _, zh in named)}",
         (f"hub batch show {batch.batch_id}",),
         "the sender takes out what may not be sent and delivers anew; where the gate is wrong, mend `hub.gate` in the contract first",
-        "请报送机构删去不得报送的内容后重新交付；若闸口规则有误，请先更正契约中的 `hub.gate`",
+        "请报送方删去不得报送的内容后重新交付；若闸口规则有误，请先更正契约中的 `hub.gate`",
     )
 
 
@@ -135,7 +135,7 @@ def _left_out(contract: FeedContract, rule: str, rows: int) -> Told:
         f"{rows:,} row(s) refused at the gate, only a trace is kept: {en}",
         f"闸口拒收 {rows:,} 行，仅留痕：{zh}",
         remedy_en="the sender takes out what may not be sent and delivers these rows anew",
-        remedy_zh="请报送机构删去不得报送的内容后重新报送这些行",
+        remedy_zh="请报送方删去不得报送的内容后重新报送这些行",
     )
 
 

@@ -23,6 +23,7 @@ from hub.said import Said, zh
 
 ENGINES: dict[str, dict[str, Kind]] = {"hub": ROW_KINDS, "great-expectations": BATCH_KINDS}
 _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_LATIN = re.compile("[A-Za-z]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -92,7 +93,7 @@ def _label(view: View, path: Path_, entry: Mapping[str, Any], seen: dict[str, in
             what=Said("name, the rule in Chinese", "name（规则的中文说明）"),
             why=Said("every label a person sees exists in Chinese and English", "给人看的名称须同时有中文和英文"),
         )
-    if not str(entry.get("description", "")).strip():
+    if not _LATIN.search(str(entry.get("description", ""))):
         view.document.problem(
             errors.Missing,
             path,

@@ -18,14 +18,13 @@ from typing import Any
 
 from contracts.model import BatchRule, FeedContract
 from contracts.page import BatchMetrics, BatchVerdict
-from contracts.suite import pages
+from contracts.suite import pages, summary
 from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
 from contracts.suite.observations import OBSERVERS, Observation, observe
 from hub import log
 from hub.errors import HubException
 from hub.said import Said
 
-_KEYS_SHOWN = 5
 _SUITES = 100  # judgements after which the context, which remembers every result, is made anew
 _SEVERITY = {"error": "warning", "warning": "info"}  # a rule that holds the batch is critical
 
@@ -82,17 +81,13 @@ def judge(
         if docs_dir is not None:
             try:
                 feed = {"id": contract.id, "zh": contract.name_zh, "en": contract.name_en}
-                batch = {"id": batch_id, "at": now.isoformat(), "verdict": _word(verdicts)}
-                pages.write_pages(docs_dir, feed, batch, _judge.rendered(contract, metrics, result))
+                batch = {"id": batch_id, "at": now.isoformat(), "verdict": summary.verdict_of(verdicts)}
+                told = summary.told(contract, metrics, verdicts)
+                pages.write_pages(docs_dir, feed, batch, told, _judge.rendered(result))
             except Exception as error:  # noqa: BLE001 - a page that nobody can read holds no batch up
                 facts = {"feed": contract.id, "batch": batch_id, "error": type(error).__name__}
                 log.get("suite").warning("data_docs_not_written", **facts)
     return verdicts
-
-
-def _word(verdicts: Sequence[BatchVerdict]) -> str:
-    broken = [verdict for verdict in verdicts if not verdict.passed]
-    return "held" if any(verdict.gate for verdict in broken) else "failed" if broken else "passed"
 
 
 def _verdict(rule: BatchRule, seen: Sequence[Observation], passed: bool) -> BatchVerdict:
@@ -107,11 +102,6 @@ def _verdict(rule: BatchRule, seen: Sequence[Observation], passed: bool) -> Batc
         label_zh=rule.label_zh,
         label_en=rule.label_en,
     )
-
-
-def _printable(key: str) -> str:
-    """A key without control characters: an HTML page can't hold them."""
-    return "".join(letter if letter.isprintable() else "·" for letter in key)
 
 
 Watched = Sequence[tuple[BatchRule, list[Observation]]]
@@ -155,12 +145,9 @@ class _Judge:
         kept |= {rule.id: True for rule, seen in watched if not seen}
         return kept, result
 
-    def rendered(self, contract: FeedContract, metrics: BatchMetrics, result: Any) -> dict[str, str]:
-        """The pages of Data Docs by heading: the batch rules' result, and the tallies of the row rules."""
-        rendered = {} if result is None else {"批次规则 / batch rules": self._page(result)}
-        if contract.row_rules:
-            rendered["行级规则 / row rules"] = self._page(self._row_rules(contract, metrics))
-        return rendered
+    def rendered(self, result: Any) -> str | None:
+        """The batch rules' result as Great Expectations shows it."""
+        return None if result is None else self._page(result)
 
     def _expectation(self, rule: BatchRule, one: Observation) -> Any:
         words = html.escape(f"{rule.label_zh} {rule.label_en}".strip() or rule.kind)
@@ -173,25 +160,7 @@ class _Judge:
             meta={"rule": rule.id},
         )
 
-    def _row_rules(self, contract: FeedContract, metrics: BatchMetrics) -> Any:
-        """The tallies of the row rules, a row each, for the page: their rows are quarantined one by one."""
-        ids = [*dict.fromkeys([*(rule.id for rule in contract.row_rules), *metrics.broken])]
-        keys = [metrics.samples.get(name, [])[:_KEYS_SHOWN] for name in ids]
-        # Great Expectations writes cells into its page unescaped.
-        table = self.pandas.DataFrame(
-            {
-                "rule": [html.escape(name) for name in ids],
-                "broken": [metrics.broken.get(name, 0) for name in ids],
-                "keys": [html.escape(", ".join(_printable(key) for key in some)) for some in keys],
-            }
-        )
-        expectation = self.gx.expectations.ExpectColumnValuesToBeBetween(column="broken", max_value=0, severity="info")
-        shape = {"result_format": "COMPLETE", "unexpected_index_column_names": ["rule", "keys"]}
-        return self._checkpoint(contract.id, "rows", table, [expectation], shape)
-
-    def _checkpoint(
-        self, feed: str, part: str, table: Any, expectations: list[Any], shape: dict[str, Any] | None = None
-    ) -> Any:
+    def _checkpoint(self, feed: str, part: str, table: Any, expectations: list[Any]) -> Any:
         """Runs a suite over a table. Observed values stand in the descriptions, so each batch has a suite of its own."""
         gx, context = self.gx, self.context
         self.used += 1
@@ -201,8 +170,7 @@ class _Judge:
         suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         definition = context.validation_definitions.add(definition)
-        shaped = {"result_format": shape} if shape else {}
-        checkpoint = context.checkpoints.add(gx.Checkpoint(name=name, validation_definitions=[definition], **shaped))
+        checkpoint = context.checkpoints.add(gx.Checkpoint(name=name, validation_definitions=[definition]))
         outcome = checkpoint.run(batch_parameters={"dataframe": table})
         return next(iter(outcome.run_results.values()))
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from lxml import html as lxml_html
 
+from contracts.suite.summary import word
+
 STYLE = Path(__file__).with_name("docs.css")
 INDEX_ROWS = 1_000
 
@@ -49,24 +51,30 @@ def page_of(docs_dir: Path, feed: str, batch_id: str) -> Path:
     return docs_dir / feed / f"{batch_id}.html"
 
 
-def write_pages(docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str], rendered: Mapping[str, str]) -> Path:
+def write_pages(
+    docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str], told: str, rendered: str | None
+) -> Path:
     """Writes a batch's page and the indexes; gives the page of the batch.
 
-    `feed` has id, zh, en; `batch` has id, at (RFC 3339) and verdict (passed, failed, held); `rendered` maps a heading
-    to a page as Great Expectations rendered it. Written whole and then renamed, so that a reader never sees half a page.
+    `feed` has id, zh, en; `batch` has id, at (RFC 3339) and verdict (passed, failed, held); `told` is the page's own part
+    (`contracts.suite.summary`), `rendered` a page as Great Expectations rendered it, shown folded below. Written whole
+    and then renamed, so that a reader never sees half a page.
     """
     folder = docs_dir / feed["id"]
     folder.mkdir(parents=True, exist_ok=True)
     _write(docs_dir / "docs.css", STYLE.read_text(encoding="utf-8"))
-    sections = "".join(
-        f"<section><h2>{html.escape(head)}</h2>{cleaned(page)}</section>" for head, page in rendered.items()
-    )
     title = f"{feed['zh']} · {feed['en']}"
-    back = '<p><a href="index.html">← 全部批次 / all batches</a></p>'
+    back = '<p><a href="index.html">← 全部批次 all batches</a></p>'
     verdict = html.escape(batch["verdict"])
-    facts = f'<p>{html.escape(batch["id"])} · {html.escape(batch["at"])} · <b class="{verdict}">{verdict}</b></p>'
+    facts = f'<p>{html.escape(batch["id"])} · {html.escape(batch["at"])} · <b class="{verdict}">{html.escape(word(batch["verdict"]))}</b></p>'
+    below = (
+        "<details><summary>批次规则在 Great Expectations 中的结果 the batch rules' result in Great Expectations</summary>"
+        f"<section>{cleaned(rendered)}</section></details>"
+        if rendered
+        else ""
+    )
     target = page_of(docs_dir, feed["id"], batch["id"])
-    _write(target, _whole(title, f"{back}{facts}{sections}", up="../"))
+    _write(target, _whole(title, f"{back}{facts}{told}{below}", up="../"))
     entries = _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
     _write(folder / "index.html", _whole(title, _batches(entries), up="../"))
     feeds = sorted(path.name for path in docs_dir.iterdir() if (path / "index.html").is_file())
@@ -75,11 +83,23 @@ def write_pages(docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str
     return target
 
 
+def _controls(body: lxml_html.HtmlElement) -> Iterator[lxml_html.HtmlElement]:
+    """What is of no use without the scripts: filters, the list of contents, links that unfold; and heads without words."""
+    for element in body.iter():
+        if isinstance(element.tag, str):
+            unfolds = element.get("data-toggle") or element.get("data-bs-toggle")
+            empty = element.tag == "thead" and not element.text_content().strip()
+            if unfolds or empty or "sticky" in (element.get("class") or "").split():
+                yield element
+
+
 def cleaned(page: str) -> str:
     """The body of a page with nothing in it that runs, loads or leads outside."""
     body = lxml_html.document_fromstring(page).find("body")
     if body is None:
         return ""
+    for element in list(_controls(body)):
+        element.drop_tree()
     for element in list(body.iter()):
         if not isinstance(element.tag, str):
             element.drop_tree()  # comments and processing instructions
@@ -120,12 +140,10 @@ def _batches(entries: Sequence[Mapping[str, str]]) -> str:
     rows = []
     for entry in reversed(entries):
         name, verdict = html.escape(entry["batch"]), html.escape(entry["verdict"])
-        at = html.escape(entry["at"])
-        rows.append(
-            f'<tr><td><a href="{name}.html">{name}</a></td><td>{at}</td><td class="{verdict}">{verdict}</td></tr>'
-        )
-    head = "<tr><th>批次 / batch</th><th>时间 / at</th><th>结论 / verdict</th></tr>"
-    return f'<p><a href="../index.html">← 全部数据源 / all feeds</a></p><table>{head}{"".join(rows)}</table>'
+        at, told = html.escape(entry["at"]), html.escape(word(entry["verdict"]))
+        rows.append(f'<tr><td><a href="{name}.html">{name}</a></td><td>{at}</td><td class="{verdict}">{told}</td></tr>')
+    head = "<tr><th>批次 batch</th><th>时间 at</th><th>结论 verdict</th></tr>"
+    return f'<p><a href="../index.html">← 全部数据源 all feeds</a></p><table>{head}{"".join(rows)}</table>'
 
 
 def _whole(title: str, body: str, *, up: str) -> str:

@@ -31,7 +31,7 @@ Topic = Annotated[str, typer.Argument(help="The topic's name.")]
 User = Annotated[str, typer.Argument(help="The reader's Kafka user, such as audit-office.")]
 MARKERS = (
     "offsets have gaps where a transaction of the relay ended: its marker takes one offset and is no event; no event is missing",
-    "位移存在间隔：中继的每个事务结束时有一个标记占用一个位移，它不是事件；没有事件丢失",
+    "位移存在间隔：转发的每个事务结束时有一个标记占用一个位移，它不是事件；没有事件丢失",
 )
 """Why the offsets of a topic are more than its events, in English and Chinese."""
 

@@ -114,7 +114,7 @@ def _row_alone(place: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         emit_json([place])
     elif place["refused"]:
-        console().print(f"[bold]{escape(place['feed'])}[/] a row that the gate refused 入口拒收的行", soft_wrap=True)
+        console().print(f"[bold]{escape(place['feed'])}[/] a row that the gate refused 闸口拒收的行", soft_wrap=True)
         _print(telling.refused(place))
     else:
         console().print(
@@ -132,7 +132,7 @@ def _unknown(key: str, feed: str | None) -> None:
     if not found:
         return
     out.print(
-        "of rows that the gate refused no key is kept; they are traced by their place 入口拒收的行不保留主键，按位置查询："
+        "of rows that the gate refused no key is kept; they are traced by their place 闸口拒收的行不保留主键，按位置查询："
     )
     for one in found:
         row = 1 if one["row"] is None else one["row"]

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts import codes
-from contracts.errors import CodeListInvalid, CodeListUnknown
+from contracts.rules.errors import CodeListInvalid, CodeListUnknown
 from tests.contracts.sample import CODES
 
 

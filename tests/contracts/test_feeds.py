@@ -1,4 +1,8 @@
-"""Every contract on disk: sound, complete, understood by an outside judge, and runnable as it stands."""
+"""Every contract on disk: sound, understood by an outside judge, and runnable as it stands.
+
+Of a contract that somebody adds nothing is asked here that lint doesn't ask. What the feeds that come with the hub promise
+beyond that (a batch looked at from several sides, who is gated and how) is asked of those by name.
+"""
 
 import re
 import subprocess
@@ -41,7 +45,9 @@ def test_every_rule_has_a_kernel(contract):
         Gate(contract, source, level=3, hmac_key=b"k" * 32)
 
 
-def test_the_batch_is_looked_at_from_several_sides(contract):
+@pytest.mark.parametrize("feed", [*CHINESE, *PUBLISHED])
+def test_the_batch_is_looked_at_from_several_sides(feed):
+    contract = catalogue.load_one(feed)
     kinds = {rule.kind for rule in contract.batch_rules}
     assert len(contract.batch_rules) >= 5
     assert any(rule.gate for rule in contract.batch_rules)
@@ -58,7 +64,8 @@ def test_every_label_is_there_in_both_languages(contract):
     for chinese, english in labels:
         assert re.search(r"[\u3400-\u9fff]", chinese), chinese
         assert re.search(r"[A-Za-z]", english), english
-        assert not re.search(r"[\u3400-\u9fff]{7,}", re.sub(r"\(.*?\)", "", english)), english
+        if contract.id in (*CHINESE, *PUBLISHED):
+            assert not re.search(r"[\u3400-\u9fff]{7,}", re.sub(r"\(.*?\)", "", english)), english
 
 
 def test_key_and_subject_carry_no_personal_value(contract):

@@ -1,0 +1,111 @@
+"""What a batch's page of Data Docs tells first, in both languages: the verdict, every batch rule, every row rule.
+
+Great Expectations calls a suite failed as soon as one row breaks a rule; here a row that breaks one is quarantined, and
+the batch stands by its batch rules. So the row rules are told in a table of their own, as what they are.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from contracts.model import FeedContract
+from contracts.page import BatchMetrics, BatchVerdict
+
+KEYS_SHOWN = 5
+WORDS = {
+    "passed": ("通过", "passed"),
+    "failed": ("未通过", "failed"),
+    "held": ("暂扣", "held"),
+}
+
+
+def verdict_of(verdicts: Iterable[BatchVerdict]) -> str:
+    """passed, failed (a batch rule is broken, the batch is loaded all the same) or held."""
+    broken = [verdict for verdict in verdicts if not verdict.passed]
+    return "held" if any(verdict.gate for verdict in broken) else "failed" if broken else "passed"
+
+
+def word(verdict: str) -> str:
+    """A verdict in both languages."""
+    return " ".join(WORDS.get(verdict, (verdict,)))
+
+
+def told(contract: FeedContract, metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
+    """The page's own part, as HTML; all that is not ours is escaped."""
+    return _sentences(metrics, verdicts) + _batch_rules(verdicts) + _row_rules(contract, metrics)
+
+
+def _sentences(metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
+    broken = sum(not verdict.passed for verdict in verdicts)
+    match verdict_of(verdicts):
+        case "held":
+            zh = f"批次规则 {len(verdicts)} 条，未通过 {broken} 条，其中有须放行的规则：整批暂扣，等待指定人员放行或退回。"
+            en = f"{broken} of {len(verdicts)} batch rules are broken, one of them a gate: the whole batch waits for a person to release or reject it."
+        case "failed":
+            zh = f"批次规则 {len(verdicts)} 条，未通过 {broken} 条，均不扣留批次：合格的记录照常入库。"
+            en = f"{broken} of {len(verdicts)} batch rules are broken, none of them a gate: the good rows are loaded all the same."
+        case _ if verdicts:
+            zh, en = f"{len(verdicts)} 条批次规则全部通过。", f"All {len(verdicts)} batch rules are kept."
+        case _:
+            zh, en = "数据契约未定义批次规则。", "The contract has no batch rules."
+    rows_zh = f"共 {metrics.rows_in} 行：合格 {metrics.rows_good} 行，违反行级规则 {metrics.rows_bad} 行，网关拒收 {metrics.rows_refused} 行。"
+    rows_en = f"{metrics.rows_in} rows: {metrics.rows_good} good, {metrics.rows_bad} break a row rule, {metrics.rows_refused} refused at the gate."
+    return f'<p>{zh}<br><span lang="en">{en}</span></p><p>{rows_zh}<br><span lang="en">{rows_en}</span></p>'
+
+
+def _batch_rules(verdicts: Sequence[BatchVerdict]) -> str:
+    if not verdicts:
+        return ""
+    rows = [
+        (
+            _cell(verdict.rule),
+            _cell(f"{verdict.label_zh} {verdict.label_en}".strip() or verdict.kind),
+            _cell(verdict.observed or "无可比较 nothing to compare with"),
+            _cell(verdict.expected),
+            _result(verdict),
+        )
+        for verdict in verdicts
+    ]
+    head = ("规则 rule", "说明 what it says", "实际 observed", "要求 expected", "结果 result")
+    return _table("批次规则 batch rules", head, rows)
+
+
+def _result(verdict: BatchVerdict) -> str:
+    if verdict.passed:
+        return f'<td class="passed">{word("passed")}</td>'
+    return f'<td class="failed">{word("held" if verdict.gate else "failed")}</td>'
+
+
+def _row_rules(contract: FeedContract, metrics: BatchMetrics) -> str:
+    names = [*dict.fromkeys([*(rule.id for rule in contract.row_rules), *metrics.broken])]
+    if not names:
+        return ""
+    labels = {rule.id: f"{rule.label_zh} {rule.label_en}".strip() or rule.kind for rule in contract.row_rules}
+    rows = []
+    for name in sorted(names, key=lambda name: -metrics.broken.get(name, 0)):
+        count = metrics.broken.get(name, 0)
+        keys = ", ".join(_printable(key) for key in metrics.samples.get(name, [])[:KEYS_SHOWN])
+        number = f'<td class="broken">{count}</td>' if count else "<td>0</td>"
+        rows.append((_cell(name), _cell(labels.get(name, "")), number, _cell(keys)))
+    head = ("规则 rule", "说明 what it says", "违反的行 rows that break it", "其中 keys of some")
+    note = (
+        '<p>违反行级规则的行进入隔离区，其余照常入库；批次的结论与此无关。<br><span lang="en">'
+        "A row that breaks a row rule goes to quarantine, the others are loaded; the batch's verdict does not depend on it.</span></p>"
+    )
+    return _table("行级规则 row rules", head, rows, note)
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> str:
+    top = "".join(f"<th>{name}</th>" for name in head)
+    body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+    return f"<section><h2>{title}</h2>{note}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></section>"
+
+
+def _cell(text: str) -> str:
+    return f"<td>{html.escape(_printable(text))}</td>"
+
+
+def _printable(text: str) -> str:
+    """A text without control characters: an HTML page can't hold them."""
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
