@@ -16,6 +16,7 @@ from dags.operators import HubTask, mask_places, told
 from dags.window import asked
 from hub.errors import HubException, TransientError
 from hub.ids import FeedId
+from hub.said import Said
 
 if TYPE_CHECKING:
     from connectors.base import Window
@@ -107,7 +108,11 @@ def carried(
         unreadable = [outcome for outcome in found if outcome.error and not outcome.repeated]
         if unreadable:
             why = unreadable[0].error or {}
-            first = f"{unreadable[0].delivery}: {why.get('code')} {why.get('error')}; {why.get('remedy')}"
+            named = f"{unreadable[0].delivery}: {why.get('code')}"
+            first = Said(
+                f"{named} {why.get('error')}; {why.get('remedy')}",
+                f"{named} {why.get('error_zh')}；{why.get('remedy_zh')}",
+            )
             failures.append(DeliveriesUnreadable(source=source, count=len(unreadable), first=first))
     return outcomes, failures
 

@@ -128,7 +128,7 @@ class Travel:
                 reason=f"{bad.code} {bad.en}",
                 reason_zh=f"{bad.code} {bad.zh}",
                 advice=f"{bad.remedy_en}; ",
-                advice_zh=f"{bad.remedy_zh};",
+                advice_zh=f"{bad.remedy_zh}；",
                 log=report.short(logs / bad.log),
             )
         self.show.say(error.sentence())

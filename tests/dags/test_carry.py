@@ -69,7 +69,8 @@ def test_a_delivery_that_nobody_can_read_is_told_and_the_others_load(several: Se
     assert [type(error) for error in failures] == [DeliveriesUnreadable]
     assert failures[0].facts["count"] == 1
     assert "a_bad.csv" in failures[0].sentence()
-    assert "HUB-" in failures[0].sentence()
+    assert "HUB-" in failures[0].sentence() and "HUB-" in failures[0].sentence("zh")
+    assert "columns" not in failures[0].sentence("zh"), "the Chinese sentence is Chinese to its end"
     assert summary(outcomes)["loaded"] == 1
     again, failures = carried(several.contract, ["trial_drop"], None)
     assert failures == [], "it was told once; the delivery is refused and known"
