@@ -24,7 +24,20 @@ NAMES = frozenset(
 """Keys whose numbers name something: people copy them, so they get no commas."""
 
 PROSE = frozenset(
-    {"detail", "error", "expected", "found", "lag", "meaning", "observed", "position", "reason", "remedy", "state"}
+    {
+        "detail",
+        "error",
+        "expected",
+        "found",
+        "lag",
+        "meaning",
+        "observed",
+        "position",
+        "reason",
+        "remedy",
+        "remedy_zh",
+        "state",
+    }
     | {"text", "title_en", "title_zh", "what", "why", "en", "zh", "label_en", "label_zh", "delivered", "corrected"}
 )
 """Keys whose values are sentences or texts: these may be wrapped, all others never are."""
@@ -39,7 +52,7 @@ def show(
     """Prints records with `columns` = (key, heading) on `out`."""
     if not out.is_terminal:
         if title:
-            out.print(f"{escape(title)}:", soft_wrap=True)
+            out.print(f"\n{escape(title)}:", soft_wrap=True)
         for line in _lines(rows, columns):
             out.print(escape(line), soft_wrap=True)
         return
@@ -53,10 +66,12 @@ def show(
             [[row[at] for at in shown] for row in cells],
         )
         if _fits(out.width, *chosen):
-            out.print(_table(*chosen, title))
+            if title:
+                out.print(f"\n[bold]{escape(title)}[/]")
+            out.print(_table(*chosen))
             return
     if title:
-        out.print(f"[bold]{escape(title)}[/]")
+        out.print(f"\n[bold]{escape(title)}[/]")
     for at, row in enumerate(cells):
         if at:
             out.print()
@@ -113,8 +128,8 @@ def _widest_word(text: str) -> int:
     )
 
 
-def _table(keys: Sequence[str], headings: Sequence[str], cells: Sequence[Sequence[str]], title: str | None) -> Table:
-    table = Table(title=title, header_style="bold")
+def _table(keys: Sequence[str], headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    table = Table(header_style="bold")
     for key, heading in zip(keys, headings, strict=True):
         table.add_column(escape(heading), overflow="fold", no_wrap=key not in PROSE)
     for row in cells:

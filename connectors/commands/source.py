@@ -14,12 +14,16 @@ from contracts import catalogue
 from contracts.model import FeedContract, SourceSpec
 from hub.errors import HubException
 from hub.ids import FeedId
+from hub.nearest import must_be_known
 from hub.output import AsJson, emit_rows
+from hub.said import Said
 from hub.settings import settings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 Feed = Annotated[str | None, typer.Argument(metavar="ID", help="Feed, or feed/source; none: all.")]
+
+FEED = Said("feed", "数据源")
 
 Kind = Annotated[str | None, typer.Argument(metavar="CONNECTOR", help="A connector; none: all.")]
 
@@ -39,7 +43,7 @@ def list_sources(as_json: AsJson = False) -> None:
         for contract, source in _sources(None)
     ]
     columns = [(key, key) for key in ("feed", "source", "connector", "place", "listed")]
-    emit_rows(rows, columns, as_json=as_json, title="sources")
+    emit_rows(rows, columns, as_json=as_json)
 
 
 @app.command("check")
@@ -59,7 +63,8 @@ def check_sources(feed: Feed = None, as_json: AsJson = False) -> None:
                 **error.as_dict(),
             }
         rows.append(row)
-    emit_rows(rows, [(key, key) for key in ("feed", "source", "ok", "found", "remedy")], as_json=as_json)
+    columns = (*((key, key) for key in ("feed", "source", "ok", "found", "remedy")), ("remedy_zh", "处理办法"))
+    emit_rows(rows, columns, as_json=as_json)
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 
@@ -78,12 +83,14 @@ def _options(name: str) -> Iterator[dict[str, Any]]:
 
 
 def _sources(wanted: str | None) -> Iterator[tuple[FeedContract, SourceSpec]]:
-    """The sources of all contracts, of a feed, or the one named feed/source. Raises FeedUnknown, SourceUnknown."""
+    """The sources of all contracts, of a feed, or the one named feed/source. Raises NameUnknown, SourceUnknown."""
     if wanted is None:
         contracts = list(catalogue.load().feeds.values())
         yield from ((contract, source) for contract in contracts for source in contract.sources)
         return
     feed, _, name = wanted.partition("/")
+    on_disk = catalogue.load()
+    must_be_known(FEED, feed, {*on_disk.feeds, *(one.id for one in on_disk.broken)}, "hub contract list")
     contract = catalogue.load_one(FeedId(feed))
     found = [source for source in contract.sources if name in ("", source.id)]
     if not found:

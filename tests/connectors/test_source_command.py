@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from connectors.commands.source import app
 from connectors.registry import connectors_on_disk
 from contracts import catalogue
+from hub.errors import NameUnknown
 from hub.settings import settings
 
 
@@ -67,3 +68,9 @@ def test_options_are_described_for_every_connector() -> None:
     assert {row["connector"] for row in rows} == set(connectors_on_disk())
     assert all(row["meaning"] for row in rows), [row["option"] for row in rows if not row["meaning"]]
     assert {row["option"] for row in rows if row["connector"] == "sql_table"} >= {"table", "schema"}
+
+
+def test_a_feed_that_is_not_there_tells_which_may_be_meant(listed: str) -> None:
+    feed = listed.partition("/")[0]
+    error = CliRunner().invoke(app, ["check", feed[:-1]]).exception
+    assert isinstance(error, NameUnknown) and feed in error.sentence() and feed in error.sentence("zh")

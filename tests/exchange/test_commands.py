@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,6 +60,64 @@ def test_a_stopped_lane_ends_the_run_with_3_and_is_rebased(bench: Bench) -> None
     bench.agrees()
     result = CliRunner().invoke(relay.app, ["rebase", "no.lane", "--operator", "a", "--reason", "b"])
     assert isinstance(result.exception, LaneUnknown)
+
+
+def test_the_relay_says_in_words_how_far_it_is(bench: Bench) -> None:
+    assert f"{bench.lane}  idle   nothing to send yet" in ran(relay.app, "status")
+    bench.load(KEYS)
+    assert "none of 1 entry sent" in ran(relay.app, "status")
+    bench.relay()
+    assert "all of 1 entry sent" in ran(relay.app, "status")
+    bench.load(KEYS)
+    assert "sent as far as record 4 of entry 1, of 2 entries" in ran(relay.app, "status")
+
+
+def test_a_dry_rebase_ends_with_the_line_that_does_it(bench: Bench) -> None:
+    bench.load(KEYS)
+    bench.relay()
+    bench.sql("update hub.relay_position set cluster_id = 'elsewhere'")
+    said = ran(relay.app, "rebase", bench.lane, "--dry-run")
+    assert "处理办法" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("next 下一步: hub ")]
+    ran(relay.app, *shlex.split(line.split("hub relay ", 1)[1]))
+    assert ran(relay.app, "run", "--once")
+
+
+def test_who_may_read_a_topic_is_told_alike_everywhere(bench: Bench) -> None:
+    bench.load(KEYS)
+    bench.relay()
+    user = f"reader-{bench.topic[10:20]}"
+    words = ["--operator", "a", "--reason", "b"]
+    assert re.search("readers now +nobody", ran(topic.app, "describe", bench.topic))
+    assert json.loads(ran(topic.app, "readers", bench.topic, "--json")) == []
+    ran(topic.app, "grant", user, bench.topic, *words)
+    (right,) = json.loads(ran(topic.app, "readers", bench.topic, "--json"))
+    assert right["user"] == user
+    (told,) = json.loads(ran(topic.app, "describe", bench.topic, "--json"))["readers"]
+    assert told == f"{user} (groups {user}.*)"
+    assert told in ran(topic.app, "describe", bench.topic)
+    ran(topic.app, "revoke", user, *words)
+
+
+def test_gaps_in_offsets_are_explained_where_they_are_seen(bench: Bench) -> None:
+    bench.load(["甲"])
+    bench.relay()
+    result = CliRunner().invoke(topic.app, ["tail", bench.topic])
+    assert result.stderr == "", "one event, no gap"
+    bench.load(["甲"])
+    bench.relay()
+    result = CliRunner().invoke(topic.app, ["tail", bench.topic])
+    assert "no event is missing" in result.stderr and "没有事件丢失" in result.stderr
+    assert "no event is missing" in ran(topic.app, "describe", bench.topic)
+
+
+def test_a_topic_that_is_not_there_tells_which_may_be_meant(bench: Bench) -> None:
+    bench.load(KEYS)
+    bench.relay()
+    for words in (["describe"], ["tail"], ["readers"], ["grant", "some-reader", "--operator", "a", "--reason", "b"]):
+        result = CliRunner().invoke(topic.app, [*words, bench.topic[:-1] + "2"])
+        assert isinstance(result.exception, TopicUnknown), words
+        assert bench.topic in result.exception.sentence() and "是否指" in result.exception.sentence("zh")
 
 
 def test_topics_are_listed_described_and_read(bench: Bench) -> None:

@@ -137,3 +137,21 @@ def test_a_state_that_cannot_be_read_hides_neither_database_nor_brokers(var: Pat
     )
     (var / "stack.json").unlink()
     assert {"HUB-STK-015", "database", "brokers"} <= set(found)
+
+
+def test_databases_that_were_left_behind_are_one_line_that_names_them_all(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [Path(f"/var/tmp/hub-postgres-{number}") for number in range(5)]
+    monkeypatch.setattr(doctor.postgres_home, "lost_clusters", lambda: lost)
+    (check,) = [check for check in doctor.examine(load_settings(var=var)) if check.name == "lost cluster"]
+    assert check.verdict == "warn" and "5 databases were left behind" in check.found and "2 more" in check.found
+    assert all(str(one) in check.remedy for one in lost)
+
+
+def test_what_to_do_is_said_in_both_languages(var: Path) -> None:
+    checks = json.loads(run(var, HUB_LEVLE="2").stdout)["checks"]
+    to_do = [check for check in checks if check["verdict"] != "ok"]
+    assert {"stack", "HUB_LEVLE"} <= {check["name"] for check in to_do}
+    for check in to_do:
+        assert check["remedy"] and check["remedy_zh"] != check["remedy"], check
