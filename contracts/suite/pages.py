@@ -87,7 +87,7 @@ def _controls(body: lxml_html.HtmlElement) -> Iterator[lxml_html.HtmlElement]:
     """What is of no use without the scripts: filters, the list of contents, links that unfold; and heads without words."""
     for element in body.iter():
         if isinstance(element.tag, str):
-            unfolds = element.get("data-toggle") or element.get("data-bs-toggle")
+            unfolds = "collapse" in (element.get("data-toggle"), element.get("data-bs-toggle"))
             empty = element.tag == "thead" and not element.text_content().strip()
             if unfolds or empty or "sticky" in (element.get("class") or "").split():
                 yield element

@@ -37,21 +37,29 @@ def told(contract: FeedContract, metrics: BatchMetrics, verdicts: Sequence[Batch
 
 
 def _sentences(metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
-    broken = sum(not verdict.passed for verdict in verdicts)
+    broken, rules = sum(not verdict.passed for verdict in verdicts), len(verdicts)
     match verdict_of(verdicts):
         case "held":
-            zh = f"批次规则 {len(verdicts)} 条，未通过 {broken} 条，其中有须放行的规则：整批暂扣，等待指定人员放行或退回。"
-            en = f"{broken} of {len(verdicts)} batch rules are broken, one of them a gate: the whole batch waits for a person to release or reject it."
+            zh = f"批次规则 {rules} 条，未通过 {broken} 条，其中有须放行的规则：整批暂扣，等待指定人员放行或退回。"
+            en = f"Batch rules: {rules}, broken: {broken}, with a gate among them: the whole batch waits for a person to release or reject it."
         case "failed":
-            zh = f"批次规则 {len(verdicts)} 条，未通过 {broken} 条，均不扣留批次：合格的记录照常入库。"
-            en = f"{broken} of {len(verdicts)} batch rules are broken, none of them a gate: the good rows are loaded all the same."
+            zh = f"批次规则 {rules} 条，未通过 {broken} 条，均不扣留批次：合格的记录照常入库。"
+            en = f"Batch rules: {rules}, broken: {broken}, no gate among them: the good rows are loaded all the same."
         case _ if verdicts:
-            zh, en = f"{len(verdicts)} 条批次规则全部通过。", f"All {len(verdicts)} batch rules are kept."
+            zh, en = f"批次规则 {rules} 条，全部通过。", f"Batch rules: {rules}, all kept."
         case _:
             zh, en = "数据契约未定义批次规则。", "The contract has no batch rules."
-    rows_zh = f"共 {metrics.rows_in} 行：合格 {metrics.rows_good} 行，违反行级规则 {metrics.rows_bad} 行，网关拒收 {metrics.rows_refused} 行。"
-    rows_en = f"{metrics.rows_in} rows: {metrics.rows_good} good, {metrics.rows_bad} break a row rule, {metrics.rows_refused} refused at the gate."
-    return f'<p>{zh}<br><span lang="en">{en}</span></p><p>{rows_zh}<br><span lang="en">{rows_en}</span></p>'
+    said = [(zh, en), (
+        f"共 {metrics.rows_in} 行：符合全部行级规则 {metrics.rows_good} 行，违反行级规则 {metrics.rows_bad} 行，网关拒收 {metrics.rows_refused} 行。",
+        f"Rows: {metrics.rows_in}; {metrics.rows_good} keep every row rule, {metrics.rows_bad} break one, {metrics.rows_refused} were refused at the gate.",
+    )]  # fmt: skip
+    same, other = metrics.duplicates_identical, metrics.duplicates_conflicting
+    if same or other:
+        said.append((
+            f"主键重复：内容相同 {same} 行（只入库一行），内容不同 {other} 行（进入隔离区）。",
+            f"Doubled keys: {same} rows say the same (one is loaded), {other} differ (quarantined).",
+        ))  # fmt: skip
+    return "".join(f'<p>{zh}<br><span lang="en">{en}</span></p>' for zh, en in said)
 
 
 def _batch_rules(verdicts: Sequence[BatchVerdict]) -> str:

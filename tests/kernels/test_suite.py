@@ -221,6 +221,33 @@ def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
     assert not re.search(r"url\(|@import|//[a-z]", (tmp_path / "docs.css").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("verdict", ["passed", "failed", "held"])
+def test_a_page_of_data_docs_says_one_thing_from_top_to_bottom(tmp_path: Path, verdict: str) -> None:
+    """Rows that break row rules are in quarantine: no page of a batch that passed calls anything failed."""
+    most = 100 if verdict == "passed" else 99
+    rules = [batch_rule("row_count", {"max": most}, "few", gate=verdict == "held"), batch_rule("bad_share", {"max": 1})]
+    made = feed(*rules)
+    figures = metrics(samples={RuleId("a.required"): ["K1", "K2"]})
+    judge(made, figures, previous=None, docs_dir=tmp_path, batch_id="b", now=NOW)
+    text = (tmp_path / made.id / "b.html").read_text(encoding="utf-8")
+    tree = html.document_fromstring(text)
+    said = tree.text_content()
+    words = {"passed": "通过 passed", "failed": "未通过 failed", "held": "暂扣 held"}
+    for one, word in words.items():
+        shown = [element for element in tree.iter("td", "b") if element.text_content() == word]
+        assert bool(shown) is (one == verdict or (one == "passed")), "a rule that is kept is told as kept"
+    assert [b.text_content() for b in tree.iter("b")] == [words[verdict]]
+    assert ("Failed" in said) is (verdict != "passed") and ("Succeeded" in said) is (verdict == "passed")
+    (tally,) = [row.text_content() for row in tree.iter("tr") if "a.required" in row.text_content()]
+    assert "10" in tally and "K1, K2" in tally
+    assert ("等待指定人员" in said) is (verdict == "held")
+    # Nothing that would need a script, and no table without its rows.
+    assert not re.search(r"Show (All|more)|Failed Only|Table of Contents|Validation Filter", said)
+    assert all(table.findall(".//td") for table in tree.iter("table"))
+    index = html.document_fromstring((tmp_path / made.id / "index.html").read_text(encoding="utf-8"))
+    assert words[verdict] in index.text_content()
+
+
 @pytest.mark.parametrize(
     "torn", ['{"batch": "b', "[]", '{"batch": 1}', "\x00\x00", '{"batch": "b", "at": 3, "verdict": null}']
 )
@@ -239,8 +266,8 @@ def test_the_list_of_batches_is_bounded(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(pages, "INDEX_ROWS", 3)
     for number in range(5):
         batch = {"id": f"batch-{number}", "at": NOW.isoformat(), "verdict": "passed"}
-        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, {})
-        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, {})  # judged again
+        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, "", None)
+        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, "", None)  # judged again
     lines = (tmp_path / "some_feed" / "batches.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["batch"] for line in lines] == ["batch-2", "batch-3", "batch-4"]
 
