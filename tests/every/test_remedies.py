@@ -33,6 +33,11 @@ def problem_of(words: list[str]) -> str:
             return f"there is no {rest[0]}"
         command, rest = command.commands[rest[0]], rest[1:]
     options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    # Options that a named person must give have an empty default and are asked for when the command runs.
+    owed = {parameter.opts[0] for parameter in command.params if parameter.opts[0] in ("--operator", "--reason")}
+    owed = {option for option in owed if any(p.opts[0] == option and p.default == "" for p in command.params)}
+    if owed - set(rest) and any(word.startswith("--") and word != "--help" for word in rest):
+        return f"it needs {', '.join(sorted(owed - set(rest)))}"
     strange = [word for word in rest if word.startswith("--") and word != "--help" and word not in options]
     return f"there is no option {strange[0]}" if strange else ""
 
@@ -53,4 +58,5 @@ def test_a_line_that_can_t_be_given_is_found() -> None:
     assert problem_of(["contract", "lint", "x"]) == ""
     assert "no command" in problem_of(["contracts", "lint"])
     assert "no lintt" in problem_of(["contract", "lintt"])
+    assert "needs --operator, --reason" in problem_of(["relay", "rebase", "x", "--to", "first"])
     assert "no option --al" in problem_of(["contract", "list", "--al"])
