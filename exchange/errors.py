@@ -156,7 +156,9 @@ class OutboxGap(HubError):
     code = "HUB-EXC-024"
     en = "the outbox of the lane {lane} has no entry {seq}, though later ones wait: somebody removed it"
     zh = "通道 {lane} 的发件箱缺少第 {seq} 项，而其后仍有待发项：有人删除了它"
-    remedy_en = "restore the entry, or go on after it with `hub relay rebase {lane} --to {found} --operator NAME --reason WHY`"
+    remedy_en = (
+        "restore the entry, or go on after it with `hub relay rebase {lane} --to {found} --operator NAME --reason WHY`"
+    )
     remedy_zh = "请恢复该项，或用 `hub relay rebase {lane} --to {found} --operator 姓名 --reason 理由` 从其后继续"
 
 

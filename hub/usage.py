@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -79,6 +80,8 @@ def _otherwise(error: click.UsageError, command: str) -> HubException:
 
 def _path(ctx: Any) -> str:
     """The command as it is typed, `hub batch show`, whatever the program was started as."""
+    if ctx is None:  # click's parser names no command; the first word has been found to be one
+        return " ".join(["hub", *(word for word in sys.argv[1:2] if word[:1].isalpha())])
     words: list[str] = []
     while ctx is not None and ctx.parent is not None:
         words.insert(0, str(ctx.info_name))
@@ -88,7 +91,7 @@ def _path(ctx: Any) -> str:
 
 def _usage(ctx: Any) -> str:
     if ctx is None:
-        return "`hub COMMAND`"
+        return f"`{_path(ctx)} …`"
     needed = [_form(one) for one in ctx.command.params if one.required]
     return f"`{' '.join([_path(ctx), *needed])}`"
 

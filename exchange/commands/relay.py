@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import signal
+from collections.abc import Iterable
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
 from rich.markup import escape
 
@@ -14,7 +16,11 @@ from exchange import status as statuses
 from exchange.cluster import Cluster
 from exchange.serve import Drained, Server, drain
 from exchange.status import LaneStatus
+from hub.nearest import must_be_known
 from hub.output import AsJson, console, emit_json, emit_rows, say_error, say_next
+from hub.said import Said
+from warehouse.engine import connection
+from warehouse.tables import lane as lane_table
 
 app = typer.Typer(no_args_is_help=True, help="The relay: serve, run, status, rebase.")
 
@@ -43,6 +49,7 @@ def run(
     if not once:
         serve(as_json)
         return
+    _must_be_lanes(lane or ())
     done = drain(lane or None, timeout=timeout)
     if as_json:
         emit_json([one.as_dict() for one in done])
@@ -118,6 +125,14 @@ def _explain(plan: rebasing.Rebase) -> None:
     )
     if plan.skipped:
         out.print(f"  · [bold]{plan.skipped:,} entries that wait now are passed over[/]: nobody sends them any more")
+
+
+def _must_be_lanes(given: Iterable[str]) -> None:
+    """Whether there are such lanes: of one that nobody knows nothing waits, which must not pass for "all is sent"."""
+    with connection() as conn:
+        known = set(conn.scalars(sa.select(lane_table.c.lane)))
+    for one in given:
+        must_be_known(Said("lane", "通道"), one, known, "hub relay status")
 
 
 def _short(lane: LaneStatus) -> dict[str, Any]:

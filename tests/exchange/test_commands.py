@@ -18,6 +18,7 @@ from exchange.errors import LaneUnknown, TopicUnknown
 from exchange.locate import Wanted
 from exchange.topics import DEAD_LETTERS_TOPIC
 from hub import log
+from hub.errors import NameUnknown
 from tests.exchange.conftest import Bench
 
 pytestmark = pytest.mark.stack
@@ -70,6 +71,11 @@ def test_the_relay_says_in_words_how_far_it_is(bench: Bench) -> None:
     assert "all of 1 entry sent" in ran(relay.app, "status")
     bench.load(KEYS)
     assert "sent as far as record 4 of entry 1, of 2 entries" in ran(relay.app, "status")
+
+
+def test_a_lane_that_is_not_there_has_not_been_sent(bench: Bench) -> None:
+    result = CliRunner().invoke(relay.app, ["run", "--once", "--lane", bench.lane[:-1] + "2"])
+    assert isinstance(result.exception, NameUnknown) and bench.lane in result.exception.sentence()
 
 
 def test_a_dry_rebase_ends_with_the_line_that_does_it(bench: Bench) -> None:
