@@ -12,7 +12,7 @@ from dags.operators import HubTask
 WORDS = """
 # 无法使用的数据契约 · Contracts that can't be used
 
-每十分钟读取全部数据契约。有无法读取的契约时本 DAG 失败并列出清单,其余数据源照常运行。
+每十分钟读取全部数据契约。有无法读取的契约时本 DAG 失败并列出清单，其余数据源照常运行。
 Reads every contract each ten minutes. Fails with the list when one can't be used; all other feeds run.
 
 更正 to correct: `hub contract lint`

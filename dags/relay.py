@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 60.0
 WORDS = """
 # 转发 · Relay
 
-每两分钟查看一次:已入库而无人转发的事件由本 DAG 发送;常驻转发服务 `hub relay serve` 持有的通道不动。
+每两分钟查看一次：已入库而无人转发的事件由本 DAG 发送；常驻转发服务 `hub relay serve` 持有的通道不动。
 Each two minutes: sends what is committed and no relay serves; a lane that `hub relay serve` holds is left to it.
 
 积压 lag: `hub relay status`

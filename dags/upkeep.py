@@ -13,7 +13,7 @@ from dags.operators import HubTask
 WORDS = """
 # 维护 · Upkeep
 
-每晚一次:按数据契约的保留期逐层清理(落地文件、记录、隔离区、发件箱、回执),放弃没有落地的批次,清除被中止进程的残留。
+每晚一次：按数据契约的保留期逐层清理（落地文件、记录、隔离区、发件箱、回执），放弃没有落地的批次，清除被中止进程的残留。
 Once a night: clears every layer after the contract's retention (landing, core, quarantine, outbox, receipts), abandons
 batches that never landed, removes what killed processes left. 运行中的数据源不受影响 safe beside running feeds.
 """

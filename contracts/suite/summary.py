@@ -43,7 +43,7 @@ def _sentences(metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
             zh = f"批次规则 {rules} 条，未通过 {broken} 条，其中有须放行的规则：整批暂扣，等待指定人员放行或退回。"
             en = f"Batch rules: {rules}, broken: {broken}, with a gate among them: the whole batch waits for a person to release or reject it."
         case "failed":
-            zh = f"批次规则 {rules} 条，未通过 {broken} 条，均不扣留批次：合格的记录照常入库。"
+            zh = f"批次规则 {rules} 条，未通过 {broken} 条，均不使批次挂起：合格的记录照常入库。"
             en = f"Batch rules: {rules}, broken: {broken}, no gate among them: the good rows are loaded all the same."
         case _ if verdicts:
             zh, en = f"批次规则 {rules} 条，全部通过。", f"Batch rules: {rules}, all kept."

@@ -55,7 +55,7 @@ def test_lint_of_sound_contracts(house):
     result = run("lint")
     assert result.exit_code == 0
     assert "ok" in result.stdout
-    assert json.loads(run("lint", "--json").stdout) == {"contracts": 1, "broken": 0, "problems": []}
+    assert json.loads(run("lint", "--json").stdout) == {"contracts": 1, "broken": 0, "problems": [], "notices": []}
 
 
 def test_lint_names_file_line_and_rule_in_both_languages(house):
