@@ -12,7 +12,7 @@ Every move names the state it comes from, so two processes can't both make it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,35 @@ BatchKind = Literal["pull", "push", "replay", "backfill", "rerun"]
 
 UNFINISHED: tuple[BatchState, ...] = ("opened", "landed", "checked", "loading")
 FINAL: tuple[BatchState, ...] = ("loaded", "released", "rejected", "refused", "abandoned")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of a batch's rows: the one mapping of the columns `rows_*` to the words that everybody shows."""
+
+    rows_in: int
+    loaded: int
+    unchanged: int
+    quarantined: int
+    refused: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Counts:
+        """Of a row of hub.batch; what is not known yet counts as 0."""
+        return cls(**{name: row[column] or 0 for name, column in COUNT_COLUMNS.items()})
+
+    @property
+    def add_up(self) -> bool:
+        """Whether rows in = loaded + unchanged + quarantined + refused."""
+        return self.rows_in == self.loaded + self.unchanged + self.quarantined + self.refused
+
+    def as_dict(self) -> dict[str, int]:
+        """Word -> rows."""
+        return asdict(self)
+
+
+COUNT_COLUMNS = {name: name if name == "rows_in" else f"rows_{name}" for name in Counts.__dataclass_fields__}
+"""Word -> column of hub.batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +101,15 @@ class Batch:
     checked_at: datetime | None
     loaded_at: datetime | None
 
+    @property
+    def counts(self) -> Counts:
+        """What became of its rows."""
+        return Counts(**{name: getattr(self, column) for name, column in COUNT_COLUMNS.items()})
+
     def check_sum(self) -> None:
         """Raises CountsDontAddUp unless rows in = loaded + unchanged + quarantined + refused."""
-        total = self.rows_loaded + self.rows_unchanged + self.rows_quarantined + self.rows_refused
-        if self.rows_in != total:
-            raise CountsDontAddUp(
-                batch=self.batch_id,
-                rows_in=self.rows_in,
-                loaded=self.rows_loaded,
-                unchanged=self.rows_unchanged,
-                quarantined=self.rows_quarantined,
-                refused=self.rows_refused,
-            )
+        if not self.counts.add_up:
+            raise CountsDontAddUp(batch=self.batch_id, **self.counts.as_dict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +135,7 @@ class BatchOutcome:
     repeated: bool = False  # the delivery was taken or refused before; these are the figures of that time
 
 
-_COUNTS = ("rows_in", "rows_loaded", "rows_unchanged", "rows_quarantined", "rows_refused", "rows_stale",
-           "withdrawn_missing", "events")  # fmt: skip
+_COUNTS = (*COUNT_COLUMNS.values(), "rows_stale", "withdrawn_missing", "events")
 
 
 def open_batch(

@@ -82,12 +82,8 @@ def _facts(conn: sa.Connection, batch: Batch, version: int) -> dict[str, Any]:
         "state": batch.state,
         "reason": batch.state_reason,
         "counts": {
-            "rows_in": batch.rows_in,
-            "loaded": batch.rows_loaded,
-            "unchanged": batch.rows_unchanged,
+            **batch.counts.as_dict(),
             "stale": batch.rows_stale,
-            "quarantined": batch.rows_quarantined,
-            "refused": batch.rows_refused,
             "withdrawn_missing": batch.withdrawn_missing,
             "events": batch.events,
         },
@@ -118,15 +114,7 @@ def _facts(conn: sa.Connection, batch: Batch, version: int) -> dict[str, Any]:
     followers = batches.children(conn, batch.batch_id)
     if followers:
         body["followed_by"] = [
-            {
-                "batch": child.batch_id,
-                "state": child.state,
-                "rows_in": child.rows_in,
-                "loaded": child.rows_loaded,
-                "unchanged": child.rows_unchanged,
-                "quarantined": child.rows_quarantined,
-                "refused": child.rows_refused,
-            }
+            {"batch": child.batch_id, "state": child.state, **child.counts.as_dict()}
             for child in followers
             if child.state != "abandoned"
         ]

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from tests.crash.feeds import FIELDS
 from tests.crash.model import Fate, Model, mended, rules_of
 from tests.crash.reader import Seen
+from warehouse.batches import Counts
 
 
 @dataclass
@@ -123,8 +124,8 @@ class Trial:
         fate = self._model.take(rows, order=order, replay=batch["kind"] == "replay")
         self._fates[batch["batch_id"]] = (rows, fate)
         self._verdict.rows += len(rows)
-        names = ("rows_loaded", "rows_unchanged", "rows_quarantined", "rows_refused")
-        counts = tuple(batch[name] for name in names)
+        got = Counts.of(batch)
+        counts = (got.loaded, got.unchanged, got.quarantined, got.refused)
         if counts != fate.counts():
             self._verdict.blame(
                 "lost", "counts", f"{self._feed} {batch['delivery']} {batch['kind']} {counts}, due {fate.counts()}"

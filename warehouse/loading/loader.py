@@ -265,17 +265,18 @@ class Loader:
         before = self._batch
         last = not again and number + 1 >= plan.count
         counts = {
-            "rows_loaded": before.rows_loaded + tally.loaded,
-            "rows_unchanged": before.rows_unchanged + tally.unchanged,
+            batches.COUNT_COLUMNS[name]: getattr(before.counts, name) + getattr(tally, name)
+            for name in ("loaded", "unchanged", "quarantined")
+        }
+        counts |= {
             "rows_stale": before.rows_stale + tally.stale,
-            "rows_quarantined": before.rows_quarantined + tally.quarantined,
             "withdrawn_missing": before.withdrawn_missing + tally.withdrawn_missing,
             "events": before.events + tally.events,
             "parts_loaded": number + 1,
             "parts": max(plan.count, number + 1 + again),
         }
         if last:
-            counts["loaded_at"] = clock.now()  # type: ignore[assignment]
+            counts["loaded_at"] = clock.now()
         self._batch = batches.move(self._conn, before, "loaded" if last else "loading", **counts)
         if last:
             finish(self._conn, self._batch, last_change_set=made)
