@@ -91,6 +91,7 @@ class Delivery(ABC):
     cursor_after: dict[str, Any] | None = None  # to be saved with the rows; None: leave the cursor
     appearance: str | None = None  # of a file: see `appearance`; set with `sha256`
     around: Around = field(default_factory=Around)  # of a file; grows while the pages are read
+    gone: bool = False  # its file was taken away before it was opened: nothing lies there
     one_frame: bool = False  # every page has the unit and the columns of the first; set by the time that one is there
     facts: dict[str, Any] = field(default_factory=dict)  # sender, manifest, ETag …: for the landing manifest
 

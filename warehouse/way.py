@@ -239,7 +239,12 @@ def _by_hand(conn: sa.Connection, door: Intake, source: SourceSpec, file: Path, 
 def _take(door: Intake, delivery: Delivery, origin: Origin) -> Iterator[Taken]:
     with ExitStack() as stack:
         stack.callback(delivery.close)
-        taken = door.take(delivery, origin)
+        try:
+            taken = door.take(delivery, origin)
+        except HubException:
+            if delivery.gone and not origin.by_hand:  # listed, and taken away by its sender before it was read
+                return
+            raise
     if taken is not None:
         yield taken
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import Delivery, appearance
-from connectors.errors import FileTooLarge, ManifestInvalid, ManifestMismatch
+from connectors.errors import FileReplaced, FileTooLarge, ManifestInvalid, ManifestMismatch
 from connectors.files.root import Found, Root, shown
 from connectors.files.seen import Entry
 from connectors.files.tee import TeeFile, sha256_of
@@ -61,7 +61,11 @@ class FileDelivery(Delivery):
     def pages(self) -> Iterator[RawPage]:
         """Pages of the file. Raises FileReplaced, ManifestMismatch, and what its reader raises."""
         manifest = self._read_manifest()
-        tee = self._tee = TeeFile(self._root, self.found)
+        try:
+            tee = self._tee = TeeFile(self._root, self.found)
+        except FileReplaced:
+            self.gone = True
+            raise
         rows = 0
         try:
             pages = self._read(tee)

@@ -149,9 +149,7 @@ class Root:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise FileOutsideRoot(
-                file=shown(name), place=self.place.id, reason=by_system(error)
-            ) from None
+            raise FileOutsideRoot(file=shown(name), place=self.place.id, reason=by_system(error)) from None
         finally:
             os.close(folder)
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -70,9 +70,7 @@ class Shape:
         columns: dict[str, None] = {}
         for place, record in enumerate(records, 1):
             if not isinstance(record, dict):
-                malformed.append(
-                    (place, place, written(url, record), Said("it is no JSON object", "不是 JSON 对象"))
-                )
+                malformed.append((place, place, written(url, record), Said("it is no JSON object", "不是 JSON 对象")))
                 continue
             row = self._flat(url, record)
             reason = _unstorable(row)

@@ -153,7 +153,9 @@ def test_what_is_known_is_not_given_again(tmp_path: Path) -> None:
     assert names(tmp_path, taken) == [], "moved"
     put(tmp_path / "copy.csv", mtime=3)
     assert names(tmp_path, taken) == [], "a copy that says what the latest delivery said"
-    assert names(tmp_path, replace(taken, taken=replace(before, last="0@0"))) == ["copy.csv"], "the same bytes after something else came"
+    assert names(tmp_path, replace(taken, taken=replace(before, last="0@0"))) == ["copy.csv"], (
+        "the same bytes after something else came"
+    )
     put(tmp_path / "b.csv", CSV + b"2,b,3\n", mtime=2)
     assert names(tmp_path, taken) == ["b.csv"]
 

@@ -208,3 +208,19 @@ def test_what_a_visit_asks_is_found_by_an_index(hub: Hub) -> None:
                 assert "Seq Scan" not in plan and '"Sort"' not in plan, (query, plan)
                 assert found[0][0]["Plan"]["Total Cost"] < 100, (query, plan)
     assert len(asked) >= 4
+
+
+def test_a_file_that_is_taken_away_before_it_is_read_holds_nothing_up(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, at in (("1.csv", 0), ("2.csv", 10)):
+        put(hub, name, rows(at + 1), at)
+    empty = TakenBefore.empty
+
+    def taken_away(self: TakenBefore) -> bool:
+        (hub.drop / "1.csv").unlink(missing_ok=True)
+        return empty(self)
+
+    monkeypatch.setattr(TakenBefore, "empty", taken_away)
+    assert new(way.run_feed(plain())) == [("2.csv", "loaded")]
+    assert hub.value("select count(*) from hub.batch") == 1
