@@ -29,7 +29,7 @@ def told(tmp_path: Path, config: str = "", **environment: str) -> dict[str, str]
 
 CONFIG = """
 [global]
-index-url = http://one.invalid/simple
+index-url: http://one.invalid/simple
 cert = /srv/ca.pem
 [install]
 find-links = /srv/a b
