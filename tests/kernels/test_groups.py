@@ -250,7 +250,7 @@ def test_what_lint_says_of_its_use(args: dict[str, object], reason: str | None) 
 
 def test_it_explains_itself() -> None:
     made = contract(FIELDS, rules=[a_rule()])  # type: ignore[list-item]
-    assert explain(made, "adds_up", "zh").sentence == "凭证号相同的各行,其金额之和须等于各行所载的凭证金额"
+    assert explain(made, "adds_up", "zh").sentence == "凭证号相同的各行，其金额之和须等于各行所载的凭证金额"
     assert "amount of the rows that share voucher" in explain(made, "adds_up", "en").sentence
     waiting = explain(made, "adds_up.incomplete", "zh")
     assert (waiting.sentence, waiting.severity) == ("凭证号相同的另一行已被隔离,无法核对该组合计(adds_up)", "error")
