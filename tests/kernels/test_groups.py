@@ -253,5 +253,5 @@ def test_it_explains_itself() -> None:
     assert explain(made, "adds_up", "zh").sentence == "凭证号相同的各行，其金额之和须等于各行所载的凭证金额"
     assert "amount of the rows that share voucher" in explain(made, "adds_up", "en").sentence
     waiting = explain(made, "adds_up.incomplete", "zh")
-    assert (waiting.sentence, waiting.severity) == ("凭证号相同的另一行已被隔离,无法核对该组合计(adds_up)", "error")
+    assert (waiting.sentence, waiting.severity) == ("凭证号相同的另一行已被隔离，无法核对该组合计（adds_up）", "error")
     assert "replay all rows of the group together" in explain(made, "adds_up.incomplete").remedy
