@@ -114,6 +114,7 @@ class _Judge:
     gx: Any
     pandas: Any
     context: Any
+    view: Any  # kept: a new one would compile every template of a page again
     used: int = 0
 
     @classmethod
@@ -124,10 +125,11 @@ class _Judge:
         import great_expectations as gx  # noqa: PLC0415
         import pandas as pd  # noqa: PLC0415
         from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+        from great_expectations.render import view  # noqa: PLC0415
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        return cls(gx, pd, context)
+        return cls(gx, pd, context, view.DefaultJinjaPageView())  # type: ignore[attr-defined]
 
     def run(self, contract: FeedContract, watched: Watched, batch_id: str) -> tuple[dict[str, bool], Any]:
         """Which rules are kept, and the result of the suite, None where there was nothing to observe."""
@@ -183,8 +185,7 @@ class _Judge:
                 raise JudgeFailed(feed=contract.id, batch=batch_id, rule=rule, reason=reason)
 
     def _page(self, result: Any) -> str:
-        from great_expectations.render import renderer, view  # noqa: PLC0415
+        from great_expectations.render import renderer  # noqa: PLC0415
 
         content: Any = renderer.ValidationResultsPageRenderer().render(result)  # type: ignore[attr-defined]
-        page: Any = view.DefaultJinjaPageView()  # type: ignore[attr-defined]
-        return str(page.render(content))
+        return str(self.view.render(content))

@@ -9,10 +9,14 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
+from contracts.checks.errors import RuleUnknown
+from contracts.checks.explaining import Lang, explain
 from contracts.model import FeedContract
 from contracts.page import BatchMetrics, BatchVerdict
+from hub.ids import RuleId
 
 KEYS_SHOWN = 5
+LANGS: tuple[Lang, ...] = ("zh", "en")
 WORDS = {
     "passed": ("通过", "passed"),
     "failed": ("未通过", "failed"),
@@ -50,7 +54,7 @@ def _sentences(metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
         case _:
             zh, en = "数据契约未定义批次规则。", "The contract has no batch rules."
     said = [(zh, en), (
-        f"共 {metrics.rows_in} 行：符合全部行级规则 {metrics.rows_good} 行，违反行级规则 {metrics.rows_bad} 行，网关拒收 {metrics.rows_refused} 行。",
+        f"共 {metrics.rows_in} 行：符合全部行级规则 {metrics.rows_good} 行，违反行级规则 {metrics.rows_bad} 行，闸口拒收 {metrics.rows_refused} 行。",
         f"Rows: {metrics.rows_in}; {metrics.rows_good} keep every row rule, {metrics.rows_bad} break one, {metrics.rows_refused} were refused at the gate.",
     )]  # fmt: skip
     same, other = metrics.duplicates_identical, metrics.duplicates_conflicting
@@ -89,19 +93,25 @@ def _row_rules(contract: FeedContract, metrics: BatchMetrics) -> str:
     names = [*dict.fromkeys([*(rule.id for rule in contract.row_rules), *metrics.broken])]
     if not names:
         return ""
-    labels = {rule.id: f"{rule.label_zh} {rule.label_en}".strip() or rule.kind for rule in contract.row_rules}
     rows = []
     for name in sorted(names, key=lambda name: -metrics.broken.get(name, 0)):
         count = metrics.broken.get(name, 0)
         keys = ", ".join(_printable(key) for key in metrics.samples.get(name, [])[:KEYS_SHOWN])
         number = f'<td class="broken">{count}</td>' if count else "<td>0</td>"
-        rows.append((_cell(name), _cell(labels.get(name, "")), number, _cell(keys)))
+        rows.append((_cell(name), _cell(_meaning(contract, name)), number, _cell(keys)))
     head = ("规则 rule", "说明 what it says", "违反的行 rows that break it", "其中 keys of some")
     note = (
         '<p>违反行级规则的行进入隔离区，其余照常入库；批次的结论与此无关。<br><span lang="en">'
         "A row that breaks a row rule goes to quarantine, the others are loaded; the batch's verdict does not depend on it.</span></p>"
     )
     return _table("行级规则 row rules", head, rows, note)
+
+
+def _meaning(contract: FeedContract, rule: str) -> str:
+    try:
+        return " ".join(explain(contract, RuleId(rule), lang).sentence for lang in LANGS)
+    except RuleUnknown:  # figures of a contract that has gone on since
+        return ""
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> str:
