@@ -116,7 +116,7 @@ def _quarantined(console: Console, result: Result) -> None:
             console.print(
                 f"  [cyan]{escape(row.feed)}[/] row {row.row:,}  [bold]{escape(word['rule'])}[/]", soft_wrap=True
             )
-            for text in (f"{word['en']}; {word['remedy_en']}", f"{word['zh']};{word['remedy_zh']}"):
+            for text in (f"{word['en']}; {word['remedy_en']}", f"{word['zh']}；{word['remedy_zh']}"):
                 _text(console, text, indent=4)
 
 

@@ -66,7 +66,7 @@ def _repeated(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Told
     zh = f"重复：该交付即 {when}（北京时间）的批次 {batch.batch_id}；未再次处理，以上为当时的数字"
     if batch.contract_sha256 != contract.sha256:
         en += "; the contract has changed since"
-        zh += ";此后契约已修改"
+        zh += "；此后契约已修改"
     query = sa.select(sa.func.count()).where(
         quarantine.c.batch_id == batch.batch_id, quarantine.c.state.in_(("open", "fixed"))
     )
