@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 JUDGE := .venv-judge
 KILLS ?= 2000
+BROKERS ?= 1
 ROWS ?= 20000
 TESTS ?= tests
 BENCHMARKS := dag_factory whole_way
@@ -43,8 +44,8 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter, contracts
 bench: $(STAMP) ## the benchmarks, each with its rival in the same run
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
-crash: $(STAMP) ## kill the real processes KILLS times, count what was lost, doubled or out of order
-	@$(BIN)/python -m tests.crash.harness --kills $(KILLS)
+crash: $(STAMP) ## kill the real processes KILLS times, count what was lost, doubled or out of order (BROKERS=3)
+	@$(BIN)/python -m tests.crash.harness --kills $(KILLS) --brokers $(BROKERS)
 
 clean: ## remove the environment and ALL data of the run directory, after stopping it (on a terminal it asks; FORCE=1 does not)
 	@if [ -t 0 ] && [ "$(FORCE)" != 1 ] && [ -e var ]; then \

@@ -13,13 +13,19 @@ from rich.table import Table
 from hub import stack
 from hub.output import AsJson, emit_json, emit_rows, progress_console
 from hub.settings import settings
-from hub.stack import catalogue
+from hub.stack import catalogue, kafka_cluster
 from hub.stack.state import StackState
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 Only = Annotated[str | None, typer.Option(help="Start these alone, with what they need: postgres,kafka")]
 Without = Annotated[str | None, typer.Option(help="Start all but these: airflow")]
+Brokers = Annotated[
+    int | None,
+    typer.Option(
+        help="How many brokers a new cluster gets: 1, or 3, of which any one may fail. One that is there keeps its number."
+    ),
+]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait until every part is ready.", min=1)]
 COLUMNS = [
     ("part", "part"),
@@ -41,17 +47,32 @@ COLOURS = {
 
 
 @app.command()
-def up(only: Only = None, without: Without = None, timeout: Timeout = 300, as_json: AsJson = False) -> None:
+def up(
+    *,
+    only: Only = None,
+    without: Without = None,
+    brokers: Brokers = None,
+    timeout: Timeout = 300,
+    as_json: AsJson = False,
+) -> None:
     """Start the stack and wait until every part is ready; find it when it already runs."""
+    if brokers is not None and brokers not in kafka_cluster.SIZES:
+        raise typer.BadParameter(
+            "1 or 3: a quorum of two stands still as soon as one of them does", param_hint="--brokers"
+        )
     parts = catalogue.choose(_names(only) or None, _names(without))
     var = settings().var
     if as_json:
-        emit_json(stack.up(var, parts, timeout=timeout).as_dict())
+        emit_json(stack.up(var, parts, timeout=timeout, brokers=brokers).as_dict())
         return
     out = progress_console()
     with Live(console=out, refresh_per_second=8, transient=out.is_terminal) as live:
         state = stack.up(
-            var, parts, timeout=timeout, watch=lambda seen: live.update(_table(seen)) if out.is_terminal else None
+            var,
+            parts,
+            timeout=timeout,
+            brokers=brokers,
+            watch=lambda seen: live.update(_table(seen)) if out.is_terminal else None,
         )
     _show(state, as_json=False)
 

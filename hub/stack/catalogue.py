@@ -9,14 +9,17 @@ from hub.settings import Settings
 from hub.stack import ports
 from hub.stack.airflow import AIRFLOW
 from hub.stack.errors import PartUnknown
-from hub.stack.kafka import Kafka
+from hub.stack.kafka import BROKERS
 from hub.stack.layout import Layout
 from hub.stack.ours import Relay, Warehouse
 from hub.stack.parts import Part, Plan
 from hub.stack.postgres import Postgres
 
-PARTS: tuple[type[Part], ...] = (Postgres, Kafka, Warehouse, Relay, *AIRFLOW)
+PARTS: tuple[type[Part], ...] = (Postgres, *BROKERS, Warehouse, Relay, *AIRFLOW)
 GROUPS: dict[str, tuple[str, ...]] = {"airflow": tuple(part.name for part in AIRFLOW)}
+
+MORE_BROKERS = frozenset(part.name for part in BROKERS[1:])
+"""Started only where a cluster of several is asked for, or has been made."""
 
 
 def known() -> dict[str, type[Part]]:
@@ -24,10 +27,20 @@ def known() -> dict[str, type[Part]]:
     return {part.name: part for part in PARTS}
 
 
-def choose(only: Iterable[str] | None = None, without: Iterable[str] = ()) -> frozenset[str]:
-    """Names of the parts to start: `only` with what they need, or all, less `without` and what needs it. Raises PartUnknown."""
+def brokers() -> tuple[str, ...]:
+    """Names of the brokers of a cluster of several, the first one first."""
+    return tuple(part.name for part in BROKERS)
+
+
+def choose(only: Iterable[str] | None = None, without: Iterable[str] = (), *, brokers: int = 1) -> frozenset[str]:
+    """Names of the parts to start: `only` with what they need, or all, less `without` and what needs it. Raises PartUnknown.
+
+    Where a broker is among them, so are as many as `brokers` says.
+    """
     everything = known()
-    chosen = set(everything) if only is None else _with_needs(_expand(only))
+    chosen = set(everything) - MORE_BROKERS if only is None else _with_needs(_expand(only))
+    if brokers > 1 and BROKERS[0].name in chosen:
+        chosen |= {part.name for part in BROKERS[:brokers]}
     dropped = _expand(without)
     while more := {name for name in chosen - dropped if _wants(everything[name]) & dropped}:
         dropped |= more

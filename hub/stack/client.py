@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from hub.settings import ROOT
-from hub.stack import catalogue, postgres, postgres_home, processes, state
+from hub.stack import catalogue, kafka_cluster, postgres, postgres_home, processes, state
 from hub.stack.errors import OwnerGone, PartFailed, PartUnknown, StackDown, StackSlow, SupervisorDied
 from hub.stack.layout import Layout, write_private
 from hub.stack.state import GOOD, PartState, StackState
@@ -33,16 +33,17 @@ def up(
     timeout: float = 300,
     watch: Watcher | None = None,
     owner: int | None = None,
+    brokers: int | None = None,
 ) -> StackState:
     """Starts the parts (by default all, each with what it needs) and returns when all are ready.
 
     Finds a stack that already runs in `var`, and adds what it lacks. `watch` is called with each state seen. When a part
     fails, what this call started is stopped again. With an `owner` (a process id) a stack that this call starts is
-    stopped when that process ends, however it ends.
-    Raises PartFailed, StackSlow, SupervisorDied, PartUnknown, OwnerGone.
+    stopped when that process ends, however it ends. `brokers` says how many a new cluster gets; one that is there has
+    its number. Raises PartFailed, StackSlow, SupervisorDied, PartUnknown, OwnerGone, ClusterSizeDiffers.
     """
     layout = Layout.of(var)
-    wanted = catalogue.choose(parts)
+    wanted = catalogue.choose(parts, brokers=kafka_cluster.size(layout, brokers))
     layout.make()
     fresh = False
     with FileLock(layout.up_lock):

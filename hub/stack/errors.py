@@ -227,3 +227,19 @@ class OwnerGone(HubError):
     zh = "该本地栈应随进程 {pid} 结束，但该进程不存在"
     remedy_en = "unset {variable}, or name a process that runs"
     remedy_zh = "请取消设置 {variable}，或指定正在运行的进程"
+
+
+class ClusterSizeDiffers(HubError):
+    """Another number of brokers is asked for than the stores were made for."""
+
+    code = "HUB-STK-022"
+    en = "the cluster in {folder} has {found} broker(s), {wanted} were asked for"
+    zh = "{folder} 中的集群有 {found} 个代理节点，而要求的是 {wanted} 个"
+    remedy_en = (
+        "leave --brokers away to start it as it is; for another number use another run directory (HUB_VAR), "
+        "or remove {folder} if nobody needs its events, then run `hub relay rebase`"
+    )
+    remedy_zh = (
+        "不带 --brokers 即按原样启动；如需其他数量，请另设运行目录（HUB_VAR），"
+        "或在其中事件确无人需要时删除 {folder}，再执行 `hub relay rebase`"
+    )

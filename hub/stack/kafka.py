@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
-from hub.stack import java, kafka_wire, ports
+from hub.stack import java, kafka_cluster, kafka_wire, ports
 from hub.stack.errors import PasswordRefused, StoreNotFormatted
 from hub.stack.jars import cache_folder, classpath
-from hub.stack.kafka_config import LOGGING, Node, Passwords, argument, cluster_id, properties, server
+from hub.stack.kafka_config import LOGGING, Node, Passwords, argument, properties, server
 from hub.stack.parts import Part, run_step
 from hub.stack.processes import Launch
 
@@ -19,14 +21,16 @@ HEAP = ("-Xms128m", "-Xmx512m")
 
 
 class Kafka(Part):
-    """One broker that is also its own controller. A cluster of three would be three of these with one list of nodes."""
+    """A broker that is a controller too: alone, or the first of three that make one cluster."""
 
     name = "kafka"
     title = "Apache Kafka"
     port_names = ("kafka", "kafka-internal", "kafka-controller")
+    peers = ("kafka-2", "kafka-3")
     stop_order = 20
     grace = 20.0
-    patience = 60.0
+    patience = 120.0
+    number: ClassVar[int] = 1
 
     @property
     def external(self) -> bool:
@@ -35,20 +39,30 @@ class Kafka(Part):
 
     @property
     def address(self) -> str | None:
-        """Where clients connect."""
+        """Where clients connect to this one."""
         return self.plan.operator.kafka_bootstrap if self.external else super().address
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients find the cluster: all of its brokers."""
+        return ",".join(f"{node.host}:{node.client}" for node in self.cluster)
 
     @property
     def folder(self) -> Path:
         """The node's folder."""
-        return self.plan.layout.var / "kafka" / "node-1"
+        return self.plan.layout.var / "kafka" / f"node-{self.number}"
 
     @property
     def node(self) -> Node:
         """The node's id, ports and data."""
         ports_now = self.plan.ports
         client, internal, controller = (ports_now[name] for name in self.port_names)
-        return Node(1, client, internal, controller, self.folder / "data")
+        return Node(self.number, client, internal, controller, self.folder / "data")
+
+    @property
+    def cluster(self) -> list[Node]:
+        """All nodes of the cluster: those that are wanted of it."""
+        return [kind(self.plan).node for kind in BROKERS if kind.name in self.plan.wanted]
 
     def prepare(self) -> None:
         """Formats the store at the first start; writes the configuration at each."""
@@ -56,7 +70,7 @@ class Kafka(Part):
         (self.folder / "log4j2.properties").write_text(LOGGING, encoding="utf-8")
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()
-        self.plan.vault.put("kafka-1.properties", self._properties(self.node))
+        self.plan.vault.put(self._settings, self._properties(self.node))
         self.plan.vault.put("kafka-client.properties", properties(self.client_properties()))
         # For Kafka's own command line tools: java @tool.args <class> --bootstrap-server ...
         (self.folder / "tool.args").write_text(self._java_arguments("-Xmx256m"), encoding="utf-8")
@@ -66,15 +80,15 @@ class Kafka(Part):
         arguments = self.folder / "broker.args"
         arguments.write_text(self._java_arguments(*HEAP, "-XX:+ExitOnOutOfMemoryError"), encoding="utf-8")
         program = java.find(self.plan.operator.java).program
-        argv = [str(program), f"@{arguments}", "kafka.Kafka", str(self.plan.vault.path("kafka-1.properties"))]
+        argv = [str(program), f"@{arguments}", "kafka.Kafka", str(self.plan.vault.path(self._settings))]
         return Launch(argv, self._env(), self.folder)
 
     def ready(self) -> bool:
-        """Whether the broker takes the hub's password and serves. Raises PasswordRefused."""
+        """Whether it takes the hub's password, and the cluster counts it among those that serve. Raises PasswordRefused."""
         if self.external:
             return ports.answers(self.address or "")
         try:
-            return bool(kafka_wire.brokers(self.login()))
+            return self.address in kafka_wire.brokers(self.login())
         except kafka_wire.WireRefused:
             layout = self.plan.layout
             raise PasswordRefused(
@@ -103,11 +117,12 @@ class Kafka(Part):
             return {}
         tls = self.plan.operator.kafka_security_protocol == "SASL_SSL"
         return {
-            "HUB_KAFKA_BOOTSTRAP": self.address or "",
+            "HUB_KAFKA_BOOTSTRAP": self.bootstrap,
             "HUB_KAFKA_USERNAME": USER,
             "HUB_KAFKA_PASSWORD": self.plan.vault.get("kafka-hub"),
             "HUB_KAFKA_SASL_MECHANISM": self._mechanism,
             "HUB_KAFKA_SECURITY_PROTOCOL": "SASL_SSL" if tls else "SASL_PLAINTEXT",
+            **({"HUB_KAFKA_REPLICATION": str(len(self.cluster))} if len(self.cluster) > 1 else {}),
         }
 
     def client_properties(self) -> dict[str, str]:
@@ -124,6 +139,10 @@ class Kafka(Part):
         }
 
     @property
+    def _settings(self) -> str:
+        return f"kafka-{self.number}.properties"
+
+    @property
     def _mechanism(self) -> str:
         wanted = self.plan.operator.kafka_sasl_mechanism
         return "SCRAM-SHA-512" if wanted == "PLAIN" else wanted
@@ -133,7 +152,7 @@ class Kafka(Part):
         return Passwords(get("kafka-hub"), get("kafka-broker"), get("kafka-controller"))
 
     def _properties(self, node: Node) -> str:
-        return properties(server(node, [node], self._passwords(), self.plan.operator))
+        return properties(server(node, self.cluster, self._passwords(), self.plan.operator))
 
     def _java_arguments(self, *more: str) -> str:
         operator = self.plan.operator
@@ -161,14 +180,16 @@ class Kafka(Part):
         """
         new, passwords = self.folder / "data.new", self._passwords()
         shutil.rmtree(new, ignore_errors=True)
-        node = self.node
-        draft = Node(node.id, node.client, node.internal, node.controller, new)
-        settings = self.plan.vault.put("kafka-format.properties", self._properties(draft))
-        words = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id(), "-c", str(settings)]
+        settings = self.plan.vault.put(
+            f"kafka-{self.number}-format.properties", self._properties(replace(self.node, data=new))
+        )
+        cluster = kafka_cluster.note(self.plan.layout, len(self.cluster), self.plan.id)
+        words = ["kafka.tools.StorageTool", "format", "-t", cluster.id, "-c", str(settings)]
+        words += ["--standalone"] if len(self.cluster) == 1 else []
         for user, password in (("broker", passwords.broker), (USER, passwords.hub)):
             words += ["--add-scram", f"{self._mechanism}=[name={user},password={password}]"]
         text = self._java_arguments("-Xmx128m") + "".join(argument(word) + "\n" for word in words)
-        arguments = self.plan.vault.put("kafka-format.args", text)
+        arguments = self.plan.vault.put(f"kafka-{self.number}-format.args", text)
         try:
             run_step(
                 [str(java.find(self.plan.operator.java).program), f"@{arguments}"],
@@ -182,3 +203,32 @@ class Kafka(Part):
             settings.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         new.rename(self.folder / "data")
+
+
+class SecondBroker(Kafka):
+    """The second of three."""
+
+    name = "kafka-2"
+    title = "Apache Kafka, second broker"
+    port_names = ("kafka-2", "kafka-2-internal", "kafka-2-controller")
+    peers = ("kafka", "kafka-3")
+    works_with = peers
+    number = 2
+
+    def absent(self) -> str | None:
+        """Nothing to start where the operator runs the brokers."""
+        return "the operator's own brokers are used" if self.external else None
+
+
+class ThirdBroker(SecondBroker):
+    """The third."""
+
+    name = "kafka-3"
+    title = "Apache Kafka, third broker"
+    port_names = ("kafka-3", "kafka-3-internal", "kafka-3-controller")
+    peers = ("kafka", "kafka-2")
+    works_with = peers
+    number = 3
+
+
+BROKERS: tuple[type[Kafka], ...] = (Kafka, SecondBroker, ThirdBroker)

@@ -37,13 +37,15 @@ logger.server.level = info
 
 @dataclass(frozen=True)
 class Node:
-    """One broker and controller of the cluster: its id, its three ports, its data."""
+    """One broker and controller of the cluster: its id, its three ports, its data; where others reach it and it listens."""
 
     id: int
     client: int
     internal: int
     controller: int
     data: Path
+    host: str = HOST
+    bind: str = HOST
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,11 @@ def cluster_id() -> str:
 
 
 def server(node: Node, cluster: list[Node], passwords: Passwords, operator: Settings) -> dict[str, str]:
-    """The properties of one node of `cluster`."""
+    """The properties of one node of `cluster`.
+
+    The controllers of several are named with their ids: such a quorum finds itself again when all of them were given
+    other ports, where one that keeps its members' addresses in its own log would look for them at the old ones.
+    """
     replicas = str(min(3, len(cluster)))
     in_sync = str(max(1, min(3, len(cluster)) - 1))
     protocol = operator.kafka_security_protocol if operator.kafka_security_protocol == "SASL_SSL" else "SASL_PLAINTEXT"
@@ -76,9 +82,9 @@ def server(node: Node, cluster: list[Node], passwords: Passwords, operator: Sett
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.id),
-        "controller.quorum.bootstrap.servers": ",".join(f"{HOST}:{other.controller}" for other in cluster),
-        "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items()),
-        "advertised.listeners": f"CLIENT://{HOST}:{node.client},INTERNAL://{HOST}:{node.internal}",
+        **_quorum(cluster),
+        "listeners": ",".join(f"{name}://{node.bind}:{port}" for name, port in listeners.items()),
+        "advertised.listeners": ",".join(f"{name}://{node.host}:{port}" for name, port in listeners.items()),
         "listener.security.protocol.map": f"CLIENT:{protocol},INTERNAL:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
         "inter.broker.listener.name": "INTERNAL",
         "controller.listener.names": "CONTROLLER",
@@ -122,6 +128,12 @@ def server(node: Node, cluster: list[Node], passwords: Passwords, operator: Sett
         "broker.heartbeat.interval.ms": "1000",
         "controlled.shutdown.max.retries": "1",
     }
+
+
+def _quorum(cluster: list[Node]) -> dict[str, str]:
+    if len(cluster) == 1:
+        return {"controller.quorum.bootstrap.servers": f"{cluster[0].host}:{cluster[0].controller}"}
+    return {"controller.quorum.voters": ",".join(f"{one.id}@{one.host}:{one.controller}" for one in cluster)}
 
 
 def properties(values: Mapping[str, str]) -> str:

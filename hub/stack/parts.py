@@ -69,6 +69,8 @@ class Part(ABC):
     """Parts that must be ready before it starts."""
     works_with: ClassVar[tuple[str, ...]] = ()
     """Parts that it can't do without once it runs: started along with it, not waited for."""
+    peers: ClassVar[tuple[str, ...]] = ()
+    """Parts that serve the same as this one: what needs it can do with a majority of all that are started."""
     port_names: ClassVar[tuple[str, ...]] = ()
     oneshot: ClassVar[bool] = False
     """A step that ends by itself; ready when it ended well."""

@@ -199,15 +199,24 @@ class Supervisor:
     def _wait_for_needs(self, name: str, part: Part) -> bool:
         with self.change:
             while not self.stopping.is_set():
-                states = {need: self.now.parts[need].state for need in part.needs if need in self.now.parts}
-                broken = [need for need, value in states.items() if value in ("failed", "down", "stopped")]
+                standing = {need: self._standing(need) for need in part.needs if need in self.now.parts}
+                broken = [need for need, how in standing.items() if how == "broken"]
                 if broken:
                     self._fail(name, Said(f"needs {', '.join(broken)}", f"依赖 {'、'.join(broken)}"))
                     return False
-                if all(value in GOOD for value in states.values()):
+                if all(how == "good" for how in standing.values()):
                     return True
                 self.change.wait(0.2)
         return False
+
+    def _standing(self, need: str) -> str:
+        """How a part that others need is: good, coming or broken. Of peers a majority will do, once none is coming any more."""
+        crew = [name for name in (need, *self.parts[need].peers) if name in self.now.parts]
+        states = [self.now.parts[name].state for name in crew]
+        broken = sum(value in ("failed", "down", "stopped") for value in states)
+        if 2 * (len(crew) - broken) <= len(crew):
+            return "broken"
+        return "good" if sum(value in GOOD for value in states) + broken == len(crew) else "coming"
 
     def _watch(self) -> None:
         for name, part in self.parts.items():

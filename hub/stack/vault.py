@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from hub.stack.errors import SecretUnsafe
 from hub.stack.layout import write_private
+
+_making = threading.Lock()  # parts are prepared side by side, and some share a secret
 
 
 def password() -> str:
@@ -24,8 +27,9 @@ class Vault:
     def get(self, name: str, make: Callable[[], str] = password) -> str:
         """The secret of that name, made by `make` at the first call. Raises SecretUnsafe if others can read it."""
         path = self.path(name)
-        if not path.exists():
-            write_private(path, make())
+        with _making:
+            if not path.exists():
+                write_private(path, make())
         mode = path.stat().st_mode & 0o777
         if mode & 0o077:
             raise SecretUnsafe(path=path, mode=oct(mode))

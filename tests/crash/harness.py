@@ -90,7 +90,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="hub-crash-"))
     var = folder / "var" if own else args.var
     try:
-        up(var, {"postgres", "kafka"})
+        up(var, {"postgres", "kafka"}, brokers=args.brokers)
         tag = uuid.uuid4().hex[:8]
         plan = Plan(
             args.kills, args.services, args.seed, args.producer, var, folder / "drop", feeds(tag), tuple(args.at)
@@ -237,7 +237,8 @@ def _take_settings(plan: Plan) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--services", type=int, default=None, help="how many of them hit PostgreSQL or the broker")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=None, help="of the stack that is started")
+    parser.add_argument("--services", type=int, default=None, help="how many of them hit PostgreSQL or a broker")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--producer", choices=("confluent", "kafka-python"), default="confluent")
     parser.add_argument("--plant", choices=sorted(planted.PLANTS), default=None, help="a bug that must be found")

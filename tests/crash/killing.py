@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.stack import kill, start_part, status
+from hub.stack import catalogue, kill, start_part, status
 from hub.stack.errors import PartFailed, StackSlow
 from tests.crash.forking import end, fork
 
@@ -40,17 +40,25 @@ class Killer:
         self._chance = chance
         self._say = say
         self._tried: Counter[str] = Counter()
+        self._missing: tuple[str, int] | None = None
+        """A broker that is down while the others carry on, and the number of kills after which it comes back."""
+        self._brokers = [name for name in catalogue.brokers() if name in status(var).parts]
         self.killed: Counter[str] = Counter()
 
     def run(self, kills: int, services: int) -> None:
-        """Kills so many times, `services` of them PostgreSQL and the broker in turn."""
+        """Kills so many times, `services` of them PostgreSQL and a broker in turn.
+
+        One of several brokers stays away for a while: the others must carry everything meanwhile.
+        """
         at = sorted(self._chance.randrange(1, max(2, kills)) for _ in range(services))
-        schedule = [(when, ("postgres", "kafka")[number % 2]) for number, when in enumerate(at)]
+        schedule = [(when, ("postgres", "broker")[number % 2]) for number, when in enumerate(at)]
         told = time.monotonic()
         for victim in self._victims:
             self._start(victim)
         try:
             while self.killed.total() < kills:
+                if self._missing is not None and self.killed.total() >= self._missing[1]:
+                    self._bring_back()
                 if schedule and self.killed.total() >= schedule[0][0]:
                     self._kill_service(schedule.pop(0)[1])
                     continue
@@ -66,6 +74,7 @@ class Killer:
         finally:
             for victim in self._victims:
                 end(victim.pid, signal.SIGKILL)
+            self._bring_back()
 
     def _start(self, victim: Victim) -> None:
         chance = self._chance
@@ -86,8 +95,15 @@ class Killer:
         victim.pid = fork(lambda: victim.run(seed), crash_at=victim.point)
         victim.doomed_at = time.monotonic() + patience
 
-    def _kill_service(self, part: str) -> None:
+    def _kill_service(self, kind: str) -> None:
+        part = kind if kind == "postgres" else self._chance.choice(self._brokers)
         self._say(f"{self.killed.total()} kills, now {part}")
+        if kind == "broker" and len(self._brokers) > 1:
+            self._bring_back()  # of three, no two may be away at once
+            kill(self._var, part)
+            self.killed[part] += 1
+            self._missing = (part, self.killed.total() + self._chance.randrange(2, 12))
+            return
         kill(self._var, part)
         time.sleep(self._chance.uniform(0, 0.5))
         self._start_service(part)
@@ -96,6 +112,11 @@ class Killer:
         now = time.monotonic()
         for victim in self._victims:
             victim.doomed_at = max(victim.doomed_at, now + self._chance.uniform(0.3, 2.0))
+
+    def _bring_back(self) -> None:
+        if self._missing is not None:
+            part, self._missing = self._missing[0], None
+            self._start_service(part)
 
     def _start_service(self, part: str) -> None:
         """Starts it again and sees that it runs; on a machine with much else to do it may take more than one attempt."""
