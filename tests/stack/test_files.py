@@ -104,6 +104,10 @@ def test_what_needs_what() -> None:
     without = catalogue.choose(None, ["airflow"])
     assert without == {"postgres", "kafka", "warehouse", "relay"}
     assert catalogue.choose(None, ["postgres"]) == {"kafka"}
+    assert catalogue.choose(["relay"], brokers=3) == catalogue.choose(["relay"]) | {"kafka-2", "kafka-3"}
+    assert catalogue.choose(["postgres"], brokers=3) == {"postgres"}
+    assert catalogue.choose(["kafka-3"]) == {"kafka", "kafka-2", "kafka-3"}
+    assert not {"kafka", "kafka-2", "relay"} & catalogue.choose(None, ["kafka"], brokers=3)
     with pytest.raises(PartUnknown):
         catalogue.choose(["postgresql"])
 

@@ -79,7 +79,29 @@ class Leaning(Left):
     needs = ("left",)
 
 
-ALL = (Restarted, Left, Hopeless, Endless, Flaky, Broken, Waiting, Leaning)
+class First(Left):
+    name = "first"
+    peers = ("second", "third")
+
+
+class Second(Left):
+    name = "second"
+    peers = ("first", "third")
+
+
+class Third(Left):
+    name = "third"
+    peers = ("first", "second")
+
+
+class OnThree(Restarted):
+    """Needs a crew of three by the name of its first."""
+
+    name = "on-three"
+    needs = ("first",)
+
+
+ALL = (Restarted, Left, Hopeless, Endless, Flaky, Broken, Waiting, Leaning, First, Second, Third, OnThree)
 PARTS: dict[str, type[Part]] = {part.name: part for part in ALL}
 
 
@@ -209,6 +231,22 @@ def test_parts_asked_for_together_wait_for_each_other(tmp_path: Path) -> None:
                 assert part.proc and processes.send(part.proc, 9)
             assert soon(lambda: all(part.state == "down" for part in parts.values()))
             assert client.up(var, ["leaning"], timeout=30).ready
+
+
+def test_of_three_that_serve_the_same_two_will_do(tmp_path: Path) -> None:
+    with supervised(tmp_path / "var", "first", "second", "third", "on-three") as supervisor:
+        parts = supervisor.now.parts
+        leaning = parts["on-three"]
+        assert soon(lambda: all(part.state == "ready" for part in parts.values()))
+        for number, dead in enumerate(("first", "second"), 2):
+            for proc in (parts[dead].proc, leaning.proc):
+                assert proc and processes.send(proc, 9)
+            assert soon(lambda dead=dead: parts[dead].state == "down")
+            if number == 2:
+                assert soon(lambda: leaning.starts == 2 and leaning.state == "ready"), "though the first is away"
+        assert soon(lambda: leaning.state == "failed" and leaning.detail == "needs first"), "one of three is not enough"
+        assert client.start_part(tmp_path / "var", "first").parts["first"].state == "ready"
+        assert soon(lambda: leaning.state == "ready")
 
 
 def test_a_request_that_nobody_can_read_is_dropped(tmp_path: Path) -> None:
