@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub import log
-from warehouse.engine import connection
+from warehouse.engine import connection, holding
 from warehouse.retention.files import purge_changes, purge_landed, purge_proofs
 from warehouse.retention.leftovers import abandon, sweep
 from warehouse.retention.rows import purge_core, purge_quarantine, purge_receipts
-from warehouse.store import store
+from warehouse.store import Store, store
 from warehouse.tables import topic
 
 
@@ -38,9 +38,13 @@ class UpkeepOutcome:
 def upkeep(contracts: Iterable[FeedContract]) -> UpkeepOutcome:
     """Does all of it once, as the contracts say. Of a feed that is not among them nothing past its time goes.
 
-    Raises DatabaseUnavailable.
+    Waits while a backup looks at the store. Raises DatabaseUnavailable.
     """
-    kept, place = list(contracts), store()
+    with holding("upkeep", "store"):  # a backup looks at database and store at one moment
+        return _upkeep(list(contracts), store())
+
+
+def _upkeep(kept: list[FeedContract], place: Store) -> UpkeepOutcome:
     _say_who_is_missing(kept)
     abandoned = abandon()
     # First the quarantine: a row that waits in it keeps the landed page that it came on.

@@ -1,0 +1,313 @@
+"""The drill: a database restored beside a Kafka that is ahead; and what a backup is while everything goes on.
+
+The feed is taken the whole way from files, so that what is delivered again gets its keys, revisions and event ids anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from contracts.model import FeedContract, FieldSpec, RowRule, SourceSpec, TopicSpec
+from exchange.cluster import Cluster
+from exchange.consume import open_reader
+from exchange.topics import ensure_own
+from hub import log
+from hub.cli import shell
+from hub.ids import PlaceId, RuleId
+from hub.settings import Settings, settings
+from tests.making import made
+from warehouse import engine, way
+from warehouse.backup import freezing, programs
+from warehouse.backup.errors import BackupIncomplete, BackupTargetTaken, ProgramFailed, RestoreTargetTaken
+from warehouse.backup.freezing import frozen
+from warehouse.backup.manifest import read
+from warehouse.backup.restoring import restore
+from warehouse.backup.taking import take
+from warehouse.migrate import migrate
+from warehouse.store import store
+from warehouse.upkeep import upkeep
+
+pytestmark = pytest.mark.stack
+
+SAID = ("key", "revision", "change", "record")
+
+
+@dataclass
+class House:
+    """A hub with one feed, and the folder that its agency drops files in."""
+
+    contract: FeedContract
+    drop: Path
+    point_at: Callable[[str, Path], None]
+    delivered: list[str] = field(default_factory=list)
+
+    @property
+    def topic(self) -> str:
+        return str(self.contract.topic.name)
+
+    def deliver(self, name: str, rows: dict[str, str]) -> None:
+        lines = ["number,payee,amount", *(f"{key},P{int(key[1:]) % 7},{amount}" for key, amount in rows.items())]
+        (self.drop / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def load(self) -> None:
+        way.run_feed(self.contract)
+
+    def says(self, *words: str, code: int = 0) -> str:
+        log.configure("error")
+        result = CliRunner().invoke(shell, list(words), catch_exceptions=True)
+        told = result.exit_code if isinstance(result.exception, SystemExit | None) else repr(result.exception)
+        assert told == code, (words, result.output, result.exception)
+        return result.stdout
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """(event id, what it says) as a read_committed consumer gets them, in order per partition."""
+        with open_reader(settings(), "tests") as reader:
+            starts = {(self.topic, number): 0 for number in reader.partitions(self.topic)}
+            found = sorted(reader.read(starts), key=lambda one: (one.partition(), one.offset()))
+        said = [(dict(one.headers())["ce_id"].decode(), json.loads(one.value())) for one in found]
+        return [(event_id, {name: data.get(name) for name in SAID}) for event_id, data in said]
+
+    def table(self) -> dict[str, str]:
+        with engine.connection() as conn:
+            rows = conn.exec_driver_sql(f"select number, amount::text from core.{self.contract.id}").all()
+        return {row[0]: row[1] for row in rows}
+
+
+@pytest.fixture
+def house(hub_settings: Settings, tmp_path: Path, unique: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    drop, feed = tmp_path / "drop", f"backup_{unique}"
+    drop.mkdir()
+    (tmp_path / "places.toml").write_text(f'[places.here]\nroot = "{drop}"\n', encoding="utf-8")
+
+    def point_at(url: str, var: Path) -> None:
+        engine.dispose()
+        monkeypatch.setenv("HUB_PLACES", str(tmp_path / "places.toml"))
+        monkeypatch.setenv("HUB_DATABASE_URL", url)
+        monkeypatch.setenv("HUB_VAR", str(var))
+        settings.cache_clear()
+
+    point_at(hub_settings.url(), hub_settings.var)
+    fields = (
+        FieldSpec("number", "编号", "number", "string", required=True, key_position=1),
+        FieldSpec("payee", "收款人", "payee", "string"),
+        FieldSpec("amount", "金额", "amount", "decimal", precision=18, scale=2),
+    )
+    contract = made(
+        feed,
+        fields,
+        subject="payee",
+        row_rules=(RowRule(RuleId("amount.range"), "range", ("amount",), {"min": "0"}),),
+        sources=(SourceSpec("drop", "file_drop", PlaceId("here"), {"glob": "*.csv", "stable_seconds": 0}),),
+        topic=TopicSpec(f"hub.test.{feed}.v1", 2),
+    )
+    migrate()
+    with Cluster() as cluster:
+        ensure_own(cluster)
+    yield House(contract, drop, point_at)
+    engine.dispose()
+
+
+def keys(first: int, last: int, amount: str) -> dict[str, str]:
+    return {f"K{n}": amount for n in range(first, last)}
+
+
+def test_restored_beside_a_kafka_that_is_ahead(house: House, tmp_path: Path, make_database: Callable[[], str]) -> None:
+    house.deliver("1.csv", keys(0, 40, "1.00"))
+    house.load()
+    house.deliver("2.csv", keys(20, 60, "2.00"))
+    house.load()
+    house.says("relay", "run", "--once")
+    told = json.loads(house.says("backup", "--to", str(tmp_path / "backup"), "--json"))
+    assert told["files"] > 0 and told["step"]
+    # What comes after the backup is loaded and published; then the machine with the database is lost.
+    for name, rows in (("3.csv", keys(50, 80, "3.00")), ("4.csv", keys(0, 10, "4.00") | keys(75, 90, "4.00"))):
+        house.deliver(name, rows)
+        house.load()
+    house.says("relay", "run", "--once")
+    before, table_before = house.events(), house.table()
+    assert len(before) == 40 + 40 + 30 + 25
+    engine.dispose()
+
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    house.point_at(make_database(), fresh)
+    assert json.loads(house.says("restore", "--from", str(tmp_path / "backup"), "--json"))["files"] == told["files"]
+    assert house.table() == {**keys(0, 40, "1.00"), **keys(20, 60, "2.00")}
+
+    # The relay stops loudly, before and after the feeds go on, and sends nothing.
+    stopped = json.loads(house.says("relay", "run", "--once", "--lane", house.topic, "--json", code=3))
+    assert stopped[0]["state"] == "stopped" and stopped[0]["error"]["code"] == "HUB-EXC-023"
+    house.load()  # the files that the restored database does not know are taken anew
+    house.deliver("5.csv", keys(85, 95, "5.00"))
+    house.load()
+    stopped = json.loads(house.says("relay", "run", "--once", "--json", code=3))
+    assert "hub relay rebase" in stopped[0]["error"]["remedy"] and "恢复" in stopped[0]["error"]["error_zh"]
+    (lane,) = json.loads(house.says("relay", "status", "--json"))
+    assert lane["state"] == "stopped" and lane["error"]["code"] == "HUB-EXC-023"
+    assert house.events() == before
+
+    house.says("relay", "rebase", house.topic, "--operator", "Operator", "--reason", "restored from a backup")
+    house.says("relay", "run", "--once")
+    after = house.events()
+    # Nothing lost: all that was there is there, and a new event for all that came since.
+    count, first = Counter(event_id for event_id, _ in after), {}
+    fresh_ids = {event_id for event_id, said in after if said["record"]["amount"] == "5.00"}
+    assert len(fresh_ids) == 10 and set(count) == {event_id for event_id, _ in before} | fresh_ids
+    for event_id, said in after:
+        # Each doubled event is known by its id: it says the same again.
+        assert first.setdefault(event_id, said) == said
+        assert event_id == f"{house.contract.id}:{said['key']}:{said['revision']}"
+    doubled = {event_id for event_id, times in count.items() if times == 2}
+    assert len(doubled) == 30 + 25 and max(count.values()) == 2
+    # A consumer that drops what it knows by id sees each key's revisions without a gap, and the table in the end.
+    seen: dict[str, list[int]] = {}
+    last: dict[str, str] = {}
+    for event_id in dict.fromkeys(event_id for event_id, _ in after):
+        said = first[event_id]
+        seen.setdefault(said["key"], []).append(said["revision"])
+        last[said["key"]] = said["record"]["amount"]
+    assert all(revisions == list(range(1, len(revisions) + 1)) for revisions in seen.values())
+    assert last == house.table() == {**table_before, **keys(85, 95, "5.00")}
+    assert json.loads(house.says("relay", "status", "--json"))[0]["state"] == "idle"
+
+
+def test_a_backup_beside_running_feeds_is_one_moment(
+    house: House, tmp_path: Path, make_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of several parts come and go while it is taken; what is restored goes on as if nothing had been."""
+    monkeypatch.setattr(settings(), "page_rows", 20)
+    monkeypatch.setattr(settings(), "part_rows", 15)
+    stop, failed = threading.Event(), []
+
+    def deliver() -> None:
+        number = 0
+        try:
+            while not stop.is_set():
+                number += 1
+                house.deliver(f"{number:04}.csv", keys(0, 70, f"{number}.00"))
+                house.load()
+        except BaseException as error:  # noqa: BLE001
+            failed.append(error)
+
+    loader = threading.Thread(target=deliver)
+    loader.start()
+    try:
+        backups = [take(tmp_path / f"backup-{number}").folder for number in range(3)]
+    finally:
+        stop.set()
+        loader.join()
+    assert not failed
+    assert not list(settings().var.glob("store.backup-*")), "the links are gone"
+    table, original = house.table(), settings()
+    for number, folder in enumerate(backups):
+        fresh = tmp_path / f"fresh-{number}"
+        fresh.mkdir()
+        house.point_at(make_database(), fresh)
+        restore(folder)
+        named = [row[0] for row in _asked("select path from hub.outbox where path is not null and purged_at is null")]
+        assert all(store().path(path).is_file() for path in named)
+        house.load()
+        assert house.table() == table, "what was under way is finished, what came later is taken anew"
+        engine.dispose()
+    house.point_at(original.url(), original.var)
+
+
+def _asked(query: str) -> list[Any]:
+    with engine.connection() as conn:
+        return list(conn.exec_driver_sql(query).all())
+
+
+def test_upkeep_waits_while_a_backup_looks(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.deliver("1.csv", keys(0, 5, "1.00"))
+    house.load()
+    real, done, waiting = freezing._link, list[Any](), list[threading.Thread]()
+
+    def slowly(*given: Any) -> None:
+        if not waiting:
+            waiting.append(threading.Thread(target=lambda: done.append(upkeep([]))))
+            waiting[0].start()
+        waiting[0].join(0.3)
+        assert waiting[0].is_alive() and not done
+        real(*given)
+
+    monkeypatch.setattr(freezing, "_link", slowly)
+    with frozen(store()) as moment:
+        assert moment.store.list("") == store().list("")
+        kept = moment.store.list("changes")
+        for path in kept:
+            store().delete(path)
+        assert all(moment.store.path(path).is_file() for path in kept), "a link keeps what is removed"
+        waiting[0].join(30)
+        assert len(done) == 1, "it goes on as soon as the moment is held"
+
+
+def test_a_backup_is_private_whole_and_held_against_its_hashes(
+    house: House, tmp_path: Path, make_database: Callable[[], str]
+) -> None:
+    house.deliver("1.csv", keys(0, 5, "1.00") | {"K9": "-1"})
+    house.load()
+    folder = take(tmp_path / "one").folder
+    for path in [folder, *folder.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert hashlib.sha256((folder / "database.dump").read_bytes()).hexdigest() == read(folder).dump_sha256
+    with pytest.raises(BackupTargetTaken):
+        take(folder)
+    # Into a database that holds a hub: refused. So is a store that holds something else under the same name.
+    with pytest.raises(RestoreTargetTaken, match="tables of a hub"):
+        restore(folder)
+    original, fresh = settings(), tmp_path / "fresh"
+    fresh.mkdir()
+    house.point_at(make_database(), fresh)
+    path = next(iter(read(folder).files))
+    store().put(path, b"another hub's")
+    with pytest.raises(RestoreTargetTaken):
+        restore(folder)
+    store().delete(path)
+    # Cut short after the files: it goes on where it stopped.
+    (folder / "database.dump").rename(folder / "aside")
+    with pytest.raises(BackupIncomplete, match=r"database\.dump is missing"):
+        restore(folder)
+    (folder / "aside").rename(folder / "database.dump")
+    for broken, what in (("manifest", "no manifest"), ("byte", "was changed"), ("way out", "not a path of the store")):
+        other = tmp_path / broken
+        shutil.copytree(folder, other)
+        manifest = other / "manifest.json"
+        if broken == "manifest":
+            manifest.unlink()
+        elif broken == "byte":
+            target = other / "store" / path
+            target.write_bytes(target.read_bytes()[:-1] + b"x")
+        else:
+            raw = json.loads(manifest.read_text())
+            raw["files"]["../../fresh/x"] = "0" * 64
+            manifest.write_text(json.dumps(raw))
+        with pytest.raises(Exception, match=what):
+            restore(other)
+        assert not _asked("select 1 from pg_tables where schemaname = 'hub'")
+    restore(folder)
+    assert len(house.table()) == 5
+    assert json.loads(house.says("quarantine", "list", "--json"))[0]["feed"] == house.contract.id
+    key = Path("secrets", "hub-hmac-key")
+    if (original.var / key).exists():
+        assert (original.var / key).read_bytes() == (fresh / key).read_bytes()
+
+
+def test_a_program_that_fails_says_why_and_no_password(house: House, tmp_path: Path) -> None:
+    url = sa.make_url(settings().url()).set(password="wr0ng:\\")
+    house.point_at(url.render_as_string(hide_password=False), settings().var)
+    with pytest.raises(ProgramFailed) as caught:
+        programs.run("pg_dump", "--file", str(tmp_path / "x"))
+    assert "password authentication failed" in str(caught.value) and "wr0ng" not in str(caught.value)
