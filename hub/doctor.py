@@ -265,13 +265,14 @@ def settings_shown(now: Settings) -> Iterator[Check]:
     for name, field in Settings.model_fields.items():
         variable = f"HUB_{name.upper()}"
         source = "environment" if variable in _environment() else "hub.env" if variable in noted else "default"
+        source = "file" if os.environ.get(f"{variable}_FILE") else source
         value = getattr(now, name)
         secret = (
             isinstance(value, SecretStr) or field.annotation is SecretStr or SecretStr in get_args(field.annotation)
         )
         shown = "not set" if value is None else "set, not shown" if secret else str(value)
         yield Check("settings", variable, "ok", f"{shown} ({source})")
-    known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {
+    known = {f"HUB_{name.upper()}{kind}" for name in Settings.model_fields for kind in ("", "_FILE")} | {
         clock.VARIABLE,
         crash.VARIABLE,
         client.OWNER,

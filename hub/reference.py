@@ -45,6 +45,7 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Environment variables; `hub stack up` writes those of the local stack to `var/hub.env`, and what you export wins.",
+        "Each may be given as a file instead: `HUB_X_FILE` names the file that holds the value of `HUB_X` (secrets above all).",
         "This page is generated (`python -m hub.reference`).",
         "",
         "| variable | default | what it is for |",

@@ -1,22 +1,51 @@
-"""Settings: environment variables `HUB_*`, or the file `var/hub.env` that `hub stack up` writes.
+"""Settings: environment variables `HUB_*`, files that `HUB_*_FILE` name, or the file `var/hub.env` that `hub stack up` writes.
 
 Secrets are `SecretStr` and never shown. docs/settings.md is generated from the descriptions here.
 """
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hub.errors import SettingInvalid, SettingMissing
+from hub.said import Said
 from hub.valuewords import problem_words
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout or installation folder: the folder that holds the package `hub`."""
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Any setting from a file: `HUB_X_FILE` names the file whose text is the value of `HUB_X`, without its last line end."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The text of one setting's file, or None. Raises SettingInvalid."""
+        variable = f"HUB_{field_name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if not path:
+            return None, field_name, False
+        if os.environ.get(variable):
+            both = f"it and {variable}_FILE are both set"
+            raise SettingInvalid(setting=variable, reason=Said(both, f"{variable} 与 {variable}_FILE 同时设置"))
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, ValueError) as error:
+            # Neither the path's text, which may be a secret given by mistake, nor the file's is repeated.
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no UTF-8"
+            told = Said(f"its file can't be read: {reason}", f"其文件无法读取：{reason}")
+            raise SettingInvalid(setting=f"{variable}_FILE", reason=told) from None
+
+    def __call__(self) -> dict[str, Any]:
+        """All settings that have a file."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -121,6 +150,40 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(
         16 * 1024**3, ge=1024, description="Size (bytes) above which a dropped file is refused."
     )
+
+    secrets: Path | None = Field(
+        None,
+        description="Folder of secrets that are given (named as those that the stack makes in var/secrets/); looked at first.",
+    )
+    bind: str = Field(
+        "127.0.0.1", description="Address on which parts of `hub service run` listen; 0.0.0.0 in a container."
+    )
+    broker_host: str = Field(
+        "127.0.0.1", description="Name under which clients reach the broker of `hub service run kafka`."
+    )
+    broker_port: int = Field(
+        9092, ge=1, le=65_533, description="Its port; the two after it are for brokers and controllers."
+    )
+    airflow_host: str = Field(
+        "127.0.0.1", description="Name under which Airflow's services reach the API server of `hub service run`."
+    )
+    airflow_port: int = Field(8080, ge=1, le=65_535, description="Its port.")
+    airflow_url: str | None = Field(
+        None,
+        description="Address at which people open Airflow's pages. Unset: http://HUB_AIRFLOW_HOST:HUB_AIRFLOW_PORT.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, the environment, files that it names, `hub.env`."""
+        return init_settings, env_settings, _Files(settings_cls), dotenv_settings, file_secret_settings
 
     def url(self) -> str:
         """The database URL in clear, for the engine alone. Raises SettingMissing."""

@@ -24,7 +24,6 @@ import httpx
 import psycopg
 
 from hub.settings import ROOT
-from hub.stack import ports
 from hub.stack.layout import write_private
 from hub.stack.parts import Part, Plan
 from hub.stack.postgres import Postgres, plain_url
@@ -57,8 +56,9 @@ class AirflowPart(Part):
         """Makes AIRFLOW_HOME and the password file."""
         self.folder.mkdir(exist_ok=True)
         passwords = self.plan.vault.path("airflow-passwords.json")
-        if not passwords.exists():
-            write_private(passwords, json.dumps({USER: self.plan.vault.get("airflow-admin")}))
+        wanted = {USER: self.plan.vault.get("airflow-admin")}
+        if not passwords.exists() or json.loads(passwords.read_text(encoding="utf-8")) != wanted:
+            write_private(passwords, json.dumps(wanted))
 
     def database_url(self) -> str:
         """Airflow's own database, by the driver that it uses."""
@@ -79,7 +79,7 @@ class AirflowPart(Part):
                 "fernet_key": get("airflow-fernet", _fernet_key),
                 "simple_auth_manager_users": f"{USER}:admin",
                 "simple_auth_manager_passwords_file": self.plan.vault.path("airflow-passwords.json"),
-                "execution_api_server_url": f"http://{ports.HOST}:{port}/execution/",
+                "execution_api_server_url": f"http://{self.plan.host}:{port}/execution/",
                 "default_timezone": "Asia/Shanghai",
                 # A loaded machine is slow, not broken: by default a DAG file has 30 s, its process 50 s.
                 "dagbag_import_timeout": 120,
@@ -90,10 +90,10 @@ class AirflowPart(Part):
                 "load_default_connections": False,
             },
             "api": {
-                "host": ports.HOST,
+                "host": self.plan.bind,
                 "port": port,
                 "workers": 1,
-                "base_url": f"http://{ports.HOST}:{port}",
+                "base_url": self.plan.operator.airflow_url or f"http://{self.plan.host}:{port}",
                 "secret_key": get("airflow-session", _long_secret),
             },
             "api_auth": {"jwt_secret": get("airflow-jwt", _long_secret)},
@@ -118,7 +118,9 @@ class AirflowPart(Part):
         if port is None:  # its database alone
             del sections["api"]["port"], sections["api"]["base_url"], sections["core"]["execution_api_server_url"]
         named = {f"AIRFLOW__{s}__{k}".upper(): str(v) for s, values in sections.items() for k, v in values.items()}
-        no_proxy = ",".join(filter(None, [LOOPBACK, os.environ.get("NO_PROXY") or os.environ.get("no_proxy")]))
+        no_proxy = ",".join(
+            filter(None, [LOOPBACK, self.plan.host, os.environ.get("NO_PROXY") or os.environ.get("no_proxy")])
+        )
         return self.plan.our_env(
             self.name,
             AIRFLOW_HOME=str(self.folder),
@@ -245,7 +247,7 @@ AIRFLOW: tuple[type[AirflowPart], ...] = (
 
 def health(plan: Plan, key: str) -> float | None:
     """The last heartbeat (seconds since the epoch) of a component that is healthy; 0 for one without; None if it is not."""
-    url = f"http://{ports.HOST}:{plan.ports['airflow']}/api/v2/monitor/health"
+    url = f"http://{plan.host}:{plan.ports['airflow']}/api/v2/monitor/health"
     found: dict[str, Any] = {}
     with suppress(httpx.HTTPError, ValueError):
         answer = httpx.get(url, timeout=5, trust_env=False)

@@ -243,3 +243,13 @@ class ClusterSizeDiffers(HubError):
         "不带 --brokers 即按原样启动；如需其他数量，请另设运行目录（HUB_VAR），"
         "或在其中事件确无人需要时删除 {folder}，再执行 `hub relay rebase`"
     )
+
+
+class ServiceUnwell(HubError):
+    """A part that runs does not do what it should."""
+
+    code = "HUB-STK-023"
+    en = "{part} is not well: {reason}"
+    zh = "{part} 状态异常：{reason}"
+    remedy_en = "read its log; `hub doctor` looks at what it needs"
+    remedy_zh = "请查看其日志；`hub doctor` 可检查其所需条件"

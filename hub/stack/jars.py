@@ -1,13 +1,14 @@
 """Kafka's jars: those of HUB_KAFKA_HOME, else those of `docker/kafka.lock.toml`, fetched once and checked at each start.
 
 They lie in a folder shared by all run directories, so that a warm start needs no network. Every jar's SHA-256
-must be the lock file's, whoever put it there.
+must be the lock file's, whoever put it there. `python -m hub.stack.jars FOLDER` fetches them, for an image.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -124,3 +125,7 @@ def _fetch(jars: list[Jar], folder: Path, lock: Path) -> None:
         with ThreadPoolExecutor(max_workers=6) as pool:
             for _ in pool.map(fetch, jars):
                 pass
+
+
+if __name__ == "__main__":
+    classpath(None, Path(sys.argv[1]))

@@ -57,7 +57,7 @@ class Kafka(Part):
         """The node's id, ports and data."""
         ports_now = self.plan.ports
         client, internal, controller = (ports_now[name] for name in self.port_names)
-        return Node(self.number, client, internal, controller, self.folder / "data")
+        return Node(self.number, client, internal, controller, self.folder / "data", self.plan.host, self.plan.bind)
 
     @property
     def cluster(self) -> list[Node]:
@@ -103,7 +103,7 @@ class Kafka(Part):
         return kafka_wire.Login(
             address=self.address or "",
             username=USER,
-            password=self.plan.vault.get("kafka-hub"),
+            password=self._passwords().hub,
             mechanism=self._mechanism,
             tls=operator.kafka_security_protocol == "SASL_SSL",
             cafile=operator.kafka_ssl_cafile,
@@ -119,7 +119,7 @@ class Kafka(Part):
         return {
             "HUB_KAFKA_BOOTSTRAP": self.bootstrap,
             "HUB_KAFKA_USERNAME": USER,
-            "HUB_KAFKA_PASSWORD": self.plan.vault.get("kafka-hub"),
+            "HUB_KAFKA_PASSWORD": self._passwords().hub,
             "HUB_KAFKA_SASL_MECHANISM": self._mechanism,
             "HUB_KAFKA_SECURITY_PROTOCOL": "SASL_SSL" if tls else "SASL_PLAINTEXT",
             **({"HUB_KAFKA_REPLICATION": str(len(self.cluster))} if len(self.cluster) > 1 else {}),
@@ -148,8 +148,9 @@ class Kafka(Part):
         return "SCRAM-SHA-512" if wanted == "PLAIN" else wanted
 
     def _passwords(self) -> Passwords:
-        get = self.plan.vault.get
-        return Passwords(get("kafka-hub"), get("kafka-broker"), get("kafka-controller"))
+        get, given = self.plan.vault.get, self.plan.operator.kafka_password
+        hub = given.get_secret_value() if given is not None else get("kafka-hub")
+        return Passwords(hub, get("kafka-broker"), get("kafka-controller"))
 
     def _properties(self, node: Node) -> str:
         return properties(server(node, self.cluster, self._passwords(), self.plan.operator))
@@ -163,6 +164,8 @@ class Kafka(Part):
             # The second compiler took a third of the broker's processor time for the first million events and won nothing.
             "-XX:TieredStopAtLevel=1",
             "-Djava.awt.headless=true",
+            # Compression's native code is unpacked there and run; /tmp may be closed to programs.
+            f"-Djava.io.tmpdir={self.folder}",
             f"-Dlog4j2.configurationFile={(self.folder / 'log4j2.properties').as_uri()}",
             "-cp",
             os.pathsep.join(map(str, jars)),

@@ -13,7 +13,8 @@ from typing import ClassVar
 from hub.errors import HubException
 from hub.said import Said, by_system, zh
 from hub.settings import ROOT, Settings
-from hub.stack import ports, processes
+from hub.stack import ports as networks
+from hub.stack import processes
 from hub.stack.layout import Layout
 from hub.stack.processes import Launch
 from hub.stack.vault import Vault
@@ -28,11 +29,15 @@ class Plan:
     id: str
     wanted: frozenset[str]
     ports: dict[str, int] = field(default_factory=dict)
+    host: str = networks.HOST
+    """Under which others reach it."""
+    bind: str = networks.HOST
+    """On which it listens."""
 
     @property
     def vault(self) -> Vault:
         """The run directory's secrets."""
-        return Vault(self.layout.secrets)
+        return Vault(self.layout.secrets, self.operator.secrets)
 
     def mark(self, part: str) -> str:
         """What the processes of a part carry in their environment."""
@@ -98,7 +103,7 @@ class Part(ABC):
     @property
     def address(self) -> str | None:
         """`host:port` where it answers."""
-        return f"{ports.HOST}:{self.plan.ports[self.port_names[0]]}" if self.port_names else None
+        return f"{self.plan.host}:{self.plan.ports[self.port_names[0]]}" if self.port_names else None
 
     @property
     def home(self) -> Path | None:
@@ -122,7 +127,7 @@ class Part(ABC):
 
     def ready(self) -> bool:
         """Whether it does what it should. Raises HubException when it never will."""
-        return self.address is None or ports.answers(self.address)
+        return self.address is None or networks.answers(self.address)
 
     def settle(self) -> None:
         """What must be done once it answers, repeatable. Raises HubException."""

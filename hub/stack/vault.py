@@ -19,13 +19,17 @@ def password() -> str:
 
 
 class Vault:
-    """The secrets of one run directory."""
+    """The secrets of one run directory; those in `given` come from outside and are only read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: Path | None = None) -> None:
         self.folder = folder
+        self.given = given
 
     def get(self, name: str, make: Callable[[], str] = password) -> str:
         """The secret of that name, made by `make` at the first call. Raises SecretUnsafe if others can read it."""
+        if self.given is not None and (self.given / Path(name).name).is_file():
+            # Who may read it is settled by whoever gives it: a container's engine mounts it with a mode of its own.
+            return (self.given / Path(name).name).read_text(encoding="utf-8").strip()
         path = self.path(name)
         with _making:
             if not path.exists():
