@@ -103,7 +103,7 @@ class Kafka(Part):
         return kafka_wire.Login(
             address=self.address or "",
             username=USER,
-            password=self._passwords().hub,
+            password=self._hub_password,
             mechanism=self._mechanism,
             tls=operator.kafka_security_protocol == "SASL_SSL",
             cafile=operator.kafka_ssl_cafile,
@@ -119,7 +119,7 @@ class Kafka(Part):
         return {
             "HUB_KAFKA_BOOTSTRAP": self.bootstrap,
             "HUB_KAFKA_USERNAME": USER,
-            "HUB_KAFKA_PASSWORD": self._passwords().hub,
+            "HUB_KAFKA_PASSWORD": self._hub_password,
             "HUB_KAFKA_SASL_MECHANISM": self._mechanism,
             "HUB_KAFKA_SECURITY_PROTOCOL": "SASL_SSL" if tls else "SASL_PLAINTEXT",
             **({"HUB_KAFKA_REPLICATION": str(len(self.cluster))} if len(self.cluster) > 1 else {}),
@@ -147,10 +147,14 @@ class Kafka(Part):
         wanted = self.plan.operator.kafka_sasl_mechanism
         return "SCRAM-SHA-512" if wanted == "PLAIN" else wanted
 
+    @property
+    def _hub_password(self) -> str:
+        given = self.plan.operator.kafka_password
+        return given.get_secret_value() if given is not None else self.plan.vault.get("kafka-hub")
+
     def _passwords(self) -> Passwords:
-        get, given = self.plan.vault.get, self.plan.operator.kafka_password
-        hub = given.get_secret_value() if given is not None else get("kafka-hub")
-        return Passwords(hub, get("kafka-broker"), get("kafka-controller"))
+        get = self.plan.vault.get
+        return Passwords(self._hub_password, get("kafka-broker"), get("kafka-controller"))
 
     def _properties(self, node: Node) -> str:
         return properties(server(node, self.cluster, self._passwords(), self.plan.operator))
