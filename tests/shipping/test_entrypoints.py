@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,7 @@ import pytest
 
 from exchange.cluster import Cluster
 from hub.settings import ROOT, Settings, load_settings, settings
-from hub.stack import processes
+from hub.stack import jars, processes
 from hub.stack.postgres_home import find, reachable_home, run_as
 from tests.conftest import TestStack
 from tests.exchange.conftest import Bench
@@ -41,6 +42,13 @@ def free_ports(count: int) -> int:
     raise AssertionError("no ports")
 
 
+@lru_cache(maxsize=1)
+def can_mount() -> bool:
+    """Whether a process may have a view of the machine of its own."""
+    words = ["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro / && ! touch /opt/read-only"]
+    return os.geteuid() == 0 and subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
 class Server:
     """The machine: secrets as files, settings as the compose file has them, services as processes."""
 
@@ -53,7 +61,8 @@ class Server:
         self.port = free_ports(4)
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "AIRFLOW"))}
         self.common = {**clean, "HUB_SECRETS": str(self.secrets), "HUB_LOG_FORMAT": "json"}
-        self.common |= {"HUB_CACHE": os.environ.get("HUB_CACHE", "")} if os.environ.get("HUB_CACHE") else {}
+        # As in the image, where the jars lie beside the code: the user's cache is the machine's, and can't be written to.
+        self.common["HUB_CACHE"] = str(jars.cache_folder(None, stack.var))
         self.kafka = {
             "HUB_VAR": str(folder / "kafka"),
             "HUB_BROKER_HOST": "localhost",
@@ -94,11 +103,22 @@ class Server:
         )
 
     def start(self, env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+        """A service; where this machine lets us, all that it sees is read-only but its run directory and a folder for
+        what does not last."""
+        apart = []
+        if can_mount():
+            kept = [Path(env["HUB_VAR"]), self.folder / "tmp"]
+            for folder in kept:
+                folder.mkdir(exist_ok=True)
+            binds = "".join(f"mount --bind '{folder}' '{folder}'; " for folder in kept)
+            apart = ["unshare", "-m", "sh", "-ec", f'{binds} mount -o remount,bind,ro /; exec "$@"', "sh"]
+            env = {**env, "TMPDIR": str(self.folder / "tmp"), "HOME": str(self.folder / "tmp")}
         with (self.folder / f"{words[-1]}.log").open("ab") as out:
+            command = [*apart, sys.executable, "-m", "hub", *words]
+            environment = {**self.common, "PYTHONDONTWRITEBYTECODE": "1", **env}
             process = subprocess.Popen(
-                [sys.executable, "-m", "hub", *words], cwd=self.folder, env={**self.common, **env}, stdout=out, stderr=out,
-                start_new_session=True,
-            )  # fmt: skip
+                command, cwd=self.folder, env=environment, stdout=out, stderr=out, start_new_session=True
+            )
         self.running.append(process)
         return process
 

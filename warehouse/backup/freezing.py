@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ from warehouse.store import Store
 from warehouse.tables import SCHEMA, batch
 
 TRIES = 5
+LEFT_SECONDS = 48 * 3600
+"""How old links are that no backup works on any more: a dump may take a day."""
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 
 
@@ -39,6 +42,7 @@ class Frozen:
 @contextmanager
 def frozen(place: Store) -> Iterator[Frozen]:
     """A moment of database and store, for as long as the block lasts. Raises BackupBusy, DatabaseUnavailable."""
+    _clear_left(place)
     for _ in range(TRIES):
         links = Store(place.root.with_name(f"{place.root.name}.backup-{uuid.uuid4().hex[:12]}"))
         try:
@@ -56,6 +60,13 @@ def frozen(place: Store) -> Iterator[Frozen]:
         finally:
             shutil.rmtree(links.root, ignore_errors=True)
     raise BackupBusy(tries=TRIES)
+
+
+def _clear_left(place: Store) -> None:
+    """Removes the links of a backup that was killed: they keep the room of files that are purged."""
+    for left in place.root.parent.glob(f"{place.root.name}.backup-*"):
+        if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _link(place: Store, links: Store) -> None:
