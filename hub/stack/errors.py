@@ -232,23 +232,23 @@ class OwnerGone(HubError):
 class ClusterSizeDiffers(HubError):
     """Another number of brokers is asked for than the stores were made for."""
 
-    code = "HUB-STK-022"
+    code = "HUB-STK-024"
     en = "the cluster in {folder} has {found} broker(s), {wanted} were asked for"
     zh = "{folder} 中的集群有 {found} 个代理节点，而要求的是 {wanted} 个"
     remedy_en = (
         "leave --brokers away to start it as it is; for another number use another run directory (HUB_VAR), "
-        "or remove {folder} if nobody needs its events, then run `hub relay rebase`"
+        "or remove {folder} if nobody needs its events, then see `hub relay status`"
     )
     remedy_zh = (
         "不带 --brokers 即按原样启动；如需其他数量，请另设运行目录（HUB_VAR），"
-        "或在其中事件确无人需要时删除 {folder}，再执行 `hub relay rebase`"
+        "或在其中事件确无人需要时删除 {folder}，再查看 `hub relay status`"
     )
 
 
 class ServiceUnwell(HubError):
     """A part that runs does not do what it should."""
 
-    code = "HUB-STK-023"
+    code = "HUB-STK-025"
     en = "{part} is not well: {reason}"
     zh = "{part} 状态异常：{reason}"
     remedy_en = "read its log; `hub doctor` looks at what it needs"

@@ -167,7 +167,7 @@ def test_broker_tables_and_relay_with_secrets_as_files(
     server: Server, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = server.call(server.kafka, "service", "check", "kafka")
-    assert told.returncode == 3 and "HUB-STK-023" in told.stderr, "nothing runs yet"
+    assert told.returncode == 3 and "HUB-STK-025" in told.stderr, "nothing runs yet"
     kafka = server.start(server.kafka, "service", "run", "kafka")
     step = server.call(server.hub, "service", "run", "warehouse")
     assert step.returncode == 0, step.stderr

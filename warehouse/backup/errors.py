@@ -52,6 +52,6 @@ class BackupBusy(TransientError):
 
     code = "HUB-BAK-005"
     en = "batches were being loaded so fast that {tries} times no moment of database and store could be held"
-    zh = "批次加载过于频繁，{tries} 次均未能取得数据库与存储一致的时刻"
+    zh = "批次入库过于频繁，{tries} 次均未能取得数据库与存储一致的时刻"
     remedy_en = "run it again, at an hour when less is loaded"
-    remedy_zh = "请在加载较少的时段重试"
+    remedy_zh = "请在入库较少的时段重试"
