@@ -5,6 +5,7 @@ HubError
 ├── TopicMissing, TopicRecreated, TopicDiffers, TopicUnknown
 ├── ClusterRebuilt, PositionExpired, PositionBehind, DatabaseRestored, OutboxGap, ChangeSetWrong
 ├── LaneUnknown, RebaseTargetUnknown
+├── SnapshotTargetTaken, DeadLetterUnknown, DeadLetterSettled, DeadLetterGone
 └── EventMalformed, RecordsRefused
 TransientError
 └── BrokerUnreachable, BrokerFailed, ProducerFenced, TopicGone, LaneBusy, PublicationLate
@@ -270,3 +271,43 @@ class PublicationLate(TransientError):
     zh = "{seconds} 秒后仍有 {batches} 个批次的 {waiting} 个发件箱项未发布"
     remedy_en = "`hub relay status` says why; nothing is lost, they are sent as soon as the relay runs"
     remedy_zh = "`hub relay status` 说明原因；数据未丢失，转发运行后即会发送"
+
+
+class SnapshotTargetTaken(HubError):
+    """The folder that a snapshot is to be written to exists already, or its parent does not."""
+
+    code = "HUB-EXC-050"
+    en = "the snapshot can't be written to {folder}: {reason}"
+    zh = "无法将快照写入 {folder}:{reason_zh}"
+    remedy_en = "give --to a folder that does not exist yet, in one that does; a snapshot is never written over"
+    remedy_zh = "请用 --to 指定一个尚不存在的文件夹,其上级须存在;快照不会被覆盖"
+
+
+class DeadLetterUnknown(HubError):
+    """There is no dead letter of this event."""
+
+    code = "HUB-EXC-051"
+    en = "there is no dead letter of the event {event}"
+    zh = "没有事件 {event} 的死信"
+    remedy_en = "`hub topic dead list --all` shows them all, by event id"
+    remedy_zh = "`hub topic dead list --all` 按事件标识列出全部死信"
+
+
+class DeadLetterSettled(HubError):
+    """A dead letter was replayed or closed before."""
+
+    code = "HUB-EXC-052"
+    en = "the dead letter of {event} is {state}: nothing is to be done"
+    zh = "事件 {event} 的死信状态为 {state},无需处理"
+    remedy_en = "`hub topic dead show {event}` says who did what with it"
+    remedy_zh = "`hub topic dead show {event}` 可查看处理人与处理方式"
+
+
+class DeadLetterGone(HubError):
+    """The event that a dead letter points at can't be read any more."""
+
+    code = "HUB-EXC-053"
+    en = "the event {event} can't be sent again: {reason}"
+    zh = "事件 {event} 无法重新发送:{reason}"
+    remedy_en = "have the record delivered again: its next revision closes the gap; then `hub topic dead close {event}`"
+    remedy_zh = "请让报送方重新报送该记录,其下一修订可弥补缺口;然后 `hub topic dead close {event}`"

@@ -270,3 +270,13 @@ class LaneNotDrained(TransientError):
         "let the relay send them (`hub relay run --once --lane {was}`), then run again; or set hub.lane back to {was}"
     )
     remedy_zh = "请先由转发发送（`hub relay run --once --lane {was}`）后重试；或将 hub.lane 改回 {was}"
+
+
+class NothingLoaded(HubError):
+    """A feed has no table: no batch of it was ever loaded."""
+
+    code = "HUB-TAB-002"
+    en = "no batch of {feed} was ever loaded: it has no state yet"
+    zh = "数据源 {feed} 尚未入库任何批次,没有可用的当前状态"
+    remedy_en = "run it first: `hub feed run {feed}`; a reader needs no snapshot then, its topic holds everything"
+    remedy_zh = "请先运行 `hub feed run {feed}`;此时订阅方无需快照,主题中已有全部事件"

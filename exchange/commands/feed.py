@@ -19,6 +19,7 @@ from rich.status import Status
 from contracts import catalogue, listing
 from contracts.model import FeedContract
 from exchange import publication, told
+from exchange.commands.subscribers import snapshot
 from exchange.publication import Published
 from exchange.serve import drain
 from exchange.told import Told
@@ -30,7 +31,8 @@ from warehouse.engine import connection
 from warehouse.landing.cursor import brief, cursors_of, set_cursor
 from warehouse.outbox import lane_of
 
-app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, cursor.")
+app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, cursor, snapshot.")
+app.command()(snapshot.snapshot)
 
 _COLUMNS = ("batch", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "events")
 

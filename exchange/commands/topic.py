@@ -1,4 +1,4 @@
-"""Topics as the hub made them, and who may read them: list, describe, tail, readers, grant, revoke."""
+"""Topics as the hub made them, who may read them, and what readers build on: list, tail, grant, asyncapi, lag, dead."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.markup import escape
 from contracts import catalogue
 from exchange import access, consume, topics
 from exchange.cluster import Cluster, TopicFound
+from exchange.commands.subscribers import dead, documents, lag
 from exchange.envelope import Event
 from exchange.errors import ReaderUnknown, TopicUnknown
 from hub import nearest
@@ -26,6 +27,10 @@ from warehouse import acts
 from warehouse.engine import connection, transaction
 
 app = typer.Typer(no_args_is_help=True, help="Topics: list, describe, tail, readers, grant, revoke.")
+app.command()(documents.asyncapi)
+app.command()(documents.schema)
+app.command()(lag.lag)
+app.add_typer(dead.app, name="dead")
 
 Topic = Annotated[str, typer.Argument(help="The topic's name.")]
 User = Annotated[str, typer.Argument(help="The reader's Kafka user, such as audit-office.")]

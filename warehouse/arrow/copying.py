@@ -17,6 +17,7 @@ from warehouse.engine import driver
 
 _WRITE = pcsv.WriteOptions(include_header=False, quoting_style="all_valid", batch_size=8_192)
 _PIECE = 1 << 20
+_BLOCK = 8 << 20  # read at a time: no row is longer, an event's JSON stays under one MiB
 _ROWS = 2_048  # made at a time: they stay in the processor's cache
 
 
@@ -62,7 +63,7 @@ def copy_out(conn: sa.Connection, query: sql.Composable, schema: pa.Schema) -> p
     sink.seek(0)
     return pcsv.read_csv(
         sink,
-        read_options=pcsv.ReadOptions(column_names=schema.names, use_threads=False),
+        read_options=pcsv.ReadOptions(column_names=schema.names, use_threads=False, block_size=_BLOCK),
         parse_options=pcsv.ParseOptions(newlines_in_values=True),
         convert_options=pcsv.ConvertOptions(
             column_types={name: schema.field(name).type for name in schema.names},

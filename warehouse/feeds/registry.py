@@ -70,6 +70,13 @@ def recorded(conn: sa.Connection, feed: FeedId, sha256: str) -> FeedContract:
     return contract_from(json.loads(document))
 
 
+def versions(conn: sa.Connection, feed: FeedId) -> list[FeedContract]:
+    """Every version of a feed's contract that was ever used, oldest first."""
+    query = sa.select(contract_version.c.document).where(contract_version.c.feed == feed)
+    found = conn.execute(query.order_by(contract_version.c.first_used_at)).scalars()
+    return [contract_from(json.loads(document)) for document in found]
+
+
 def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
     latest = _latest(conn, contract.id)
     if latest is None:

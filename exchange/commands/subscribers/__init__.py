@@ -1,0 +1,1 @@
+"""Commands of `hub topic` and `hub feed` that subscribers are served with."""

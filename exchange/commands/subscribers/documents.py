@@ -1,0 +1,95 @@
+"""What subscribers build on: the AsyncAPI document, and the JSON Schema of each event with its promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.markup import escape
+
+from contracts import catalogue
+from contracts.model import FeedContract
+from exchange import asyncapi as documents
+from exchange.errors import TopicUnknown
+from hub.output import AsJson, console, emit_json
+from hub.settings import settings
+from warehouse.engine import connection
+from warehouse.event_schema import breaks, schemas
+from warehouse.feeds import registry
+
+_Topics = Annotated[list[str] | None, typer.Argument(metavar="[TOPIC...]", help="Only these; none: every contract's.")]
+
+
+def asyncapi(
+    topics: _Topics = None,
+    *,
+    server: Annotated[
+        list[str] | None, typer.Option(help="HOST:PORT that subscribers reach; default: HUB_KAFKA_BOOTSTRAP.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prints the AsyncAPI 3 document of what the hub publishes, as YAML or with --json as JSON."""
+    made = documents.document(_contracts(topics), settings(), server)
+    if to is None and as_json:
+        emit_json(made)
+        return
+    text = yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=120)
+    if to is None:
+        typer.echo(text, nl=False)
+        return
+    to.write_text(text, encoding="utf-8")
+    if as_json:
+        emit_json({"file": str(to), "channels": sorted(made["channels"])})
+    else:
+        console().print(f"{len(made['channels'])} channels in {escape(str(to))}")
+
+
+def schema(
+    topics: _Topics = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Hold them against every version that was used; ends with 1 on a break.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prints the JSON Schema of each event; --check says whether the promise to readers is kept."""
+    contracts = _contracts(topics)
+    if not check:
+        emit_json({kind: made for contract in contracts for kind, made in schemas(contract).items()})
+        return
+    found = [row for contract in contracts for row in _broken(contract)]
+    if as_json:
+        emit_json({"events": 3 * len(contracts), "breaks": found})
+    else:
+        for row in found:
+            line = f"[red]{escape(row['topic'])}[/] {escape(row['what'])}: {escape(row['en'])}"
+            console().print(f"{line} (since {escape(row['since'])})\n  {escape(row['zh'])}")
+        if not found:
+            console().print(f"{3 * len(contracts)} events keep what was promised to their readers")
+    if found:
+        raise typer.Exit(1)
+
+
+def _contracts(topics: list[str] | None) -> list[FeedContract]:
+    every = list(catalogue.load().feeds.values())
+    if not topics:
+        return every
+    known = {name: contract for contract in every for name in (contract.topic.name, contract.id)}
+    for name in topics:
+        if name not in known:
+            raise TopicUnknown(topic=name)
+    return list({known[name].id: known[name] for name in topics}.values())
+
+
+def _broken(contract: FeedContract) -> list[dict[str, Any]]:
+    with connection() as conn:
+        used = registry.versions(conn, contract.id)
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for old in used:
+        for one in breaks(old, contract):
+            facts = {"topic": contract.topic.name, "feed": contract.id, "since": old.version, "now": contract.version}
+            rows.setdefault((one.what, one.en), {**facts, "what": one.what, "en": one.en, "zh": one.zh})
+    return list(rows.values())

@@ -1,0 +1,32 @@
+"""`hub topic lag`: how far behind its readers are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exchange import lag as lags
+from exchange import topics
+from exchange.cluster import Cluster
+from exchange.errors import TopicUnknown
+from hub.output import AsJson, emit_rows
+from warehouse.engine import connection
+
+
+def lag(
+    topic: Annotated[str | None, typer.Argument(help="Only this topic.")] = None,
+    *,
+    group: Annotated[str | None, typer.Option(help="Only this consumer group.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows how far behind each consumer group is: offsets, the age of the oldest unread event, what it lost."""
+    with connection() as conn:
+        known = [row.name for row in topics.noted(conn)]
+    with Cluster() as cluster:
+        there = set(cluster.topics()) & {*known, topics.DEAD_LETTERS_TOPIC}
+        if topic is not None and topic not in there:
+            raise TopicUnknown(topic=topic)
+        found = lags.lags(cluster, there if topic is None else [topic], group)
+    columns = ("topic", "group", "state", "behind", "seconds", "lost")
+    emit_rows([one.as_dict() for one in found], [(name, name) for name in columns], as_json=as_json)
