@@ -22,6 +22,21 @@ from warehouse.feeds import registry
 _Topics = Annotated[list[str] | None, typer.Argument(metavar="[TOPIC...]", help="Only these; none: every contract's.")]
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML as people write it: a text of several lines stands as it is; nothing is said by reference to above."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Every value is written out."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def asyncapi(
     topics: _Topics = None,
     *,
@@ -36,7 +51,7 @@ def asyncapi(
     if to is None and as_json:
         emit_json(made)
         return
-    text = yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=120)
+    text = yaml.dump(made, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
     if to is None:
         typer.echo(text, nl=False)
         return
