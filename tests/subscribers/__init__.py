@@ -1,0 +1,1 @@
+"""What subscribers build on, tried as they would."""
