@@ -61,7 +61,7 @@ class Office:
         consumer.assign([TopicPartition(self.topic, number, offset) for number, offset in starts.items()])
         found, ended = [], 0
         while ended < len(starts):
-            for message in consumer.consume(5_000, 5):
+            for message in consumer.consume(500, 0.1):
                 if message.error():
                     ended += 1
                     continue
