@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,13 @@ CONTRACTS = list(load(ROOT / "contracts").feeds.values())
 NOW = load_settings(kafka_bootstrap="a.example:9092,b.example:9092", kafka_username="hub", kafka_password="tell-nobody")
 
 
+@lru_cache(maxsize=1)
+def official() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(json.loads(OFFICIAL.read_text(encoding="utf-8")))
+
+
 def wrong(of: dict[str, Any]) -> list[str]:
-    official = jsonschema.Draft7Validator(json.loads(OFFICIAL.read_text(encoding="utf-8")))
-    return [f"{list(error.path)}: {error.message[:200]}" for error in official.iter_errors(of)]
+    return [f"{list(error.path)}: {error.message[:200]}" for error in official().iter_errors(of)]
 
 
 def resolved(made: dict[str, Any], reference: str) -> Any:
@@ -52,11 +57,19 @@ def test_the_official_schema_is_the_published_one() -> None:
     assert digest == "d4571a420e6ffb7fcc7066c95a6db1202f299a3c51daa103d0706bf30f95e626"
 
 
-@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL", "SSL", "PLAINTEXT"])
-@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
-def test_the_document_is_valid_by_the_official_schema(protocol: Any, mechanism: Any) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "mechanism", "contracts"),
+    [
+        ("SASL_PLAINTEXT", "SCRAM-SHA-512", CONTRACTS),
+        ("SASL_SSL", "SCRAM-SHA-256", CONTRACTS[:1]),
+        ("SASL_SSL", "PLAIN", CONTRACTS[:1]),
+        ("SSL", "PLAIN", CONTRACTS[:1]),
+        ("PLAINTEXT", "SCRAM-SHA-512", []),
+    ],
+)
+def test_the_document_is_valid_by_the_official_schema(protocol: Any, mechanism: Any, contracts: Any) -> None:
     now = NOW.model_copy(update={"kafka_security_protocol": protocol, "kafka_sasl_mechanism": mechanism})
-    made = document(CONTRACTS, now)
+    made = document(contracts, now)
     assert wrong(made) == []
     assert ("securitySchemes" in made["components"]) == protocol.startswith("SASL")
     assert {one["host"] for one in made["servers"].values()} == {"a.example:9092", "b.example:9092"}
@@ -64,7 +77,7 @@ def test_the_document_is_valid_by_the_official_schema(protocol: Any, mechanism: 
 
 
 def test_the_official_schema_finds_what_is_wrong() -> None:
-    made = document(CONTRACTS, NOW)
+    made = document(CONTRACTS[:1], NOW)
     for change in (
         lambda d: d.update(asyncapi="2.6.0"),
         lambda d: d["info"].pop("version"),
