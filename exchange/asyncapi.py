@@ -27,15 +27,15 @@ Events are CloudEvents 1.0 in Kafka binary binding. Read with `isolation.level=r
 start with your user's name and a dot; commit offsets after the work; `ce_id` tells an event that you have had before.
 Within a topic's name a schema only gains optional members.
 
-本文档由数据契约生成:每个主题一个通道,每种事件一个消息。事件为 CloudEvents 1.0(Kafka 二进制绑定)。请以
-`isolation.level=read_committed` 读取;消费组名以本用户名加点开头;处理完成后再提交位点;以 `ce_id` 识别重复事件。
-同一主题名下,模式只会增加可选成员。
+本文档由数据契约生成：每个主题一个通道，每种事件一个消息。事件为 CloudEvents 1.0(Kafka 二进制绑定)。请以
+`isolation.level=read_committed` 读取；消费组名以本用户名加点开头；处理完成后再提交位移；以 `ce_id` 识别重复事件。
+同一主题名下，模式只会增加可选成员。
 """
 
 _DEAD_LETTER: dict[str, Any] = {
     "type": "object",
     "title": "死信 / Dead letter",
-    "description": "References to an event that the brokers refused, never its data / 指向被代理拒绝的事件,不含其数据",
+    "description": "References to an event that the brokers refused, never its data / 指向被代理拒绝的事件，不含其数据",
     "properties": {
         "event_id": {"type": "string", "description": "ce_id of the event / 事件的 ce_id"},
         "topic": {"type": "string", "description": "Where it was to go / 原定主题"},
@@ -73,7 +73,7 @@ def document(contracts: Iterable[FeedContract], now: Settings, servers: Iterable
     made |= {"channels": parts.channels, "operations": parts.operations}
     components: dict[str, Any] = {"messages": parts.messages, "schemas": parts.payloads}
     if scheme is not None:
-        said = "User and password from `hub topic grant` / 由枢纽授予的用户与密码"
+        said = "User and password from `hub topic grant` / 由枢纽授予的用户与口令"
         components["securitySchemes"] = {"password": {"type": scheme, "description": said}}
     return made | {"components": components}
 

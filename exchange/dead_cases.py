@@ -18,6 +18,7 @@ from exchange.envelope import ChangeSetEnvelopes, texts
 from exchange.errors import DeadLetterGone, DeadLetterSettled, DeadLetterUnknown
 from hub.ids import TopicName
 from hub.log import get
+from hub.said import Said
 from warehouse import acts
 from warehouse.changeset import ChangeSet
 from warehouse.engine import connection, driver, transaction
@@ -34,25 +35,25 @@ _SIZE = (
     "记录大小超过代理允许的上限",
     "raise the topic's max.message.bytes (hub.topic_config) above the event's size, then replay it; or have the record"
     " delivered again, smaller",
-    "请在契约的 hub.topic_config 中把 max.message.bytes 调到大于该事件,然后重放;或请报送方缩减后重新报送",
+    "请在契约的 hub.topic_config 中把 max.message.bytes 调到大于该事件，然后重放；或请报送方缩减后重新报送",
 )
 _FORM = (
     "the brokers take the record's form for wrong (on a compacted topic: it has no key)",
-    "代理认为记录形式有误(压缩主题上:没有键)",
+    "代理认为记录形式有误（压缩主题上：没有键）",
     "correct the contract (subject, topic settings) or the record at its source, then replay it or have it delivered again",
-    "请更正契约(主体字段、主题设置)或在源头更正记录,然后重放或重新报送",
+    "请更正契约（主体字段、主题设置）或在源头更正记录，然后重放或重新报送",
 )
 _TIME = (
     "the brokers take the record's time for too far off",
     "代理认为记录时间偏差过大",
     "set the clocks of relay and brokers right, then replay it",
-    "请校准中继与代理的时钟,然后重放",
+    "请校准转发与代理的时钟，然后重放",
 )
 _OTHER = (
     "the brokers refuse the record",
     "代理拒绝该记录",
     "the broker's log says more; mend the cause, then replay it",
-    "请查看代理日志,排除原因后重放",
+    "请查看代理日志，排除原因后重放",
 )
 _WHY = {
     **dict.fromkeys(
@@ -243,7 +244,7 @@ def _event(conn: sa.Connection, row: Any) -> DeadEvent:
     mine = sa.select(outbox).where(outbox.c.lane == row.lane, outbox.c.seq == row.seq)
     entry = conn.execute(mine).one_or_none()
     if entry is None:
-        raise DeadLetterGone(event=row.event_id, reason="its outbox entry is gone")
+        raise DeadLetterGone(event=row.event_id, reason=Said("its outbox entry is gone", "发件箱中已无此项"))
     if entry.kind == "event":
         held = entry.event
         data = json.dumps(held["data"], ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
@@ -255,9 +256,13 @@ def _event(conn: sa.Connection, row: Any) -> DeadEvent:
             headers = {name: value.decode() for name, value in ChangeSetEnvelopes(changes.facts).headers(some)[0]}
             key, data = texts(some.column("key"))[0], texts(some.column("data"))[0]
     except StoreMissing:
-        raise DeadLetterGone(event=row.event_id, reason="its change set is past its retention") from None
+        raise DeadLetterGone(
+            event=row.event_id, reason=Said("its change set is past its retention", "其变更集已过保留期")
+        ) from None
     except (StoreCorrupt, StopIteration, IndexError):
-        raise DeadLetterGone(event=row.event_id, reason="its change set is damaged") from None
+        raise DeadLetterGone(event=row.event_id, reason=Said("its change set is damaged", "其变更集已损坏")) from None
     if headers.get("ce_id") != row.event_id:
-        raise DeadLetterGone(event=row.event_id, reason="its change set holds another event there")
+        raise DeadLetterGone(
+            event=row.event_id, reason=Said("its change set holds another event there", "其变更集该处为另一事件")
+        )
     return DeadEvent(None if key is None else key.decode(), headers, data)

@@ -278,9 +278,9 @@ class SnapshotTargetTaken(HubError):
 
     code = "HUB-EXC-050"
     en = "the snapshot can't be written to {folder}: {reason}"
-    zh = "无法将快照写入 {folder}:{reason_zh}"
+    zh = "无法将快照写入 {folder}：{reason}"
     remedy_en = "give --to a folder that does not exist yet, in one that does; a snapshot is never written over"
-    remedy_zh = "请用 --to 指定一个尚不存在的文件夹,其上级须存在;快照不会被覆盖"
+    remedy_zh = "请用 --to 指定一个尚不存在的文件夹，其上级须存在；快照不会被覆盖"
 
 
 class DeadLetterUnknown(HubError):
@@ -298,7 +298,7 @@ class DeadLetterSettled(HubError):
 
     code = "HUB-EXC-052"
     en = "the dead letter of {event} is {state}: nothing is to be done"
-    zh = "事件 {event} 的死信状态为 {state},无需处理"
+    zh = "事件 {event} 的死信状态为 {state}，无需处理"
     remedy_en = "`hub topic dead show {event}` says who did what with it"
     remedy_zh = "`hub topic dead show {event}` 可查看处理人与处理方式"
 
@@ -308,6 +308,12 @@ class DeadLetterGone(HubError):
 
     code = "HUB-EXC-053"
     en = "the event {event} can't be sent again: {reason}"
-    zh = "事件 {event} 无法重新发送:{reason}"
-    remedy_en = "have the record delivered again: its next revision closes the gap; then `hub topic dead close {event}`"
-    remedy_zh = "请让报送方重新报送该记录,其下一修订可弥补缺口;然后 `hub topic dead close {event}`"
+    zh = "事件 {event} 无法重新发送：{reason}"
+    remedy_en = (
+        "have the record delivered again: its next revision says all that is lost; then"
+        " `hub topic dead close {event} --operator NAME --reason TEXT`"
+    )
+    remedy_zh = (
+        "请让报送方重新报送该记录，其下一修订即含所缺内容；然后"
+        " `hub topic dead close {event} --operator 姓名 --reason 理由`"
+    )

@@ -30,6 +30,7 @@ from exchange.consume import open_reader
 from exchange.errors import SnapshotTargetTaken
 from hub import clock
 from hub.errors import HubError
+from hub.said import Said
 from hub.settings import Settings
 from warehouse.engine import engine, translated
 from warehouse.feeds import current
@@ -78,9 +79,9 @@ def take(contract: FeedContract, to: Path, now: Settings) -> Snapshot:
     database may then be behind its topic. BrokerUnreachable, DatabaseUnavailable.
     """
     if to.exists():
-        raise SnapshotTargetTaken(folder=to, reason="it exists", reason_zh="已存在")
+        raise SnapshotTargetTaken(folder=to, reason=Said("it exists", "已存在"))
     if not to.absolute().parent.is_dir():
-        raise SnapshotTargetTaken(folder=to, reason="there is no such parent folder", reason_zh="上级文件夹不存在")
+        raise SnapshotTargetTaken(folder=to, reason=Said("its parent folder does not exist", "上级文件夹不存在"))
     taken_at = clock.now()
     with Cluster(now) as cluster:
         _sound(contract, cluster)

@@ -277,6 +277,6 @@ class NothingLoaded(HubError):
 
     code = "HUB-TAB-002"
     en = "no batch of {feed} was ever loaded: it has no state yet"
-    zh = "数据源 {feed} 尚未入库任何批次,没有可用的当前状态"
+    zh = "数据源 {feed} 尚未入库任何批次，没有可用的当前状态"
     remedy_en = "run it first: `hub feed run {feed}`; a reader needs no snapshot then, its topic holds everything"
-    remedy_zh = "请先运行 `hub feed run {feed}`;此时订阅方无需快照,主题中已有全部事件"
+    remedy_zh = "请先运行 `hub feed run {feed}`；此时订阅方无需快照，主题中已有全部事件"

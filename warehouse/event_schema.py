@@ -26,13 +26,13 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 Schema = dict[str, Any]
 
 _LINKS = {
-    "moved_to": "The subject changed: the record goes on under this Kafka key / 主体变更:记录转到此 Kafka 键下",
-    "moved_from": "The subject changed: the record came from this Kafka key / 主体变更:记录来自此 Kafka 键",
+    "moved_to": "The subject changed: the record goes on under this Kafka key / 主体变更：记录转到此 Kafka 键下",
+    "moved_from": "The subject changed: the record came from this Kafka key / 主体变更：记录来自此 Kafka 键",
 }
 _SAID = {
-    "recorded": ("is held for the first time, or again after it was withdrawn", "首次入库,或撤回后重新入库"),
-    "corrected": ("replaces the revision before", "更正,取代前一修订"),
-    "withdrawn": ("does not hold any more; the event has no record", "已撤回;事件不含记录内容"),
+    "recorded": ("is held for the first time, or again after it was withdrawn", "首次入库，或撤回后重新入库"),
+    "corrected": ("replaces the revision before", "更正，取代前一修订"),
+    "withdrawn": ("does not hold any more; the event has no record", "已撤回；事件不含记录内容"),
 }
 
 
@@ -107,7 +107,7 @@ def _head(contract: FeedContract, change: str) -> dict[str, Schema]:
         "revision": {
             "type": "integer",
             "minimum": 1,
-            "description": "1, 2, 3 … for each key; a gap means an event that was not sent / 每个主键递增;缺号表示有事件未能发出",
+            "description": "1, 2, 3 … for each key; a gap means an event that was not sent / 每个主键递增；缺号表示有事件未能发出",
         },
         "change": {"const": change, "description": "What happened / 变更类型"},
         "batch": {"type": "string", "description": "The batch that brought it / 所属批次"},
@@ -115,7 +115,7 @@ def _head(contract: FeedContract, change: str) -> dict[str, Schema]:
         "record_hash": {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",
-            "description": "SHA-256 of the canonical record, all its fields / 规范化记录(全部字段)的 SHA-256",
+            "description": "SHA-256 of the canonical record, all its fields / 规范化记录（全部字段）的 SHA-256",
         },
     }
 
@@ -159,7 +159,7 @@ _SHOWS = ("type", "const", "format", "pattern", "minimum")
 def _broken(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[Break]:
     for name, en, zh in (
         ("x-hub-key", "the record's key changed", "记录主键改变"),
-        ("x-hub-kafka-key", "the Kafka key changed, and with it the order", "Kafka 键改变,顺序随之改变"),
+        ("x-hub-kafka-key", "the Kafka key changed, and with it the order", "Kafka 键改变，顺序随之改变"),
     ):
         if was.get(name) != now.get(name):
             yield Break(name, en, zh)
@@ -178,7 +178,7 @@ def _broken(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> I
             yield Break(
                 f"{path}{name}",
                 "it is new and required: events sent before don't have it",
-                "新增且必填:此前的事件没有它",
+                "新增且必填：此前的事件没有它",
             )
 
 

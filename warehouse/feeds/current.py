@@ -15,6 +15,7 @@ from psycopg import sql
 
 from contracts.checks.schema import arrow_type
 from contracts.model import FeedContract, FieldSpec
+from hub.said import Said
 from warehouse.arrow.columns import flat
 from warehouse.arrow.copying import copy_out
 from warehouse.changeset import event_ids
@@ -96,7 +97,10 @@ def _there(conn: sa.Connection, contract: FeedContract, column: sa.Column[object
         raise TableMismatch(
             feed=contract.id,
             version=contract.version,
-            reason=f"{column.name} is {found} in the table and {due} in the contract",
+            reason=Said(
+                f"{column.name} is {found} in the table and {due} in the contract",
+                f"{column.name} 在表中为 {found}，在契约中为 {due}",
+            ),
         )
     return found is not None
 

@@ -58,7 +58,7 @@ def show(
     out.print(f"from the batch {escape(letter.batch or '-')}, delivery {escape(letter.delivery or '-')}")
     if letter.overtaken is not None:
         out.print(f"the record is at revision {letter.overtaken} now: readers need this event only to close the gap")
-        out.print(f"该记录现为第 {letter.overtaken} 修订:订阅方仅为补齐修订号才需要此事件")
+        out.print(f"该记录现为第 {letter.overtaken} 修订：订阅方仅为补齐修订号才需要此事件")
     out.print(f"{size:,} bytes" if size is not None else escape(lost or ""))
     for did in done:
         out.print(f"{escape(did['at'])} {escape(did['action'])} by {escape(did['operator'])}: {escape(did['reason'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,9 @@ from contracts import catalogue
 from contracts.model import FeedContract
 from exchange import asyncapi as documents
 from exchange.errors import TopicUnknown
+from hub import nearest
 from hub.output import AsJson, console, emit_json
+from hub.said import Said
 from hub.settings import settings
 from warehouse.engine import connection
 from warehouse.event_schema import breaks, schemas
@@ -88,6 +91,12 @@ def schema(
         raise typer.Exit(1)
 
 
+def unknown(topic: str, known: Iterable[str]) -> TopicUnknown:
+    """The error for a topic that is not there, with those that are near."""
+    near = nearest.told(topic, known)
+    return TopicUnknown(topic=topic[:200], near=Said(f": {near}", f"：{near.zh}"))
+
+
 def _contracts(topics: list[str] | None) -> list[FeedContract]:
     every = list(catalogue.load().feeds.values())
     if not topics:
@@ -95,7 +104,7 @@ def _contracts(topics: list[str] | None) -> list[FeedContract]:
     known = {name: contract for contract in every for name in (contract.topic.name, contract.id)}
     for name in topics:
         if name not in known:
-            raise TopicUnknown(topic=name)
+            raise unknown(name, known)
     return list({known[name].id: known[name] for name in topics}.values())
 
 

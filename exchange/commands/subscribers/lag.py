@@ -9,7 +9,7 @@ import typer
 from exchange import lag as lags
 from exchange import topics
 from exchange.cluster import Cluster
-from exchange.errors import TopicUnknown
+from exchange.commands.subscribers.documents import unknown
 from hub.output import AsJson, emit_rows
 from warehouse.engine import connection
 
@@ -26,7 +26,7 @@ def lag(
     with Cluster() as cluster:
         there = set(cluster.topics()) & {*known, topics.DEAD_LETTERS_TOPIC}
         if topic is not None and topic not in there:
-            raise TopicUnknown(topic=topic)
+            raise unknown(topic, there)
         found = lags.lags(cluster, there if topic is None else [topic], group)
     columns = ("topic", "group", "state", "behind", "seconds", "lost")
     emit_rows([one.as_dict() for one in found], [(name, name) for name in columns], as_json=as_json)
