@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from contracts import errors
 from contracts.errors import ContractInvalid, ContractProblem, FeedUnknown
 from contracts.model import SUFFIX, FeedContract
 from contracts.packing import pack, unpack
+from hub import nearest
 from hub.ids import FeedId
 from hub.said import kept, revived
 
@@ -99,7 +100,7 @@ class Catalogue:
         for entry in self.broken:
             if entry.id == feed:
                 raise entry.error
-        raise FeedUnknown(feed=feed)
+        raise unknown(feed, [*self.feeds, *(entry.id for entry in self.broken)])
 
 
 def load(root: Path | None = None, cache: Path | None = None) -> Catalogue:
@@ -107,12 +108,17 @@ def load(root: Path | None = None, cache: Path | None = None) -> Catalogue:
     return _Store(*_places(root, cache)).catalogue()
 
 
+def unknown(feed: str, known: Iterable[str]) -> FeedUnknown:
+    """The error for a feed that is not there, with those whose names are near."""
+    return FeedUnknown(feed=feed[:100], near=nearest.told(feed, known))
+
+
 def load_one(feed: FeedId, root: Path | None = None, cache: Path | None = None) -> FeedContract:
     """One contract, without looking at the others. Raises FeedUnknown, ContractInvalid."""
     store = _Store(*_places(root, cache))
     paths = store.find(feed)
     if not paths:
-        raise FeedUnknown(feed=feed)
+        raise unknown(feed, (path.name.removesuffix(SUFFIX) for path in store.root.glob(f"feeds/*/*{SUFFIX}")))
     entry = store.entry_of(paths[0], store.kept(feed))
     if entry.broken is not None:
         raise _broken(entry).error

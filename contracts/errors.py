@@ -74,8 +74,8 @@ class FeedUnknown(AgencyError):
     """No contract of that id is on disk."""
 
     code = "HUB-CON-102"
-    en = "there is no feed {feed}"
-    zh = "没有名为 {feed} 的数据源"
+    en = "there is no feed {feed}: {near}"
+    zh = "没有名为 {feed} 的数据源：{near}"
     remedy_en = (
         "`hub contract list` shows the feeds there are; a feed is one file contracts/feeds/<domain>/<feed>.odcs.yaml"
     )

@@ -71,7 +71,7 @@ def _read(consumer: Consumer, topics: Sequence[str], end: float) -> dict[str, Re
     while open_partitions:
         if time.monotonic() > end:
             raise TimeoutError(f"{len(open_partitions)} partitions were not read to their end")
-        for message in consumer.consume(num_messages=5_000, timeout=1.0):
+        for message in consumer.consume(num_messages=500, timeout=0.1):
             error = message.error()
             if error is None:
                 _note(readings, message)

@@ -25,7 +25,7 @@ def told(given: str, known: Iterable[str]) -> Said:
     """The same as the end of a sentence: what is near, else what there is."""
     names = sorted(set(known))
     if found := nearest(given, names):
-        return Said(f"did you mean {', '.join(found)}?", f"是否指 {'、'.join(found)}?")
+        return Said(f"did you mean {', '.join(found)}?", f"是否指 {'、'.join(found)}？")
     if not names:
         return Said("there is none at all", "目前一个也没有")
     shown, more = names[: MOST * 2], " …" if len(names) > MOST * 2 else ""

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from contracts import catalogue, codes, listing, reader
-from contracts.errors import ContractInvalid, FeedUnknown
+from contracts.errors import ContractInvalid
 from contracts.model import SUFFIX, SourceSpec
 from contracts.properties import TABLE
 from contracts.reader import Reading
@@ -130,7 +130,8 @@ def _paths(root: Path, feeds: list[str] | None) -> list[Path]:
             stem = feed if feed.replace("_", "").isalnum() else ""
             matches = sorted(root.glob(f"feeds/*/{stem}{SUFFIX}")) if stem else []
             if not matches:
-                raise FeedUnknown(feed=feed[:100])
+                known = (path.name.removesuffix(SUFFIX) for path in root.glob(f"feeds/*/*{SUFFIX}"))
+                raise catalogue.unknown(feed, known)
             found += matches
     return found
 

@@ -230,7 +230,7 @@ def _row(cluster: Cluster, row: topics.TopicNoted, found: TopicFound | None) -> 
 def _unknown(topic: str, cluster: Cluster) -> TopicUnknown:
     """The error for a topic that is not there, with those that are near."""
     near = nearest.told(topic, [name for name in cluster.topics() if not name.startswith("__")])
-    return TopicUnknown(topic=topic, near=Said(f": {near}", f":{near.zh}"))
+    return TopicUnknown(topic=topic, near=Said(f": {near}", f"：{near.zh}"))
 
 
 def _shown(event: Event, *, data: bool) -> dict[str, Any]:

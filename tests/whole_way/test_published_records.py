@@ -64,7 +64,7 @@ def sent_and_read(contract: FeedContract, now: Settings) -> list[dict[str, Any]]
     consumer.assign(partitions)
     events, ended = [], 0
     while ended < len(partitions):
-        for message in consumer.consume(5_000, 5):
+        for message in consumer.consume(500, 0.1):
             if message.error():
                 ended += 1
                 continue
