@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from hub import failure
+from hub import emitting, failure
 from hub.errors import HubException, TransientError
 from hub.ids import PlaceId
 
@@ -42,6 +42,9 @@ class HubTask(BaseOperator):
             known = failure.told(error)
             if known is not error:
                 _LOG.error("frames of the unforeseen error:\n%s", failure.story(error))
+        finally:
+            # A task's process ends without ceremony: what observers are to be told leaves now, or not at all.
+            emitting.flush()
         # Raised outside the handler, so that no chained traceback carries another exception's text into the log.
         _LOG.error("%s", told(known))
         if isinstance(known, TransientError):

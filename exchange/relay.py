@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from exchange import position as positions
-from exchange import topics
+from exchange import seen, topics
 from exchange.cluster import Cluster
 from exchange.dead_letters import DeadLetter
 from exchange.errors import LaneBusy, RecordsRefused
@@ -137,7 +137,9 @@ class Session:
             except RecordsRefused as error:
                 return self._refused(plan, error)
             self._guessed = False
-            self._pace(plan.events, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._pace(plan.events, seconds)
+            seen.sent(self.lane, plan, seconds)
             return Turn(plan.events, 0, self.position)
 
     def waits(self) -> int:
@@ -287,6 +289,7 @@ class Session:
         producer.send_position(group_of(self.lane), plan.end.seq, positions.to_metadata(plan.end, dead=True))
         point("relay.buried")
         self._commit(plan.end, dead=True)
+        seen.buried(self.lane)
         # Loud: a reader of this key sees a gap in its revisions until somebody corrects and delivers it again.
         log.error("dead letter", lane=self.lane, event_id=letter.event_id, topic=letter.topic, reason=code)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import psycopg
 import sqlalchemy as sa
 
+from exchange import seen
 from exchange.cluster import Cluster
 from exchange.errors import LaneBusy
 from exchange.position import waiting_lanes
@@ -208,13 +209,14 @@ class Server:
             backoff.reset()
             # After LISTEN, so that nothing committed in between is missed.
             self._wake_waiting()
-            looked = time.monotonic()
+            looked, lags = time.monotonic(), seen.Lags()
             while not self.stopping.is_set():
                 for notice in conn.notifies(timeout=TIMER_SECONDS, stop_after=1):
                     self._heard(notice.channel, notice.payload)
                 if time.monotonic() - looked > TIMER_SECONDS:
                     self._wake_waiting()
                     self._thin()
+                    lags.tell()
                     looked = time.monotonic()
 
     def _heard(self, channel: str, payload: str) -> None:

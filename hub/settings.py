@@ -128,6 +128,21 @@ class Settings(BaseSettings):
         description="Level of this hub's bodies: 1 central, 2 province, 3 city, 4 county, 5 township. A record on a subject above it is refused.",
     )
 
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^@\s]+$",
+        description="OpenTelemetry collector (OTLP over HTTP), e.g. `https://collector:4318`. Unset: OTEL_EXPORTER_OTLP_ENDPOINT; neither: no metrics, no traces. Headers and certificates: the OTEL_EXPORTER_OTLP_* variables.",
+    )
+    lineage_url: str | None = Field(
+        None,
+        pattern=r"^(https?|file)://[^@\s]+$",
+        description="Where OpenLineage events go: `https://host/api/v1/lineage`, or `file:///folder/events.jsonl`, one event a line. Unset: none are made.",
+    )
+    lineage_token: SecretStr | None = Field(None, description="Bearer token for `HUB_LINEAGE_URL`.")
+    lineage_namespace: str = Field(
+        "supervision-hub", pattern=r"^[\w.:/-]{1,200}$", description="Namespace of the jobs in OpenLineage events."
+    )
+
     page_rows: int = Field(65_536, ge=1_000, le=1_000_000, description="Rows of a page: what bounds memory.")
     part_rows: int = Field(
         250_000,

@@ -16,12 +16,16 @@ class Timing:
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self._spans: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
     def add(self, step: str, seconds: float) -> None:
-        """Adds to a step."""
+        """Adds to a step what has just ended."""
+        ended = time.time_ns()
+        began = ended - int(seconds * 1e9)
         with self._lock:
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
+            self._spans[step] = min(began, self._spans.get(step, (began, 0))[0]), ended
 
     @contextmanager
     def of(self, step: str) -> Iterator[None]:
@@ -50,7 +54,13 @@ class Timing:
         with self._lock:
             return {step: round(value, 3) for step, value in self._seconds.items()}
 
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Step -> when it first began and last ended, in nanoseconds since 1970."""
+        with self._lock:
+            return dict(self._spans)
+
     def clear(self) -> None:
         """Starts anew, for the next batch."""
         with self._lock:
             self._seconds.clear()
+            self._spans.clear()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from hub import log
 from hub.errors import HubException
 from hub.said import Said
 from hub.settings import settings
-from warehouse import batches, receipt
+from warehouse import batches, receipt, seen
 from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking import metrics
@@ -79,7 +80,7 @@ def opened(contract: FeedContract, progress: Progress = silent) -> Iterator[Open
         memory.bound()
         with conn.begin():
             registry.ensure(conn, contract)
-        yield Opened(conn, [_finish(conn, left, progress) for left in _unfinished(conn, contract)])
+        yield Opened(conn, _finish_all(conn, contract, _unfinished(conn, contract), progress))
 
 
 def run_feed(
@@ -98,7 +99,7 @@ def run_feed(
     says what to do; one that was taken or refused before comes with `repeated` set.
     Raises SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
     """
-    with opened(contract, progress) as feed:
+    with seen.run(contract, _named(contract, source_id, file), _interval(window)), opened(contract, progress) as feed:
         outcomes = list(feed.finished)
         timing = Timing()
         asked = _Asked(contract, source_id, window, file, operator)
@@ -113,7 +114,9 @@ def through(conn: sa.Connection, taken: Taken, progress: Progress, timing: Timin
     batch = taken.batch
     if batch.state == "checked":
         batch = _load(conn, batch, progress, timing)
-    return outcome(conn, batch, timing, repeated=taken.repeated)
+    done = outcome(conn, batch, timing, repeated=taken.repeated)
+    seen.batch(done, batch.contract_version, timing)
+    return done
 
 
 def outcome(conn: sa.Connection, batch: Batch, timing: Timing | None = None, *, repeated: bool = False) -> BatchOutcome:
@@ -176,7 +179,18 @@ def _finish(conn: sa.Connection, batch: Batch, progress: Progress) -> BatchOutco
         batch = recheck(conn, contract_of(conn, batch), batch, progress, timing)
     if batch.state in ("checked", "loading"):
         batch = _load(conn, batch, progress, timing)
-    return outcome(conn, batch, timing)
+    done = outcome(conn, batch, timing)
+    seen.batch(done, batch.contract_version, timing)
+    return done
+
+
+def _finish_all(
+    conn: sa.Connection, contract: FeedContract, left: list[Batch], progress: Progress
+) -> list[BatchOutcome]:
+    if not left:
+        return []
+    with seen.run(contract, sorted({batch.source for batch in left})):
+        return [_finish(conn, batch, progress) for batch in left]
 
 
 def _load(conn: sa.Connection, batch: Batch, progress: Progress, timing: Timing) -> Batch:
@@ -247,6 +261,17 @@ def _take(door: Intake, delivery: Delivery, origin: Origin) -> Iterator[Taken]:
             raise
     if taken is not None:
         yield taken
+
+
+def _named(contract: FeedContract, source_id: str | None, file: Path | None) -> list[str]:
+    """The sources whose places a run reads."""
+    if file is not None:
+        return []
+    return [source.id for source in contract.sources if source_id in (None, source.id)]
+
+
+def _interval(window: Window | None) -> tuple[datetime | None, datetime | None]:
+    return (window.interval_start, window.interval_end) if window else (None, None)
 
 
 def _sources(contract: FeedContract, source_id: str | None, file: Path | None) -> list[SourceSpec]:

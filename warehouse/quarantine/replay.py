@@ -16,7 +16,7 @@ from contracts.model import FeedContract
 from hub.ids import BatchId
 from hub.said import Said
 from hub.settings import settings
-from warehouse import acts, batches, receipt, way
+from warehouse import acts, batches, receipt, seen, way
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking.checkers import checker_for
 from warehouse.errors import BatchStateWrong, NothingToReplay
@@ -56,7 +56,7 @@ def replay(
     `contract` is the feed's as it is now. Raises OperatorMissing, BatchStateWrong, NothingToReplay.
     """
     by = acts.named("replay", operator, reason)
-    with way.opened(contract, progress) as feed:
+    with seen.run(contract), way.opened(contract, progress) as feed:
         conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "loaded":
@@ -80,7 +80,7 @@ def release(
     Rows that break a rule of their own are quarantined as ever. Raises OperatorMissing, BatchStateWrong.
     """
     by = acts.named("release", operator, reason)
-    with way.opened(contract, progress) as feed:
+    with seen.run(contract), way.opened(contract, progress) as feed:
         conn = feed.conn
         parent = _see(conn, batch_id)
         if parent.state != "held":

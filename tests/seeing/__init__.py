@@ -1,0 +1,1 @@
+"""What outsiders are told of the hub: metrics, traces, lineage, pages."""
