@@ -23,3 +23,13 @@ class BatchRuleNotRunnable(HubError):
     zh = "{feed}：批次规则 {rule} 无法执行：{reason}"
     remedy_en = "run `hub contract lint`; it names the line"
     remedy_zh = "请运行 `hub contract lint` 查看所在行"
+
+
+class DocsPortTaken(HubError):
+    """The Data Docs can't be served at the port that was asked for."""
+
+    code = "HUB-CON-213"
+    en = "port {port} on 127.0.0.1 can't be had"
+    zh = "127.0.0.1 的端口 {port} 无法使用"
+    remedy_en = "leave --port away, then a free one is taken, or name another"
+    remedy_zh = "请不写 --port（自动选用空闲端口）或另指定端口"
