@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the outside judge of contracts, datacontract-cli, in a venv of its own, every package by its hash.
+# Builds the outside judges of contracts (datacontract-cli) and lineage events (openlineage-python) in a venv of their own, every package by its hash.
 # Usage: bash requirements/judge.sh .venv-judge [.venv]   (the second is the project's environment, which has uv)
 set -euo pipefail
 venv=${1:-.venv-judge}

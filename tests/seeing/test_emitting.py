@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from hub import emitting, log
+from hub import emitting, log, telemetry
 from hub.emitting import Emitter, Switch
 from hub.errors import SettingInvalid
 from hub.settings import ROOT, load_settings
@@ -166,3 +167,10 @@ def test_an_address_that_can_not_be_meant_is_refused(name: str, value: str) -> N
     with pytest.raises(SettingInvalid) as refused:
         load_settings(**{name: value})
     assert "word" not in str(refused.value)
+
+
+def test_the_page_lists_every_metric_as_it_is_told() -> None:
+    text = (ROOT / "docs" / "seeing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(hub\.[a-z._]+)` \| (\w+) \| (\S+) \| ([a-z, ]+) \| (.+) \|$", text, re.MULTILINE)
+    listed = {name: (kind, unit, tuple(labels.split(", ")), means) for name, kind, unit, labels, means in rows}
+    assert listed == {name: (one.kind, one.unit, one.labels, one.means) for name, one in telemetry.METRICS.items()}

@@ -37,7 +37,7 @@ COLOURS = {
     "load": "#0072b2",
     "publish": "#009e73",
     "passed": "#009e73",
-    "failed": "#d55e00",
+    "failed": "#a50f15",
     "held": "#7b2d8b",
     "broken": "#e69f00",
     "none": "#8883",
@@ -164,7 +164,7 @@ def _verdict(bucket: Bucket, rule: str) -> Cell:
     found = [one.verdicts[rule] for one in bucket.batches if rule in one.verdicts]
     for verdict, zh, en in (("held", "挂起", "held"), ("failed", "未通过", "broken"), ("passed", "通过", "passed")):
         if count := found.count(verdict):
-            return Cell(verdict, 1, f"{zh} {en} {count}/{len(found)}")
+            return Cell(verdict, count / len(found), f"{zh} {en} {count}/{len(found)}")
     return Cell("none", 1, "—")
 
 
@@ -198,8 +198,8 @@ def _freshness(report: Report) -> str:
         _said("契约未写明时效要求。", "The contract names no freshness.")
         if due is None
         else _said(
-            f"虚线为契约要求（{_hours(due)}）；超过 {late} 次。",
-            f"Dashed: what the contract asks for ({_hours(due)}); passed {late} times.",
+            f"虚线为契约要求（{due:g} 小时）；超过 {late} 次。",
+            f"Dashed: what the contract asks for ({due:g} hours); passed {late} times.",
         )
     )
     note = _said("每次入库前已过去的时间。", "How long it had been since the delivery before, at each load.")
