@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     )
     lineage_url: str | None = Field(
         None,
-        pattern=r"^(https?|file)://[^@\s]+$",
+        pattern=r"^(https?://|file:///)[^@\s]+$",
         description="Where OpenLineage events go: `https://host/api/v1/lineage`, or `file:///folder/events.jsonl`, one event a line. Unset: none are made.",
     )
     lineage_token: SecretStr | None = Field(None, description="Bearer token for `HUB_LINEAGE_URL`.")

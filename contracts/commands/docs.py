@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import Annotated
 
@@ -34,5 +35,6 @@ def serve(
         else:
             console().print(f"[bold]{address}[/]  {escape(str(folder))}", soft_wrap=True)
             console().print("Ctrl-C ends it 按 Ctrl-C 结束", soft_wrap=True)
+        sys.stdout.flush()  # a program that reads it waits for the address
         with suppress(KeyboardInterrupt):
             server.serve_forever()

@@ -56,7 +56,7 @@ class _Pages(BaseHTTPRequestHandler):
         return "hub"
 
     def _answer(self, *, body: bool) -> None:
-        if (self.headers.get("Host") or "").rpartition(":")[0] not in _OURS:
+        if (self.headers.get("Host") or "").partition(":")[0] not in _OURS:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, ".html", b"", body=body)
             return
         path = self._file()

@@ -123,7 +123,7 @@ def test_before_the_first_batch_it_says_so(site: Site) -> None:
 
 def test_the_command_tells_where_and_serves(tmp_path: Path) -> None:
     fill(tmp_path / "data_docs")
-    command = [sys.executable, "-u", "-m", "hub", "docs", "serve"]
+    command = [sys.executable, "-m", "hub", "docs", "serve"]
     with subprocess.Popen(command, cwd=ROOT, env={"PATH": "/usr/bin", "HUB_VAR": str(tmp_path)}, stdout=subprocess.PIPE, text=True) as process:  # fmt: skip
         try:
             assert process.stdout is not None

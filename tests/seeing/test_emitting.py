@@ -160,6 +160,7 @@ def test_a_process_ends_although_its_observer_hangs(name: str) -> None:
         ("otlp_endpoint", "collector:4318"),
         ("otlp_endpoint", "http://user:word@collector"),
         ("lineage_url", "/var/events.jsonl"),
+        ("lineage_url", "file://events.jsonl"),
         ("lineage_url", "https://user:word@marquez/api/v1/lineage"),
     ],
 )
