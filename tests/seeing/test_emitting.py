@@ -175,3 +175,8 @@ def test_the_page_lists_every_metric_as_it_is_told() -> None:
     rows = re.findall(r"^\| `(hub\.[a-z._]+)` \| (\w+) \| (\S+) \| ([a-z, ]+) \| (.+) \|$", text, re.MULTILINE)
     listed = {name: (kind, unit, tuple(labels.split(", ")), means) for name, kind, unit, labels, means in rows}
     assert listed == {name: (one.kind, one.unit, one.labels, one.means) for name, one in telemetry.METRICS.items()}
+
+
+def test_labels_that_are_not_listed_never_leave_and_long_ones_are_cut() -> None:
+    given = {"feed": "f" * 1000, "delivery": "张三.csv", "payee": "P", "loaded": 7}
+    assert telemetry.told(given) == {"feed": "f" * telemetry.TOLD_LENGTH, "loaded": 7}

@@ -221,3 +221,19 @@ def test_names_hold_no_user_password_or_query(hub: Hub, tmp_path: Path, observe:
     assert datasets.of_source(api) == datasets.Dataset("https://data.example.org:8443", "/v2/findings")
     assert datasets.of_source(books) == datasets.Dataset("postgres://db.example.org:5432", "books.ledger.vouchers")
     assert datasets.of_source(gone) is None
+
+
+def test_a_delivery_given_twice_by_hand_is_counted_once_and_its_folder_is_not_told(
+    hub: Hub, observe: Callable[..., None], tmp_path: Path
+) -> None:
+    events = tmp_path / "events.jsonl"
+    with receiver() as got:
+        observe(HUB_OTLP_ENDPOINT=got.url, HUB_LINEAGE_URL=f"file://{events}")
+        feed, given = contract(), drop(tmp_path, "given.csv", rows(3))
+        assert [one.repeated for _ in range(2) for one in way.run_feed(feed, file=given)] == [False, True]
+        found = told(events)
+    assert got.points("hub.rows")[feed.id, "in"].as_int == 3
+    assert got.points("hub.runs")[feed.id, "complete"].as_int == 2
+    assert [event["inputs"] for event in found] == [[]] * 4
+    assert [event["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] for event in found[1::2]] == [3, 0]
+    assert str(tmp_path) not in events.read_text(encoding="utf-8")
