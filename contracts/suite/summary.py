@@ -20,7 +20,7 @@ LANGS: tuple[Lang, ...] = ("zh", "en")
 WORDS = {
     "passed": ("通过", "passed"),
     "failed": ("未通过", "failed"),
-    "held": ("暂扣", "held"),
+    "held": ("挂起", "held"),
 }
 
 
@@ -44,7 +44,7 @@ def _sentences(metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
     broken, rules = sum(not verdict.passed for verdict in verdicts), len(verdicts)
     match verdict_of(verdicts):
         case "held":
-            zh = f"批次规则 {rules} 条，未通过 {broken} 条，其中有须放行的规则：整批暂扣，等待指定人员放行或退回。"
+            zh = f"批次规则 {rules} 条，未通过 {broken} 条，其中有须放行的规则：整批挂起，等待指定人员放行或退回。"
             en = f"Batch rules: {rules}, broken: {broken}, with a gate among them: the whole batch waits for a person to release or reject it."
         case "failed":
             zh = f"批次规则 {rules} 条，未通过 {broken} 条，均不使批次挂起：合格的记录照常入库。"

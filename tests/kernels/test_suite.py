@@ -232,7 +232,7 @@ def test_a_page_of_data_docs_says_one_thing_from_top_to_bottom(tmp_path: Path, v
     text = (tmp_path / made.id / "b.html").read_text(encoding="utf-8")
     tree = html.document_fromstring(text)
     said = tree.text_content()
-    words = {"passed": "通过 passed", "failed": "未通过 failed", "held": "暂扣 held"}
+    words = {"passed": "通过 passed", "failed": "未通过 failed", "held": "挂起 held"}
     for one, word in words.items():
         shown = [element for element in tree.iter("td", "b") if element.text_content() == word]
         assert bool(shown) is (one == verdict or (one == "passed")), "a rule that is kept is told as kept"
