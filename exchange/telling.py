@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from hub.terminal import one_line
+from warehouse.batches import AGAIN
 
 LONGEST = 60
 """Characters of a value that are shown; `--json` has all."""
@@ -51,7 +52,7 @@ def _rows(told: Told) -> Iterator[Line]:
     kept_out = {(row["batch"], row["row"]) for row in told["quarantined"]}
     for row in told["rows"]:
         batch = told["batches"][row["batch"]]
-        if batch["kind"] != "replay":  # that it was sent again is told with its correction
+        if batch["kind"] not in AGAIN:  # that it was sent again is told with its correction
             yield Line(batch["landed_at"] or batch["opened_at"], 0, f"delivered {_place(row['batch'], batch, row)}")
         if row.get("masked"):
             yield Line(batch["landed_at"], 1, "the gate masked values in it before it was stored", "yellow")

@@ -20,6 +20,11 @@ _IN_CHINESE: Mapping[str, str] = {
     "rebase": "重定位",
     "grant": "授权",
     "revoke": "收回权限",
+    "rerun": "重新运行",
+    "cancel": "取消",
+    "pause": "暂停",
+    "resume": "恢复",
+    "takedown": "撤下",
 }
 
 

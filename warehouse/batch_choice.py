@@ -9,17 +9,19 @@ import sqlalchemy as sa
 
 from hub.ids import BatchId
 from hub.said import Said, joined
+from warehouse.batches import UNFINISHED
 from warehouse.engine import connection
 from warehouse.errors import BatchAmbiguous, BatchUnknown, BatchUnnamed
 from warehouse.tables import batch, quarantine
 
-Kind = Literal["any", "held", "waiting", "corrected"]
+Kind = Literal["any", "held", "waiting", "corrected", "unfinished"]
 
 SHOWN = 10
 WHOLE = 36  # characters of an id
 
 _NONE = {
     "any": Said("there is no batch yet", "尚无批次"),
+    "unfinished": Said("no batch is on its way", "没有正在处理的批次"),
     "held": Said("no batch is held", "没有挂起的批次"),
     "waiting": Said("no batch has rows waiting in quarantine", "没有批次有待处理的隔离行"),
     "corrected": Said("no batch has corrected rows waiting for a replay", "没有批次有待重放的已更正行"),
@@ -48,6 +50,8 @@ def _newest(kind: Kind) -> sa.Select[tuple[str]]:
     query = sa.select(batch.c.batch_id).order_by(batch.c.batch_no.desc()).limit(1)
     if kind == "held":
         return query.where(batch.c.state == "held")
+    if kind == "unfinished":
+        return query.where(batch.c.state.in_(UNFINISHED))
     if kind == "any":
         return query
     states = ("fixed",) if kind == "corrected" else ("open", "fixed")

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from contracts.model import FeedContract
 from contracts.page import BatchVerdict
 from hub.ids import BatchId, FeedId, new_batch_id
-from warehouse.errors import BatchTakenOver, BatchUnknown, CountsDontAddUp
+from warehouse.errors import BatchCancelled, BatchTakenOver, BatchUnknown, CountsDontAddUp
 from warehouse.tables import batch
 
 BatchState = Literal[
@@ -31,6 +31,8 @@ BatchKind = Literal["pull", "push", "replay", "backfill", "rerun"]
 
 UNFINISHED: tuple[BatchState, ...] = ("opened", "landed", "checked", "loading")
 FINAL: tuple[BatchState, ...] = ("loaded", "released", "rejected", "refused", "abandoned")
+AGAIN: tuple[BatchKind, ...] = ("replay", "rerun")
+"""Kinds that take what the hub already holds the way once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ def children(conn: sa.Connection, batch_id: BatchId) -> list[Batch]:
 def move(conn: sa.Connection, before: Batch, to: BatchState, **values: Any) -> Batch:
     """Moves a batch from the state it was seen in to another, with further columns; returns it as it stands then.
 
-    Raises BatchTakenOver where another process moved it meanwhile.
+    Raises BatchTakenOver where another process moved it meanwhile, BatchCancelled where a named person ended it.
     """
     updated = conn.execute(
         sa.update(batch)
@@ -231,6 +233,8 @@ def move(conn: sa.Connection, before: Batch, to: BatchState, **values: Any) -> B
         .values(state=to, **values)
     )
     if updated.rowcount != 1:
+        if get(conn, before.batch_id).facts.get("cancelled"):
+            raise BatchCancelled(batch=before.batch_id)
         raise BatchTakenOver(batch=before.batch_id, expected=f"{before.state}, {before.parts_loaded} parts loaded")
     return get(conn, before.batch_id)
 

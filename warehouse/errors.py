@@ -4,6 +4,7 @@ HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
 ├── TableMismatch
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
+├── BatchCancelled, BatchNotRerunnable, FeedPaused, TakedownRefused, RecordUnknown
 ├── BatchAmbiguous, BatchUnnamed, OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
 └── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, SheetUnwritable, QuarantineRowUnknown
 TransientError
@@ -165,6 +166,36 @@ class SourceUnknown(HubError):
     zh = "数据源 {feed} 没有唯一的来源 {source}：现有 {sources}"
     remedy_en = "name one of its sources with --source"
     remedy_zh = "请用 --source 指定其中一个来源"
+
+
+class BatchCancelled(HubError):
+    """A named person cancelled the batch while it was on its way."""
+
+    code = "HUB-BAT-011"
+    en = "the batch {batch} was cancelled; nothing of it is loaded"
+    zh = "批次 {batch} 已取消，未作任何入库"
+    remedy_en = "`hub batch show {batch}` says who cancelled it and why; the next run takes the delivery anew"
+    remedy_zh = "`hub batch show {batch}` 显示取消人和理由；下次运行会重新接收该交付"
+
+
+class BatchNotRerunnable(HubError):
+    """A batch can't go the way again."""
+
+    code = "HUB-BAT-012"
+    en = "the batch {batch} can't be run again: {reason}"
+    zh = "批次 {batch} 无法重新运行：{reason}"
+    remedy_en = "`hub batch show {batch}` says what became of it; past days are read again from their source with `hub feed backfill`"
+    remedy_zh = "`hub batch show {batch}` 显示其处理结果；可用 `hub feed backfill` 从来源重新读取过去的日期"
+
+
+class FeedPaused(HubError):
+    """A named person paused the feed."""
+
+    code = "HUB-BAT-013"
+    en = "the feed {feed} is paused by {operator}: {reason}"
+    zh = "数据源 {feed} 已由 {operator} 暂停：{reason}"
+    remedy_en = "let it run again with `hub feed resume {feed} --operator NAME --reason WHY`; a delivery given by hand with --file is taken all the same"
+    remedy_zh = "请用 `hub feed resume {feed} --operator 姓名 --reason 理由` 恢复；用 --file 手工给出的交付仍会接收"
 
 
 class FixForbidden(HubError):

@@ -35,7 +35,7 @@ from warehouse.checking.checkers import checker_for
 from warehouse.checking.recheck import recheck
 from warehouse.engine import holding, translated
 from warehouse.errors import SourceUnknown
-from warehouse.feeds import registry
+from warehouse.feeds import pausing, registry
 from warehouse.feeds.contracts_of import contract_of
 from warehouse.landing import intake, known
 from warehouse.landing.intake import Intake, Origin, Taken
@@ -97,10 +97,13 @@ def run_feed(
     `window` with an interval is a backfill and moves no cursor; `file` is one delivery given by hand. Returns an outcome
     for each batch, in that order. A delivery that is refused or can't be read is a batch in state `refused`, whose reason
     says what to do; one that was taken or refused before comes with `repeated` set.
-    Raises SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
+    Raises FeedPaused, SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
     """
     with seen.run(contract, _named(contract, source_id, file), _interval(window)), opened(contract, progress) as feed:
         outcomes = list(feed.finished)
+        if file is None:
+            with feed.conn.begin():
+                pausing.must_run(feed.conn, contract.id)
         timing = Timing()
         asked = _Asked(contract, source_id, window, file, operator)
         for taken in _deliveries(feed.conn, asked, progress, timing):

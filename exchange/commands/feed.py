@@ -1,4 +1,4 @@
-"""Feeds: take one the whole way without Airflow, from its source to its topic.
+"""Feeds: take one the whole way without Airflow; how it stands, pause, resume, past days again.
 
 Exit codes of `hub feed run`: 0 every delivery arrived, or there was nothing new; 1 the sender or a named person must act (a
 delivery was refused, can't be read, is held, or none of its rows was loaded; or the contract is wrong); 2 the command was
@@ -18,7 +18,7 @@ from rich.status import Status
 
 from contracts import catalogue, listing
 from contracts.model import FeedContract
-from exchange import publication, told
+from exchange import feed_running, publication, told
 from exchange.commands.subscribers import snapshot
 from exchange.publication import Published
 from exchange.serve import drain
@@ -31,8 +31,9 @@ from warehouse.engine import connection
 from warehouse.landing.cursor import brief, cursors_of, set_cursor
 from warehouse.outbox import lane_of
 
-app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, cursor, snapshot.")
+app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, status, pause, resume, backfill, cursor, snapshot.")
 app.command()(snapshot.snapshot)
+feed_running.register(app)
 
 _COLUMNS = ("batch", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "events")
 

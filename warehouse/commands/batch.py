@@ -1,4 +1,4 @@
-"""Batches: list, show, release or reject a held one, its receipt."""
+"""Batches: list, show, run again or cancel one, release or reject a held one, its receipt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.ids import BatchId, FeedId
 from hub.nearest import must_be_known
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
-from warehouse import batches, refusals, way
+from warehouse import batches, cancelling, refusals, way
 from warehouse import receipt as receipts
 from warehouse.batch_choice import chosen
 from warehouse.batches import Batch, BatchOutcome, BatchState
@@ -25,7 +25,7 @@ from warehouse.errors import ReceiptMissing
 from warehouse.feeds import known
 from warehouse.quarantine import replay, view
 
-app = typer.Typer(no_args_is_help=True, help="Batches: list, show, release, reject, receipt.")
+app = typer.Typer(no_args_is_help=True, help="Batches: list, show, rerun, cancel, release, reject, receipt.")
 
 BatchArg = Annotated[str | None, typer.Argument(help="Batch: its id, or as much of its beginning as fits one alone.")]
 Last = Annotated[bool, typer.Option("--last", help="The newest batch with which this can be done.")]
@@ -97,6 +97,30 @@ def reject(
     batch_id = chosen(batch, last, "held")
     done = replay.reject(_contract(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
+
+
+@app.command()
+def rerun(
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+) -> None:
+    """Takes a batch's landed rows the way again under the contract as it is now, as a new batch in the same place of the order."""
+    batch_id = chosen(batch, last)
+    done = replay.rerun(_contract(batch_id), batch_id, operator=operator, reason=reason)
+    show_outcome(done, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+) -> None:
+    """Ends a batch that is on its way and of which nothing is loaded; the next run takes the delivery anew."""
+    cancelled = cancelling.cancel(chosen(batch, last, "unfinished"), operator=operator, reason=reason)
+    if as_json:
+        emit_json(_line(cancelled))
+        return
+    emit_rows([_line(cancelled)], _named(_COLUMNS), as_json=False)
+    console().print(f"[yellow]{escape(cancelled.state_reason or '')}[/]", soft_wrap=True)
+    say_next(f"hub feed pause {cancelled.feed} --operator NAME --reason TEXT")
 
 
 @app.command()

@@ -58,6 +58,11 @@ class Origin:
     by_hand: bool = False  # a person gave it: what the gate refused is delivered anew
     on_landed: Callable[[sa.Connection, Batch], None] | None = None  # in the transaction that lands the batch
 
+    @property
+    def again(self) -> bool:
+        """Whether it comes from what the hub already holds."""
+        return self.kind in batches.AGAIN
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -119,7 +124,7 @@ class Intake:
         named = self._gate.inspect_name(delivery.name)
         if named is not None:
             return self._refuse(None, delivery, origin, named, withheld=True)
-        if origin.kind != "replay" and not origin.by_hand:
+        if not origin.again and not origin.by_hand:
             decided = refused_for_good(self._conn, self.contract.id, self._source.id, delivery, self._key)
             if decided is not None:
                 return Taken(decided, repeated=True)
@@ -133,7 +138,7 @@ class Intake:
             opened=lambda: self._open(delivery, origin),
         )
         try:
-            with closing(passing.through(delivery, again=origin.kind == "replay")) as pages:
+            with closing(passing.through(delivery, again=origin.again)) as pages:
                 for page in pages:
                     self._add(total, judge, page)
             batch = passing.batch or self._open_empty(delivery, origin)
@@ -196,12 +201,12 @@ class Intake:
                 facts=origin.facts,
                 operator=origin.operator,
             )
-        crash.point("replay.opened" if origin.kind == "replay" else "collect.opened")
+        crash.point("replay.opened" if origin.again else "collect.opened")
         return batch
 
     def _open_empty(self, delivery: Delivery, origin: Origin) -> Batch | None:
         """A batch for a delivery without rows: a file or a snapshot says something by being empty, a pull doesn't."""
-        if delivery.original is not None or self.contract.completeness == "snapshot" or origin.kind == "replay":
+        if delivery.original is not None or self.contract.completeness == "snapshot" or origin.again:
             return self._open(delivery, origin)
         with self._conn.begin():
             note_look(self._conn, self.contract.id, self._source.id, self._cursor(delivery), found=False)
@@ -209,7 +214,7 @@ class Intake:
 
     def _land(self, batch: Batch, delivery: Delivery, origin: Origin, total: _Sum) -> Taken:
         with self._conn.begin():
-            earlier = None if origin.kind == "replay" else already_taken(self._conn, batch, delivery)
+            earlier = None if origin.again else already_taken(self._conn, batch, delivery)
         if earlier is not None:
             discard(batch)  # first: a folder whose batch is forgotten would be nobody's
             with self._conn.begin():

@@ -17,24 +17,26 @@ from hub.ids import BatchId
 from hub.said import Said
 from hub.settings import settings
 from warehouse import acts, batches, receipt, seen, way
-from warehouse.batches import Batch, BatchOutcome
+from warehouse.batches import Batch, BatchKind, BatchOutcome
 from warehouse.checking.checkers import checker_for
-from warehouse.errors import BatchStateWrong, NothingToReplay
+from warehouse.errors import BatchNotRerunnable, BatchStateWrong, NothingToReplay
 from warehouse.landing.intake import Intake, Origin
 from warehouse.quarantine import companions
 from warehouse.quarantine.replay_source import Chosen, LandedDelivery, QuarantineDelivery
 from warehouse.store import store
-from warehouse.tables import quarantine
+from warehouse.tables import landed_object, quarantine
 from warehouse.timing import Timing
 
 Progress = Callable[[str, int], None]
+
+RERUNNABLE = ("loaded", "rejected", "released")
 
 
 @dataclass(frozen=True, slots=True)
 class _Again:
     """What goes the way again, and what is said of it."""
 
-    action: str  # replay | release
+    action: str  # replay | release | rerun
     by: tuple[str, str]
     parent: Batch
     chosen: Chosen  # of the parent's quarantined rows
@@ -90,6 +92,50 @@ def release(
         return _again(conn, contract, pages, _Again("release", by, parent, Chosen(("open",)), facts), progress)
 
 
+def rerun(
+    contract: FeedContract, batch_id: BatchId, *, operator: str, reason: str, progress: Progress = way.silent
+) -> BatchOutcome:
+    """Takes a batch's landed rows the way again under the feed's contract as it is now, as a new batch in its parent's place.
+
+    It never overwrites what a later delivery brought; what has not changed is neither written nor published. Rows of the batch that
+    wait in quarantine go along. Raises OperatorMissing, BatchNotRerunnable.
+    """
+    by = acts.named("rerun", operator, reason)
+    with way.opened(contract, progress) as feed:
+        conn = feed.conn
+        parent = _see(conn, batch_id)
+        _must_be_rerunnable(conn, parent)
+        pages = LandedDelivery(conn, store(), parent, contract.source(parent.source))
+        again = _Again("rerun", by, parent, Chosen(("open",)), {"operator_reason": by[1]})
+        return _again(conn, contract, pages, again, progress)
+
+
+def _must_be_rerunnable(conn: sa.Connection, parent: Batch) -> None:
+    why: Said | None = None
+    if parent.state not in RERUNNABLE:
+        why = Said(f"it is {parent.state}", f"状态为 {parent.state}")
+    elif parent.kind == "replay":
+        why = Said(
+            f"its rows are those of {parent.parent_batch}, which can be run again",
+            f"其数据行属于批次 {parent.parent_batch}，可重新运行该批次",
+        )
+    elif _count(conn, parent.batch_id, ("fixed",)):
+        why = Said(
+            "corrected rows of it wait for a replay, which would be lost", "有已更正的行等待重放，重新运行会丢失更正"
+        )
+    elif not _all_there(conn, parent):
+        why = Said("its landed pages are past their retention and gone", "其落地文件已过保留期并清除")
+    if why is not None:
+        raise BatchNotRerunnable(batch=parent.batch_id, reason=why)
+
+
+def _all_there(conn: sa.Connection, parent: Batch) -> bool:
+    rows = (landed_object.c.batch_id == parent.batch_id) & (landed_object.c.kind == "rows")
+    query = sa.select(sa.func.count()).where(rows, landed_object.c.purged_at.is_not(None))
+    with conn.begin():
+        return not conn.scalar(query)
+
+
 def reject(contract: FeedContract, batch_id: BatchId, *, operator: str, reason: str) -> BatchOutcome:
     """Turns a held batch down for good. Raises OperatorMissing, BatchStateWrong."""
     by = acts.named("reject", operator, reason)
@@ -119,7 +165,8 @@ def _again(
             batches.move(conn, again.parent, "released")
         acts.note(conn, again.action, again.parent.batch_id, again.by, {"batch": child.batch_id})
 
-    origin = Origin(kind="replay", parent=again.parent, operator=again.by[0], facts=again.facts, on_landed=landed)
+    kind: BatchKind = "rerun" if again.action == "rerun" else "replay"
+    origin = Origin(kind=kind, parent=again.parent, operator=again.by[0], facts=again.facts, on_landed=landed)
     taken = door.take(delivery, origin)
     assert taken is not None, "a replay is a batch even where nothing is in it"
     return way.through(conn, taken, progress, timing)

@@ -1,0 +1,147 @@
+"""The commands `hub feed pause | resume | status | backfill`, beside those of `exchange.commands.feed`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from connectors.base import Window
+from contracts import catalogue
+from contracts.model import FeedContract
+from exchange.feed_status import FeedStatus, status
+from hub.clock import BEIJING
+from hub.errors import ParameterWrong
+from hub.ids import FeedId
+from hub.output import AsJson, console, emit_json, emit_rows, say_next
+from hub.said import Said
+from warehouse import way
+from warehouse.batches import BatchOutcome
+from warehouse.engine import connection
+from warehouse.feeds import pausing
+
+Feed = Annotated[str, typer.Argument(help="Feed: the contract's id.")]
+Operator = Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")]
+Reason = Annotated[str, typer.Option(help="Why; stands on record.")]
+
+_STATUS = ("feed", "state", "last batch", "age h", "promised h", "lag events", "lag min", "in quarantine", "alarms")
+_DAYS = ("day", "batch_id", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "repeated")
+
+
+def pause(feed: Feed, *, operator: Operator, reason: Reason, as_json: AsJson = False) -> None:
+    """Pauses a feed: nothing is pulled of it, by Airflow or by hand, until it is let run again. What is on its way goes on."""
+    contract = catalogue.load_one(FeedId(feed))
+    found = pausing.pause(contract.id, operator=operator, reason=reason)
+    if as_json:
+        emit_json({"feed": contract.id, "paused": found})
+        return
+    said = f"{contract.id} is paused by {found.operator}: {found.reason} | 已由 {found.operator} 暂停：{found.reason}"
+    console().print(escape(said), soft_wrap=True)
+    say_next(f"hub feed resume {contract.id} --operator NAME --reason TEXT")
+
+
+def resume(feed: Feed, *, operator: Operator, reason: Reason, as_json: AsJson = False) -> None:
+    """Lets a paused feed run again: its next run takes all that came meanwhile."""
+    contract = catalogue.load_one(FeedId(feed))
+    was = pausing.resume(contract.id, operator=operator, reason=reason)
+    if as_json:
+        emit_json({"feed": contract.id, "was_paused": was})
+        return
+    said = "runs again | 已恢复" if was else "was not paused | 未暂停"
+    console().print(f"{contract.id} {said}", soft_wrap=True)
+
+
+def show_status(
+    feed: Annotated[str | None, typer.Argument(help="Feed: the contract's id; without it all feeds.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows how feeds stand against their contracts: last batch, freshness, lag, quarantine, pause, open alarms."""
+    wanted = list(catalogue.load().feeds.values()) if feed is None else [catalogue.load_one(FeedId(feed))]
+    with connection() as conn:
+        found = [status(conn, contract) for contract in wanted]
+    if as_json:
+        emit_json([one.as_dict() for one in found])
+        return
+    emit_rows([_line(one) for one in found], [(name, name) for name in _STATUS], as_json=False)
+    for one in found:
+        if one.paused is not None:
+            said = f"{one.feed}: paused by {one.paused.operator}: {one.paused.reason}"
+            console().print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
+
+
+def backfill(
+    feed: Feed,
+    *,
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day, e.g. 2026-01-31 (Beijing).")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day, included.")],
+    source: Annotated[str | None, typer.Option(help="Which source; else all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reads past days again, one after another, the oldest first; moves no cursor, beside live runs.
+
+    A day is Beijing's. What has not changed since is neither written nor published; a newer version is never overwritten.
+    """
+    contract = catalogue.load_one(FeedId(feed))
+    done = list(days(contract, _day("--from", first), _day("--to", last), source))
+    rows = [{"day": day.isoformat(), **_facts(outcome)} for day, outcome in done]
+    if as_json:
+        emit_json({"feed": contract.id, "batches": rows})
+        return
+    if rows:
+        emit_rows(rows, [(name, name) for name in _DAYS], as_json=False)
+    else:
+        console().print("the source has nothing of these days | 来源没有这些日期的数据", soft_wrap=True)
+
+
+def days(contract: FeedContract, first: date, last: date, source: str | None = None) -> list[tuple[date, BatchOutcome]]:
+    """Takes each day from `first` to `last` the whole way, as Airflow's backfill runs do. Raises ParameterWrong and what the way raises.
+
+    Each day takes the feed's lock for itself: live runs go between.
+    """
+    today = datetime.now(BEIJING).date()
+    if first > last or last > today:
+        reason = Said("the days are in the wrong order or not past", "日期先后颠倒或尚未到来")
+        raise ParameterWrong(
+            command="hub feed backfill", reason=reason, usage=f"`hub feed backfill {contract.id} --from DAY --to DAY`"
+        )
+    found = []
+    for number in range((last - first).days + 1):
+        day = first + timedelta(days=number)
+        start = datetime(day.year, day.month, day.day, tzinfo=BEIJING)
+        window = Window(interval_start=start, interval_end=start + timedelta(days=1))
+        found += [(day, outcome) for outcome in way.run_feed(contract, source, window)]
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to those of `hub feed`."""
+    for name, command in (("pause", pause), ("resume", resume), ("status", show_status), ("backfill", backfill)):
+        app.command(name)(command)
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("a day is written as 2026-01-31", param_hint=option) from None
+
+
+def _facts(outcome: BatchOutcome) -> dict[str, Any]:
+    return {name: getattr(outcome, name) for name in _DAYS if name != "day"}
+
+
+def _line(one: FeedStatus) -> dict[str, Any]:
+    last = one.last
+    return {
+        "feed": one.feed,
+        "state": one.state,
+        "last batch": "none" if last is None else f"{last.batch_id} {last.state}",
+        "age h": one.age_hours,
+        "promised h": one.freshness_hours,
+        "lag events": one.lag_events,
+        "lag min": one.lag_minutes,
+        "in quarantine": one.open_rows,
+        "alarms": ", ".join(one.alarms),
+    }
