@@ -7,6 +7,7 @@ HubError
 ├── LaneUnknown, RebaseTargetUnknown
 ├── SnapshotTargetTaken, DeadLetterUnknown, DeadLetterSettled, DeadLetterGone
 └── EventMalformed, RecordsRefused
+└── EventMalformed, RecordsRefused, WebhookKeyMissing
 TransientError
 └── BrokerUnreachable, BrokerFailed, ProducerFenced, TopicGone, LaneBusy, PublicationLate
 """
@@ -211,6 +212,16 @@ class RecordsRefused(HubError):
     zh = "Kafka 拒绝一条记录：{reason}"
     remedy_en = "the record's dead letter on hub.dead.letters.v1 names it; correct its source and deliver it again"
     remedy_zh = "hub.dead.letters.v1 中的死信指明该记录；请更正其来源后重新报送"
+
+
+class WebhookKeyMissing(HubError):
+    """A webhook is named without the key that signs what it gets."""
+
+    code = "HUB-EXC-032"
+    en = "HUB_ALARM_WEBHOOK is set, HUB_ALARM_WEBHOOK_KEY is not: nothing is sent unsigned"
+    zh = "已设置 HUB_ALARM_WEBHOOK，未设置 HUB_ALARM_WEBHOOK_KEY：不发送未签名的通知"
+    remedy_en = "set HUB_ALARM_WEBHOOK_KEY to the key that the receiver checks the signature with"
+    remedy_zh = "请将 HUB_ALARM_WEBHOOK_KEY 设为接收端用于验签的密钥"
 
 
 class BrokerUnreachable(TransientError):

@@ -12,6 +12,7 @@ from connectors.base import Window
 from contracts import catalogue
 from contracts.model import FeedContract
 from exchange.feed_status import FeedStatus, status
+from hub import clock
 from hub.clock import BEIJING
 from hub.errors import ParameterWrong
 from hub.ids import FeedId
@@ -100,7 +101,7 @@ def days(contract: FeedContract, first: date, last: date, source: str | None = N
 
     Each day takes the feed's lock for itself: live runs go between.
     """
-    today = datetime.now(BEIJING).date()
+    today = clock.today()
     if first > last or last > today:
         reason = Said("the days are in the wrong order or not past", "日期先后颠倒或尚未到来")
         raise ParameterWrong(

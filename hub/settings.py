@@ -166,6 +166,30 @@ class Settings(BaseSettings):
         16 * 1024**3, ge=1024, description="Size (bytes) above which a dropped file is refused."
     )
 
+    alarm_repeat_hours: float = Field(
+        24, ge=0, description="Hours after which an alarm that is still true is said again; 0: never."
+    )
+    alarm_webhook: str | None = Field(
+        None, description="Address (https://…) that gets every notice of an alarm. Unset: none."
+    )
+    alarm_webhook_key: SecretStr | None = Field(
+        None, description="Key of the HMAC-SHA256 that signs what the webhook gets."
+    )
+    alarm_webhook_attempts: int = Field(
+        8,
+        ge=1,
+        le=50,
+        description="How often a notice is tried before it is given up; pauses double from a minute to 6 hours.",
+    )
+    store_limit_gib: float | None = Field(
+        None, gt=0, description="Space (GiB) that the store may take; an alarm warns before. Unset: not watched."
+    )
+    database_limit_gib: float | None = Field(
+        None, gt=0, description="Space (GiB) that the database may take; an alarm warns before. Unset: not watched."
+    )
+    storage_warning_percent: float = Field(
+        70, gt=0, le=100, description="Share (%) of such a limit at which the alarm is raised."
+    )
     secrets: Path | None = Field(
         None,
         description="Folder of secrets that are given (named as those that the stack makes in var/secrets/); looked at first.",

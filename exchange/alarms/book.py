@@ -1,0 +1,166 @@
+"""The book of alarms: one open for each object and kind; raised once, repeated by policy, cleared when it is over.
+
+What is said of an alarm is a notice: an event on `hub.ops.alarm.v1` by the outbox, in the transaction that changes the alarm, a
+line in the log, and the same bytes for the webhook where the operator named one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from contracts.model import FeedContract, TopicSpec
+from exchange.alarms import conditions
+from exchange.alarms.conditions import Condition
+from hub import clock, log
+from hub.canonical import canonical_bytes
+from hub.ids import TopicName
+from hub.settings import settings
+from warehouse.engine import lock_transaction, transaction
+from warehouse.outbox import append_event, ensure_topic
+from warehouse.tables import alarm, alarm_notice
+
+TOPIC = TopicSpec("hub.ops.alarm.v1", partitions=1, config={"retention.ms": str(90 * 24 * 3600 * 1000)}, lane="hub.ops")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What was said of an alarm."""
+
+    alarm: int
+    number: int
+    object: str
+    kind: str
+    change: str  # raised | repeated | cleared
+    en: str
+    zh: str
+
+
+def look(contracts: Iterable[FeedContract]) -> list[Notice]:
+    """Looks at everything once, and says what has changed since or is due to be said again. Raises DatabaseUnavailable."""
+    with transaction() as conn:
+        lock_transaction(conn, "alarms", "book")
+        return _settle(conn, conditions.found(conn, contracts))
+
+
+def raise_one(condition: Condition) -> list[Notice]:
+    """Raises a single alarm, or repeats it where that is due; it is cleared by hand. Raises DatabaseUnavailable."""
+    with transaction() as conn:
+        lock_transaction(conn, "alarms", "book")
+        return _said(conn, [_noted(conn, condition, clock.now())])
+
+
+def _settle(conn: sa.Connection, amiss: list[Condition]) -> list[Notice]:
+    now = clock.now()
+    notices = [_noted(conn, condition, now) for condition in amiss]
+    still = {(condition.object, condition.kind) for condition in amiss}
+    watched = alarm.c.cleared_at.is_(None), alarm.c.kind.in_(WATCHED)
+    for row in conn.execute(sa.select(alarm).where(*watched).order_by(alarm.c.alarm_no)).all():
+        if (row.object, row.kind) not in still:
+            conn.execute(sa.update(alarm).where(alarm.c.alarm_no == row.alarm_no).values(cleared_at=now))
+            over = f"over: {row.facts.get('en', row.kind)}", f"已解除：{row.facts.get('zh', row.kind)}"
+            notices.append(_note(conn, row.alarm_no, "cleared", Condition(row.object, row.kind, *over, "", {}), now))
+    return _said(conn, notices)
+
+
+WATCHED = ("freshness", "volume", "held", "latency", "storage")
+"""Kinds that every look judges anew; others are raised by what happened."""
+
+
+def _noted(conn: sa.Connection, condition: Condition, now: datetime) -> Notice | None:
+    """Raises the alarm where none is open; else says it again where that is due."""
+    facts = {**condition.facts, "en": condition.en, "zh": condition.zh}
+    made = insert(alarm).values(
+        object=condition.object, kind=condition.kind, facts=facts, raised_at=now, noticed_at=now
+    )
+    open_ = alarm.c.cleared_at.is_(None)
+    number = conn.scalar(
+        made.on_conflict_do_nothing(index_elements=["object", "kind"], index_where=open_).returning(alarm.c.alarm_no)
+    )
+    if number is not None:
+        return _note(conn, number, "raised", condition, now)
+    is_it = alarm.c.object == condition.object, alarm.c.kind == condition.kind, open_
+    row = conn.execute(sa.select(alarm).where(*is_it)).one()
+    conn.execute(sa.update(alarm).where(alarm.c.alarm_no == row.alarm_no).values(facts=facts))
+    hours = settings().alarm_repeat_hours
+    if not hours or now - row.noticed_at < timedelta(hours=hours):
+        return None
+    return _note(conn, row.alarm_no, "repeated", condition, now)
+
+
+def _note(conn: sa.Connection, number: int, change: str, condition: Condition, now: datetime) -> Notice:
+    mine = alarm.c.alarm_no == number
+    count = sa.update(alarm).where(mine).values(notices=alarm.c.notices + 1, noticed_at=now)
+    notice = int(conn.scalar(count.returning(alarm.c.notices)) or 0)
+    since = conn.scalar(sa.select(alarm.c.raised_at).where(mine))
+    body: dict[str, Any] = {
+        "alarm": number,
+        "notice": notice,
+        "object": condition.object,
+        "kind": condition.kind,
+        "change": change,
+        "since": None if since is None else since.isoformat(),
+        "en": condition.en,
+        "zh": condition.zh,
+        "next": condition.next,
+        "facts": {name: _plain(value) for name, value in condition.facts.items()},
+    }
+    conn.execute(
+        sa.insert(alarm_notice).values(
+            alarm_no=number,
+            notice_no=notice,
+            change=change,
+            body=canonical_bytes(body),
+            webhook="waiting" if settings().alarm_webhook else "none",
+            made_at=now,
+            next_at=now,
+        )
+    )
+    return Notice(number, notice, condition.object, condition.kind, change, condition.en, condition.zh)
+
+
+def _said(conn: sa.Connection, found: list[Notice | None]) -> list[Notice]:
+    """Logs the notices and hands them to the outbox, last thing before the commit."""
+    notices = [one for one in found if one is not None]
+    if notices:
+        ensure_topic(conn, TOPIC, None)
+    for one in notices:
+        tell = log.get("alarms").info if one.change == "cleared" else log.get("alarms").warning
+        tell(f"alarm {one.change}: {one.en}", alarm=one.alarm, object=one.object, kind=one.kind)
+        mine = alarm_notice.c.alarm_no == one.alarm, alarm_notice.c.notice_no == one.number
+        row = conn.execute(sa.select(alarm_notice.c.body, alarm_notice.c.made_at).where(*mine)).one()
+        append_event(
+            conn,
+            topic_name=TopicName(TOPIC.name),
+            key=one.object,
+            headers=event_headers(one, row.made_at),
+            data=_read(row.body),
+        )
+    return notices
+
+
+def event_headers(one: Notice, at: datetime) -> dict[str, str]:
+    """The CloudEvents attributes of a notice."""
+    return {
+        "ce_type": f"ops.alarm.{one.change}",
+        "ce_id": f"alarm:{one.alarm}:{one.number}",
+        "ce_source": "/alarms",
+        "ce_subject": one.object,
+        "ce_time": at.isoformat(),
+    }
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(body)
+    return data
+
+
+def _plain(value: Any) -> Any:
+    # Canonical JSON has no fractions: they are written as people read them.
+    return str(value) if isinstance(value, float) else value

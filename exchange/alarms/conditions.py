@@ -1,0 +1,136 @@
+"""What is amiss now: of each feed against its contract, and of the space that the hub was given. Looks, changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from exchange.feed_status import FeedStatus, status
+from hub.settings import settings
+from warehouse.checking.metrics import verdicts_from
+from warehouse.store import Store, store
+from warehouse.tables import batch
+
+VOLUME = ("row_count", "row_count_change")
+"""Kinds of batch rules that judge how much came."""
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that is amiss, in words, with the command that tells more."""
+
+    object: str  # a feed, or `store`, `database`
+    kind: str  # freshness | volume | held | latency | storage
+    en: str
+    zh: str
+    next: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def found(conn: sa.Connection, contracts: Iterable[FeedContract]) -> list[Condition]:
+    """Everything that is amiss now. In the caller's connection."""
+    amiss: list[Condition] = []
+    for contract in contracts:
+        amiss += of_feed(conn, contract, status(conn, contract))
+    return amiss + of_space(conn, store())
+
+
+def of_feed(conn: sa.Connection, contract: FeedContract, now: FeedStatus) -> list[Condition]:
+    """What is amiss with a feed. One that a person paused is not expected to be fresh."""
+    amiss = []
+    tell = f"hub feed status {contract.id}"
+    if now.fresh is False and now.paused is None:
+        facts = {"age_hours": now.age_hours, "freshness_hours": now.freshness_hours}
+        en = f"nothing new came of {contract.id} for {now.age_hours} h; its contract promises {now.freshness_hours:g} h"
+        zh = f"数据源 {contract.id} 已 {now.age_hours} 小时没有新数据，契约承诺 {now.freshness_hours:g} 小时"
+        amiss.append(Condition(contract.id, "freshness", en, zh, tell, facts))
+    if now.in_time is False:
+        facts = {"lag_minutes": now.lag_minutes, "latency_minutes": now.latency_minutes, "events": now.lag_events}
+        en = f"events of {contract.id} wait for their topic for {now.lag_minutes} min; its contract promises {now.latency_minutes:g} min"
+        zh = (
+            f"数据源 {contract.id} 的事件已等待 {now.lag_minutes} 分钟仍未上主题，契约承诺 {now.latency_minutes:g} 分钟"
+        )
+        amiss.append(Condition(contract.id, "latency", en, zh, "hub relay status", facts))
+    if now.held:
+        en = f"{now.held} batch(es) of {contract.id} are held and wait for a decision"
+        zh = f"数据源 {contract.id} 有 {now.held} 个批次挂起，等待决定"
+        amiss.append(Condition(contract.id, "held", en, zh, "hub batch list --state held", {"batches": now.held}))
+    return amiss + _volume(conn, contract)
+
+
+def of_space(conn: sa.Connection, place: Store) -> list[Condition]:
+    """Store and database, where the operator set them a limit and the share at which to warn is reached."""
+    now = settings()
+    limits = {"store": now.store_limit_gib, "database": now.database_limit_gib}
+    amiss = []
+    for name, limit in limits.items():
+        if limit is None:
+            continue
+        size = size_of(place) if name == "store" else int(conn.scalar(sa.text(_DATABASE)) or 0)
+        percent = 100 * size / (limit * _GIB)
+        if percent < now.storage_warning_percent:
+            continue
+        facts = {"bytes": size, "limit_gib": limit, "percent": round(percent, 1)}
+        zh_name = {"store": "存储区", "database": "数据库"}[name]
+        en = f"the {name} takes {percent:.0f} % of the {limit:g} GiB it may take"
+        zh = f"{zh_name}已占用上限 {limit:g} GiB 的 {percent:.0f} %"
+        amiss.append(Condition(name, "storage", en, zh, "hub doctor", facts))
+    return amiss
+
+
+_DATABASE = "select pg_database_size(current_database())"
+
+
+def size_of(place: Store) -> int:
+    """Bytes of all files of the store; what goes meanwhile counts as gone."""
+    total = 0
+    waiting = [place.root]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _volume(conn: sa.Connection, contract: FeedContract) -> list[Condition]:
+    """Rules on how much came that the newest delivery of a source breaks; a release is a person's word that it is right."""
+    rules = {rule.id: rule for rule in contract.batch_rules if rule.kind in VOLUME}
+    if not rules:
+        return []
+    query = (
+        sa.select(batch.c.batch_id, batch.c.source, batch.c.facts, batch.c.rows_in)
+        .distinct(batch.c.source)
+        .where(batch.c.feed == contract.id, batch.c.kind.in_(("pull", "push")))
+        .where(batch.c.state.in_(("loaded", "held", "rejected", "released")))
+        .order_by(batch.c.source, batch.c.batch_no.desc())
+    )
+    if not (rows := [row for row in conn.execute(query).all() if row.facts.get("verdicts")]):
+        return []
+    amiss = []
+    for row in rows:
+        broken = [one for one in verdicts_from(row.facts) if not one.passed and one.rule in rules]
+        if broken and not _released(conn, row.batch_id):
+            names = ", ".join(str(one.rule) for one in broken)
+            facts = {"batch": row.batch_id, "source": row.source, "rows": row.rows_in, "rules": names}
+            en = f"the volume of {contract.id} is not as agreed: {row.rows_in} rows in batch {row.batch_id} ({names})"
+            zh = f"数据源 {contract.id} 的数据量与约定不符：批次 {row.batch_id} 有 {row.rows_in} 行（{names}）"
+            amiss.append(Condition(contract.id, "volume", en, zh, f"hub batch show {row.batch_id}", facts))
+    return amiss[:1]
+
+
+def _released(conn: sa.Connection, batch_id: str) -> bool:
+    return conn.scalar(sa.select(batch.c.state).where(batch.c.batch_id == batch_id)) == "released"
