@@ -174,6 +174,14 @@ class Cluster:
             )
         return {partition.partition: int(end.offset) for partition, end in found.items()}
 
+    def forget(self, topic: str, before: Mapping[int, int]) -> None:
+        """Has the brokers forget everything of these partitions before an offset; for ever."""
+        if not before:
+            return
+        wanted = {TopicPartition(topic, number): offset for number, offset in before.items()}
+        with self.asked(Said(f"forget records of {topic}", f"清除主题 {topic} 的记录")) as admin:
+            admin.delete_records(wanted)
+
     def offsets_retention_hours(self) -> float:
         """After how many hours of silence a group's position is forgotten."""
         with self.asked(Said("tell how long positions are kept", "查询位置保留时长")) as admin:

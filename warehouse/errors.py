@@ -198,6 +198,26 @@ class FeedPaused(HubError):
     remedy_zh = "请用 `hub feed resume {feed} --operator 姓名 --reason 理由` 恢复；用 --file 手工给出的交付仍会接收"
 
 
+class TakedownRefused(HubError):
+    """A record can't be taken down now."""
+
+    code = "HUB-BAT-014"
+    en = "the record of {feed} can't be taken down now: {reason}"
+    zh = "数据源 {feed} 的该记录暂不能撤下：{reason}"
+    remedy_en = "`hub relay run --once` sends what waits; then run it again"
+    remedy_zh = "请先用 `hub relay run --once` 发送待发事件，然后重试"
+
+
+class RecordUnknown(HubError):
+    """No store holds a record of that key. The key is not quoted: it may be what must go."""
+
+    code = "HUB-BAT-015"
+    en = "no store holds a record of {feed} with this key"
+    zh = "数据源 {feed} 的各存储中没有该键的记录"
+    remedy_en = "check feed and key; `hub trace KEY` looks through all feeds"
+    remedy_zh = "请核对数据源与键；`hub trace KEY` 会查找全部数据源"
+
+
 class FixForbidden(HubError):
     """The contract does not let an engineer correct rows."""
 

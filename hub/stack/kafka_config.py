@@ -122,6 +122,10 @@ def server(node: Node, cluster: list[Node], passwords: Passwords, operator: Sett
         "num.io.threads": "4",
         "num.recovery.threads.per.data.dir": "2",
         "log.segment.bytes": str(256 * 1024 * 1024),
+        # What a takedown cut from a log leaves the disk when the broker looks: by default each 5 minutes,
+        # and a minute later.
+        "log.retention.check.interval.ms": "10000",
+        "log.segment.delete.delay.ms": "1000",
         # A killed transaction blocks read_committed readers until the coordinator looks: look often.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
         "broker.session.timeout.ms": "6000",

@@ -26,7 +26,7 @@ from exchange.consume import tail
 from exchange.errors import WebhookKeyMissing
 from exchange.feed_status import status
 from exchange.relay import open_session
-from hub import clock
+from hub import clock, log
 from hub.ids import LaneId
 from hub.settings import Settings, settings
 from tests.warehouse.feeds import HELD, contract, drop, row, rows
@@ -213,6 +213,7 @@ def test_the_command_lists_what_is_open(agency: Path, monkeypatch: pytest.Monkey
     way.run_feed(contract())
     monkeypatch.setenv("HUB_STORE_LIMIT_GIB", "0.000000001")
     settings.cache_clear()
+    log.configure("error")
     result = CliRunner().invoke(alarm_command.app, ["check", "--json"])
     assert result.exit_code == 0, (result.output, result.exception)
     assert ("store", "raised") in [(one["object"], one["change"]) for one in json.loads(result.stdout)["notices"]]

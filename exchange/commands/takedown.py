@@ -1,0 +1,58 @@
+"""A record that should not have been let in: out of every store and topic, with the trace that it was."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from contracts import catalogue
+from exchange import takedown as taking_down
+from hub.ids import FeedId
+from hub.output import AsJson, console, emit_json, emit_rows
+from warehouse.takedown import taking
+
+app = typer.Typer(help="Take a record out of every store and topic.")
+
+_COLUMNS = ("batches", "rows", "files", "change_sets", "quarantined", "revisions", "receipts", "documents")
+
+
+@app.command()
+def takedown(
+    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    key: Annotated[str, typer.Argument(help="The record's key; parts joined by |.")],
+    *,
+    operator: Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")],
+    reason: Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")],
+    cut_topic: Annotated[
+        bool,
+        typer.Option(
+            "--cut-topic", help="Forget the topic's partitions before the withdrawal: other records' older events too."
+        ),
+    ] = False,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Write PostgreSQL's tables anew at once (locks them meanwhile).")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Takes a record out of landing, originals, quarantine, core, history, change sets, receipts, Data Docs, and withdraws it.
+
+    What subscribers read already is theirs to delete: the withdrawal tells them. Copies and backups of disks are not touched.
+    """
+    contract = catalogue.load_one(FeedId(feed))
+    done, on_topic = taking_down.take_down(contract, key, operator=operator, reason=reason, cut=cut_topic)
+    taking.rewrite(contract, full=rewrite)
+    if as_json:
+        emit_json({**asdict(done), "on_topic": asdict(on_topic), "rewritten": rewrite})
+        return
+    emit_rows([asdict(done)], [(name, name) for name in _COLUMNS], as_json=False)
+    out = console()
+    if on_topic.cut:
+        places = ", ".join(f"{partition} < {offset}" for partition, offset in on_topic.cut.items())
+        out.print(f"{on_topic.topic}: cut, partition < offset {places} | 已截断", soft_wrap=True, markup=False)
+    elif on_topic.events:
+        en = f"{on_topic.events} earlier event(s) stay on {on_topic.topic} until its retention ends; --cut-topic removes them"
+        zh = f"{on_topic.events} 条早先的事件在保留期内仍在主题 {on_topic.topic} 上；--cut-topic 可将其清除"
+        out.print(en, soft_wrap=True, markup=False)
+        out.print(zh, soft_wrap=True, markup=False)

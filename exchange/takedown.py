@@ -1,0 +1,116 @@
+"""A taken-down record's events on Kafka: its withdrawal is sent, and where the operator says so the topic is cut before it.
+
+A broker can't remove one record from a log. It can forget everything of a partition before an offset (DeleteRecords): readers get
+none of it from then on, and the log's files are deleted once they hold nothing else, which is why a new file is begun with the
+withdrawal. Without the cut the record's earlier events stay until the topic's retention ends.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from exchange.cluster import Cluster
+from exchange.consume import open_reader
+from exchange.errors import PublicationLate
+from exchange.serve import drain
+from hub.ids import TopicName
+from warehouse.engine import connection
+from warehouse.outbox import lane_of
+from warehouse.tables import outbox
+from warehouse.takedown import taking
+from warehouse.takedown.taking import TakenDown
+
+ROLLING = {"segment.ms": "1"}
+"""The topic's setting while it is cut: the next record begins a new file."""
+
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class OnTopic:
+    """What became of the record's events on its topic."""
+
+    topic: str
+    events: int  # of the record, before its withdrawal, when it was looked at
+    cut: dict[int, int]  # partition -> offset before which it is forgotten; empty without the cut
+    retention_ms: str | None  # how long the topic keeps what is not cut; None: the brokers' own
+
+
+def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, cut: bool) -> tuple[TakenDown, OnTopic]:
+    """Takes a record out of every store, sends its withdrawal, and with `cut` forgets the partitions before it.
+
+    Raises what `warehouse.takedown.taking.take_down`, the relay and the brokers raise; doing it again goes on.
+    """
+    done = taking.take_down(contract, key, operator=operator, reason=reason)
+    with Cluster() as cluster:
+        there = contract.topic.name in cluster.topics([contract.topic.name])
+        before = cluster.config(contract.topic.name) if there else {}
+        cut = cut and there
+        if cut:
+            cluster.configure(contract.topic.name, ROLLING)
+        try:
+            if done.seq is not None:
+                _send(contract, done.seq)
+            events = _events(contract.topic.name, key) if there else {}
+            ends = _cut(cluster, contract.topic.name, events, done.event_id) if cut else {}
+        finally:
+            if cut:
+                was = {name: before[name] for name in ROLLING if name in before and name in contract.topic.config}
+                cluster.configure(contract.topic.name, was, [name for name in ROLLING if name not in was])
+    earlier = sum(1 for found in events.values() for _, event_id in found if event_id != done.event_id)
+    on_topic = OnTopic(contract.topic.name, earlier, ends, before.get("retention.ms"))
+    taking.finish(
+        done.number, {"topic": contract.topic.name, "events": earlier, "cut": {str(n): at for n, at in ends.items()}}
+    )
+    return done, on_topic
+
+
+def _send(contract: FeedContract, seq: int) -> None:
+    """Sends the withdrawal, or waits for the relay that holds the lane."""
+    with connection() as conn:
+        lane = lane_of(conn, contract.topic.name)
+    (drained,) = drain([lane], timeout=PATIENCE_SECONDS)
+    if drained.error is not None and drained.state != "held":
+        raise drained.error
+    until = time.monotonic() + PATIENCE_SECONDS
+    query = sa.select(outbox.c.published_at).where(outbox.c.lane == lane, outbox.c.seq == seq)
+    while True:
+        with connection() as conn:
+            if conn.scalar(query) is not None:
+                return
+        if time.monotonic() > until:
+            raise PublicationLate(waiting=1, batches=1, seconds=round(PATIENCE_SECONDS))
+        time.sleep(0.1)
+
+
+def _events(topic: str, key: str) -> dict[int, list[tuple[int, str]]]:
+    """Partition -> (offset, event id) of the record's events that the topic still holds. Reads it from its beginning."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    with open_reader(group="hub.takedown") as reader:
+        starts = {(topic, number): reader.ends(topic, number)[0] for number in reader.partitions(topic)}
+        wanted = key.encode()
+        for message in reader.read(starts):
+            headers = dict(message.headers() or ())
+            if headers.get("ce_subject") == wanted:
+                found.setdefault(message.partition(), []).append(
+                    (message.offset(), (headers.get("ce_id") or b"").decode())
+                )
+    return found
+
+
+def _cut(
+    cluster: Cluster, topic: TopicName | str, events: dict[int, list[tuple[int, str]]], withdrawal: str | None
+) -> dict[int, int]:
+    """Forgets each partition up to its last event of the record, or up to the withdrawal where that lies in it."""
+    ends = {}
+    for partition, found in events.items():
+        sent = [offset for offset, event_id in found if event_id == withdrawal]
+        earlier = [offset for offset, event_id in found if event_id != withdrawal]
+        if earlier:
+            ends[partition] = sent[-1] if sent else max(earlier) + 1
+    cluster.forget(str(topic), ends)
+    return ends
