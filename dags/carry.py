@@ -90,12 +90,17 @@ def carried(
 ) -> tuple[list[BatchOutcome], list[HubException]]:
     """Takes each source the whole way; what became of its batches, and what stood in the way of the others."""
     from warehouse import way
+    from warehouse.errors import FeedPaused
 
     outcomes: list[BatchOutcome] = []
     failures: list[HubException] = []
     for source in sources:
         try:
             found = way.run_feed(contract, source_id=source, window=window)
+        except FeedPaused as error:
+            # A person's word, no failure: the run is green and says why it brought nothing.
+            _LOG.warning("%s", told(error))
+            break
         except HubException as error:
             _LOG.error("source %s: %s", source, told(error))
             failures.append(error)

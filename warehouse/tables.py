@@ -340,7 +340,7 @@ alarm = Table(
     metadata,
     Column("alarm_no", BigInteger, Identity(), primary_key=True),
     Column("object", Text, nullable=False),  # a feed, or `store`, `database`
-    Column("kind", Text, nullable=False),  # freshness volume held latency storage deadline
+    Column("kind", Text, nullable=False),  # freshness volume held latency storage
     Column("facts", JSONB, nullable=False, server_default="{}"),
     Column("notices", Integer, nullable=False, server_default="0"),
     _at("raised_at", required=True),

@@ -49,28 +49,16 @@ def look(contracts: Iterable[FeedContract]) -> list[Notice]:
         return _settle(conn, conditions.found(conn, contracts))
 
 
-def raise_one(condition: Condition) -> list[Notice]:
-    """Raises a single alarm, or repeats it where that is due; it is cleared by hand. Raises DatabaseUnavailable."""
-    with transaction() as conn:
-        lock_transaction(conn, "alarms", "book")
-        return _said(conn, [_noted(conn, condition, clock.now())])
-
-
 def _settle(conn: sa.Connection, amiss: list[Condition]) -> list[Notice]:
     now = clock.now()
     notices = [_noted(conn, condition, now) for condition in amiss]
     still = {(condition.object, condition.kind) for condition in amiss}
-    watched = alarm.c.cleared_at.is_(None), alarm.c.kind.in_(WATCHED)
-    for row in conn.execute(sa.select(alarm).where(*watched).order_by(alarm.c.alarm_no)).all():
+    for row in conn.execute(sa.select(alarm).where(alarm.c.cleared_at.is_(None)).order_by(alarm.c.alarm_no)).all():
         if (row.object, row.kind) not in still:
             conn.execute(sa.update(alarm).where(alarm.c.alarm_no == row.alarm_no).values(cleared_at=now))
             over = f"over: {row.facts.get('en', row.kind)}", f"已解除：{row.facts.get('zh', row.kind)}"
             notices.append(_note(conn, row.alarm_no, "cleared", Condition(row.object, row.kind, *over, "", {}), now))
     return _said(conn, notices)
-
-
-WATCHED = ("freshness", "volume", "held", "latency", "storage")
-"""Kinds that every look judges anew; others are raised by what happened."""
 
 
 def _noted(conn: sa.Connection, condition: Condition, now: datetime) -> Notice | None:

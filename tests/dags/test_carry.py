@@ -18,6 +18,7 @@ from hub.settings import Settings, settings
 from tests.connectors.serving import serving
 from tests.dags import trial
 from warehouse import engine
+from warehouse.feeds import pausing
 from warehouse.migrate import migrate
 
 pytestmark = pytest.mark.stack
@@ -75,6 +76,13 @@ def test_a_delivery_that_nobody_can_read_is_told_and_the_others_load(several: Se
     again, failures = carried(several.contract, ["trial_drop"], None)
     assert failures == [], "it was told once; the delivery is refused and known"
     assert summary(again)["loaded"] == 0
+
+
+def test_a_paused_feed_brings_nothing_and_fails_nothing(several: Several) -> None:
+    pausing.pause(several.contract.id, operator="Op One", reason="repair")
+    assert carried(several.contract, ["trial_api", "trial_drop"], None) == ([], [])
+    pausing.resume(several.contract.id, operator="Op One", reason="repaired")
+    assert summary(carried(several.contract, ["trial_api"], None)[0])["loaded"] == 10
 
 
 def test_doing_it_twice_counts_nothing_twice(several: Several) -> None:

@@ -96,9 +96,9 @@ def in_database(url: str) -> list[str]:
             " where table_schema in ('hub', 'core', 'history') and table_type = 'BASE TABLE'"
         ).fetchall()
         for schema, table in names:
-            for record in conn.execute(f'select * from "{schema}"."{table}"'):
-                if any(SENTENCE.encode() in _bytes(value) for value in record):
-                    hits.append(f"{schema}.{table}")
+            records = conn.execute(f'select * from "{schema}"."{table}"').fetchall()
+            if any(SENTENCE.encode() in _bytes(value) for record in records for value in record):
+                hits.append(f"{schema}.{table}")
     return sorted(set(hits))
 
 

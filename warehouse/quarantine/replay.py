@@ -101,7 +101,7 @@ def rerun(
     wait in quarantine go along. Raises OperatorMissing, BatchNotRerunnable.
     """
     by = acts.named("rerun", operator, reason)
-    with way.opened(contract, progress) as feed:
+    with seen.run(contract), way.opened(contract, progress) as feed:
         conn = feed.conn
         parent = _see(conn, batch_id)
         _must_be_rerunnable(conn, parent)
