@@ -76,9 +76,9 @@ def on_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
 
 
 def test_every_readable_contract_has_its_dag_and_no_file_fails(on_trial: Trial) -> None:
-    on_trial.airflow.await_dags(["broken_contracts", "relay", "upkeep"])
+    on_trial.airflow.await_dags(["alarms", "broken_contracts", "relay", "upkeep"])
     feeds = {f"feed_{feed}" for feed in (GOOD, FLAKY, GONE, IDLE)}
-    assert set(on_trial.airflow.dag_ids()) == feeds | {"broken_contracts", "relay", "upkeep"}
+    assert set(on_trial.airflow.dag_ids()) == feeds | {"alarms", "broken_contracts", "relay", "upkeep"}
     assert on_trial.airflow.import_errors() == []
 
 

@@ -15,7 +15,7 @@ from benchmarks.dag_factory import copies
 from dags.words import escaped
 from hub.settings import ROOT
 
-CHORES = {"broken_contracts", "relay", "upkeep"}
+CHORES = {"alarms", "broken_contracts", "relay", "upkeep"}
 HEAVY = {
     "pyarrow",
     "polars",
