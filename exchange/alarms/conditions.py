@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from contracts.model import FeedContract
 from exchange.feed_status import FeedStatus, status
@@ -113,7 +114,7 @@ def _volume(conn: sa.Connection, contract: FeedContract) -> list[Condition]:
         return []
     query = (
         sa.select(batch.c.batch_id, batch.c.source, batch.c.facts, batch.c.rows_in)
-        .distinct(batch.c.source)
+        .ext(distinct_on(batch.c.source))
         .where(batch.c.feed == contract.id, batch.c.kind.in_(("pull", "push")))
         .where(batch.c.state.in_(("loaded", "held", "rejected", "released")))
         .order_by(batch.c.source, batch.c.batch_no.desc())
