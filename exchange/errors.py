@@ -6,7 +6,6 @@ HubError
 ├── ClusterRebuilt, PositionExpired, PositionBehind, DatabaseRestored, OutboxGap, ChangeSetWrong
 ├── LaneUnknown, RebaseTargetUnknown
 ├── SnapshotTargetTaken, DeadLetterUnknown, DeadLetterSettled, DeadLetterGone
-└── EventMalformed, RecordsRefused
 └── EventMalformed, RecordsRefused, WebhookKeyMissing
 TransientError
 └── BrokerUnreachable, BrokerFailed, ProducerFenced, TopicGone, LaneBusy, PublicationLate
