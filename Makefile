@@ -34,12 +34,13 @@ demo: $(STAMP) ## the whole way on real parts: feeds -> contracts -> PostgreSQL 
 test: $(STAMP) $(JUDGE)/.ready lint ## lint, then every test on real parts (TESTS=path for some)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-lint: $(STAMP) ## ruff, mypy --strict, import-linter, contracts
+lint: $(STAMP) ## ruff, mypy --strict, import-linter, contracts and their changes since BASE (default: main)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/hub contract lint
+	@$(BIN)/hub contract gate $(if $(BASE),--base $(BASE))
 
 bench: $(STAMP) ## the benchmarks, each with its rival in the same run
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done

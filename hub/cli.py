@@ -3,6 +3,9 @@
 The file's stem is the command's name, the first line of its docstring its help, both read without importing
 it, so that `hub --help` is quick and one broken package can't hide the others. The module is imported when
 its command is called; it exposes `app`, a `typer.Typer`.
+
+Several packages may each have a file of one word: what it does is then spread over the layers (a feed is made from a
+sample in one, run in another), and their sub-commands stand side by side under it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +41,7 @@ class Command:
     name: str
     module: str
     help: str
+    more: tuple[str, ...] = ()  # further modules with sub-commands of this word, in layer order
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +51,13 @@ def commands_on_disk() -> dict[str, Command]:
     for package in PACKAGES:
         for path in sorted((ROOT / package / "commands").glob("[a-z]*.py")):
             name = path.stem.replace("_", "-")
-            found[name] = Command(name, f"{package}.commands.{path.stem}", _first_line(path))
+            module, help_ = f"{package}.commands.{path.stem}", _first_line(path)
+            known = found.get(name)
+            found[name] = (
+                Command(name, module, help_)
+                if known is None
+                else Command(name, known.module, f"{known.help} {help_}", (*known.more, module))
+            )
     return found
 
 
@@ -81,13 +92,56 @@ class CommandsOnDisk(TyperGroup):
 
 def load_command(command: Command) -> Any:
     """Imports a command's module and returns its click command. Raises CommandUnknown."""
-    app = getattr(importlib.import_module(command.module), "app", None)
+    if command.more:
+        return _Spread(command)
+    return _loaded(command.module, command.name)
+
+
+def _loaded(module: str, name: str) -> Any:
+    app = getattr(importlib.import_module(module), "app", None)
     if not isinstance(app, typer.Typer):
-        raise CommandUnknown(module=command.module, reason=Said("it has no `app`", "没有 `app`"))
+        raise CommandUnknown(module=module, reason=Said("it has no `app`", "没有 `app`"))
     app._add_completion = False  # the shell has none: nobody completes a part of a command line
     loaded = typer.main.get_command(app)
-    loaded.name = command.name
+    loaded.name = name
     return loaded
+
+
+class _Spread(TyperGroup):
+    """A word whose sub-commands lie in several packages; a package is imported only where its own are asked for."""
+
+    def __init__(self, command: Command) -> None:
+        self._modules = (command.module, *command.more)
+        super().__init__(name=command.name, help=command.help, no_args_is_help=True)
+
+    def _parts(self) -> Iterator[Any]:
+        for module in self._modules:
+            part = _loaded(module, self.name or "")
+            if not hasattr(part, "commands"):
+                raise CommandUnknown(
+                    module=module,
+                    reason=Said(
+                        "another file has its name, and it has no sub-commands", "另有同名文件，而它没有子命令"
+                    ),
+                )
+            yield part
+
+    @property
+    def commands(self) -> MutableMapping[str, Any]:
+        """All sub-commands; where two packages have one name, the lower layer's."""
+        return {name: leaf for part in reversed(list(self._parts())) for name, leaf in part.commands.items()}
+
+    @commands.setter
+    def commands(self, value: Any) -> None:
+        """Nothing: they stand on disk."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names, in the order of the files."""
+        return list(dict.fromkeys(name for part in self._parts() for name in part.list_commands(ctx)))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The sub-command of that name; packages after the one that has it aren't imported."""
+        return next((leaf for part in self._parts() if (leaf := part.get_command(ctx, cmd_name)) is not None), None)
 
 
 def _version(value: bool) -> None:

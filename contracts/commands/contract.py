@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from contracts import catalogue, codes, listing, reader
+from contracts.diff import commands as changes
 from contracts.errors import ContractInvalid
 from contracts.model import SUFFIX, SourceSpec
 from contracts.properties import TABLE
@@ -20,7 +21,9 @@ from hub.ids import FeedId
 from hub.output import AsJson, console, emit_json, emit_rows
 from hub.settings import settings
 
-app = typer.Typer(no_args_is_help=True, help="Contracts of feeds: list, show, lint.")
+app = typer.Typer(no_args_is_help=True, help="Contracts of feeds: list, show, lint, diff, gate.")
+app.command()(changes.diff)
+app.command()(changes.gate)
 
 Feed = Annotated[str, typer.Argument(help="Feed: the contract's id, which is its file's stem.")]
 
