@@ -52,7 +52,7 @@ def built(path: Path, root: Path, revision: str) -> FeedContract:
     if reading.contract is not None:
         return reading.contract
     try:
-        _, document = yaml_strict.read_bytes(path, file=reading.file)
+        document = yaml_strict.parse(path.read_bytes(), file=reading.file)
         return build(View(document), sha256=reading.sha256, path=reading.file)
     except Exception as error:  # noqa: BLE001 - whatever stands in a document that lint refuses
         reason = f"{path.name} can't be built ({type(error).__name__})"
