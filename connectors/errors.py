@@ -229,6 +229,16 @@ class SheetMissing(AgencyError):
     remedy_zh = "请按约定命名工作表，或更正契约中的 `sheets`"
 
 
+class ParquetRefused(AgencyError):
+    """A Parquet file is damaged, or holds what has no text."""
+
+    code = "HUB-SRC-032"
+    en = "the Parquet file {file} is refused: {reason}"
+    zh = "Parquet 文件 {file} 被拒绝:{reason}"
+    remedy_en = "write it again with plain columns: text, numbers, dates, times, truth values"
+    remedy_zh = "请以普通列(文本、数字、日期、时间、真假值)重新写出"
+
+
 class DatabaseUnreachable(TransientError):
     """The source's database doesn't answer, or broke off."""
 

@@ -1,4 +1,4 @@
-"""Files that an agency drops into a folder: CSV and TSV in any declared encoding, XLSX. Each file is one delivery.
+"""Files that an agency drops into a folder: CSV and TSV in any declared encoding, XLSX, Parquet. Each file is one delivery.
 
 A file is taken once it rests: untouched for `stable_seconds`, or followed by its marker; where a manifest is required,
 followed by that too. One that is older than the file is that of the file before. Temporary names and links are passed
@@ -37,13 +37,16 @@ from hub.said import Said
 
 _WORKBOOKS = {".xlsx", ".xlsm"}
 _TABBED = {".tsv", ".tab"}
+_COLUMNAR = {".parquet", ".pq"}
 
 
 class FileOptions(options.Options):
     """What a contract says of dropped files."""
 
     glob: str = Field(description="Files under the place's root, e.g. `payments/*.csv`; `**` goes into folders.")
-    format: Literal["auto", "csv", "tsv", "xlsx"] = Field("auto", description="auto: by the file name's ending.")
+    format: Literal["auto", "csv", "tsv", "xlsx", "parquet"] = Field(
+        "auto", description="auto: by the file name's ending."
+    )
     encoding: str = Field("utf-8", description=f"Of CSV and TSV: {', '.join(ENCODINGS)}.")
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = Field(",", description="Of CSV.")
     quote: Literal['"', "'", "none"] = Field('"', description="Quotation mark of CSV and TSV.")
@@ -146,13 +149,15 @@ class Connector(base.Connector):
             cursor=cursor,
         )
 
-    def form(self, found: Found) -> CsvForm | WorkbookForm:
+    def form(self, found: Found) -> CsvForm | WorkbookForm | Literal["parquet"]:
         """How a file is written."""
         said = self.options
         ending = PurePosixPath(found.name).suffix.lower()
         if said.format == "xlsx" or (said.format == "auto" and ending in _WORKBOOKS):
             sheets = (said.sheets,) if isinstance(said.sheets, str) else said.sheets
             return WorkbookForm(sheets=sheets, header_row=said.header_row)
+        if said.format == "parquet" or (said.format == "auto" and ending in _COLUMNAR):
+            return "parquet"
         tabbed = said.format == "tsv" or (said.format == "auto" and ending in _TABBED)
         return CsvForm(
             encoding=said.encoding,

@@ -18,9 +18,12 @@ from pydantic import Field, field_validator
 from connectors import base, options
 from connectors.base import Delivery, Window
 from connectors.cursors import Watermark, overlap_of, refuse_ahead, start_of
-from connectors.errors import HttpUnavailable, ResponseInvalid
+from connectors.errors import FileNotTaken, HttpUnavailable, ResponseInvalid
+from connectors.files.root import Root
+from connectors.files.root import shown as name_shown
 from connectors.http.address import address_of, path_problem, shown
 from connectors.http.client import Answer, Bounds, PlaceClient
+from connectors.http.given import GivenResponse
 from connectors.http.paging import Paging, Param, Step, Walk, at_path
 from connectors.http.records import Number, Shape, parsed
 from connectors.names import expected, names_of
@@ -115,11 +118,36 @@ class Connector(base.Connector):
                 ).strip(),
             )
         document = parsed(url, answer.body)
-        records = at_path(document, self.options.records)
-        if not isinstance(records, list):
-            where = f"`{self.options.records}`" if self.options.records else "the document"
-            raise ResponseInvalid(url=url, reason=Said(f"{where} is no list of records", f"{zh(where)} 不是记录列表"))
-        return document, records
+        return document, _records(self.options, url, document)
+
+    @classmethod
+    def file_delivery(
+        cls,
+        contract: FeedContract,
+        source: SourceSpec,
+        place: Place,
+        name: str,
+        *,
+        page_rows: int,
+        home: Place | None = None,
+    ) -> Delivery:
+        """A response saved in a file, as if the source had just given it. Raises FileNotTaken."""
+        said = options.read(HttpOptions, source)
+        root = Root(place, source.connector)
+        try:
+            found = root.look(name)
+        except FileNotFoundError:
+            reason = Said(f"{name_shown(name)} is not there", f"{name_shown(name)} 不存在")
+            raise FileNotTaken(connector=source.connector, source=source.id, reason=reason) from None
+        return GivenResponse(
+            source,
+            root,
+            found,
+            records=lambda called, body: _records(said, called, parsed(called, body)),
+            shape=Shape(expected(contract, source), (*contract.ignored, *source.ignored)),
+            page_rows=page_rows,
+            bound=said.max_bytes,
+        )
 
     def question(self, window: Window) -> dict[str, str]:
         """The query of a pull's first page. Raises CursorUnusable."""
@@ -253,6 +281,15 @@ class _Pull(Delivery):
                 f"返回了 {count} 条记录，却声明有 {total} 条：数据在此期间发生了变化",
             )
             raise HttpUnavailable(url=shown(self._connector.url), reason=reason)
+
+
+def _records(said: HttpOptions, url: str, document: Any) -> list[Any]:
+    """The records of a document. Raises ResponseInvalid."""
+    records = at_path(document, said.records)
+    if not isinstance(records, list):
+        where = f"`{said.records}`" if said.records else Said("the document", "文档")
+        raise ResponseInvalid(url=url, reason=Said(f"{where} is no list of records", f"{zh(where)} 不是记录列表"))
+    return records
 
 
 def _hashed(step: Step) -> str:

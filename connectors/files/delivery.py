@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from connectors.base import Delivery, appearance
 from connectors.errors import FileReplaced, FileTooLarge, ManifestInvalid, ManifestMismatch
@@ -16,6 +16,7 @@ from connectors.files.root import Found, Root, shown
 from connectors.files.seen import Entry
 from connectors.files.tee import TeeFile, sha256_of
 from connectors.readers.csv_pages import CsvForm, csv_pages
+from connectors.readers.parquet_pages import parquet_pages
 from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
 from contracts.model import SourceSpec
 from contracts.page import RawPage
@@ -27,7 +28,7 @@ MAX_MANIFEST_BYTES = 256 * 1024
 _MANIFEST_KEYS = {"file": str, "sha256": str, "rows": int, "sender": str}
 
 
-Form = CsvForm | WorkbookForm
+Form = CsvForm | WorkbookForm | Literal["parquet"]
 Transform = Callable[[Iterator[RawPage], Delivery], Iterator[RawPage]]
 
 
@@ -104,13 +105,15 @@ class FileDelivery(Delivery):
 
     def _read(self, tee: TeeFile) -> Iterator[RawPage]:
         form = self._form()
-        self.one_frame = isinstance(form, CsvForm)
+        self.one_frame = not isinstance(form, WorkbookForm)
         if isinstance(form, CsvForm):
             return csv_pages(tee, self.name, form, self._fields, self._page_rows, around=self.around)
         bound = settings().max_xlsx_bytes
         if tee.found.size > bound:
             raise FileTooLarge(file=self.name, size=tee.found.size, bound=bound, setting="HUB_MAX_XLSX_BYTES")
         parts = iter(lambda: tee.read(1 << 20), b"")
+        if form == "parquet":
+            return parquet_pages(b"".join(parts), self.name, self._page_rows, around=self.around)
         return xlsx_pages(b"".join(parts), self.name, form, self._fields, self._page_rows, around=self.around)
 
     def _read_manifest(self) -> dict[str, Any]:

@@ -1,0 +1,7 @@
+"""From the columns of a sample to a contract: types, keys, codes, units and personal data are guessed, and marked.
+
+    contracts.sample.guess.guess(columns, ...)  -> Guessed: every field with what was guessed of it and why
+    contracts.sample.writing.document(guessed)  -> the contract's text, each guess marked `review`
+
+Nothing here reads a file; `connectors.sample` does.
+"""
