@@ -61,7 +61,7 @@ def _document(made: Made) -> dict[str, Any]:
         "subject": made.guessed.subject,
         "source": {"connector": made.sample.connector, "format": made.sample.form, "options": made.sample.options},
         "notes": made.sample.notes,
-        "fields": [_row(field) | {"notes": field.notes} for field in made.guessed.fields],
+        "fields": [_row(made, field) | {"notes": field.notes} for field in made.guessed.fields],
         "dropped": [{"from": field.header, "notes": field.notes} for field in made.guessed.dropped],
         "tried": {
             "rows": tried.rows, "good": tried.good, "refused": tried.refused, "masked": tried.masked,
@@ -70,7 +70,7 @@ def _document(made: Made) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(field: FieldGuess) -> dict[str, Any]:
+def _row(made: Made, field: FieldGuess) -> dict[str, Any]:
     kind = field.type
     shape = f"decimal({kind.precision},{kind.scale})" if kind.type == "decimal" else kind.type
     return {
@@ -80,12 +80,12 @@ def _row(field: FieldGuess) -> dict[str, Any]:
         "forms": list(kind.forms),
         "empty": field.nulls,
         "different": field.distinct,
-        "class": field.classification,
+        "class": made.contract.field(field.name).classification,
     }
 
 
 def _print(made: Made, sample: Path) -> None:
-    rows = [_row(field) | {"guess": "; ".join(field.notes)} for field in made.guessed.fields]
+    rows = [_row(made, field) | {"guess": "; ".join(field.notes)} for field in made.guessed.fields]
     rows += [
         {"field": "(dropped)", "from": field.header, "guess": "; ".join(field.notes)} for field in made.guessed.dropped
     ]

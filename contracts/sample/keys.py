@@ -56,14 +56,14 @@ def guess_key(headers: Sequence[str], columns: Sequence[pa.StringArray], usable:
     count = {at: len(np.unique(distinct[at])) for at in wanted}
     rank = sorted(wanted, key=lambda at: _rank(headers[at], columns[at], at))
     alone = [at for at in rank if count[at] == len(first)]
-    chosen = [alone[0]] if alone else _together(rank[:_CONSIDERED], distinct, count, len(first))
+    chosen = [alone[0]] if alone else _together(rank[:_CONSIDERED], distinct, len(first))
     joined = _joined([distinct[at] for at in chosen])
     _, inverse, sizes = np.unique(joined, return_inverse=True, return_counts=True)
     conflicting = int(np.count_nonzero(sizes[inverse] > 1))
     return KeyGuess(tuple(chosen), _subject(headers, chosen, wanted, count, len(first)), identical, conflicting)
 
 
-def _together(rank: Sequence[int], coded: Sequence[Codes], count: dict[int, int], rows: int) -> list[int]:
+def _together(rank: Sequence[int], coded: Sequence[Codes], rows: int) -> list[int]:
     """Columns added one by one, each time the one that tells most rows apart; then those taken out that add nothing."""
     chosen: list[int] = []
     joined, reached = np.zeros(rows, np.int64), 1
@@ -83,7 +83,7 @@ def _together(rank: Sequence[int], coded: Sequence[Codes], count: dict[int, int]
         rest = [other for other in chosen if other != at]
         if rest and len(np.unique(_joined([coded[other] for other in rest]))) == reached:
             chosen = rest
-    return sorted(chosen, key=lambda at: (count[at], at)) or [rank[0]]
+    return sorted(chosen) or [rank[0]]
 
 
 def _subject(

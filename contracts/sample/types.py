@@ -99,11 +99,14 @@ def guess_type(header: str, values: pa.StringArray, counts: Sequence[int]) -> Ty
     if absent and weight[absent].sum() <= _FEW * weight.sum() and len(absent) < len(texts):
         rest = values.filter(pa.array(~np.isin(np.arange(len(texts)), absent)))
         found = _typed(words, rest)
-        if found.type != "string" or weight[absent].sum() < weight.sum():
-            found.null_values = tuple(texts[at] for at in absent)
-            found.notes.append("these texts are taken for `no value`: " + ", ".join(map(repr, found.null_values)))
+        told = ", ".join(repr(texts[at]) for at in absent)
         if found.type == "string":
+            # A person may be called so, or a place: of a text only somebody who knows can tell.
+            found.notes.append(f"do these texts mean `no value`: {told}? List them in hub.null_values then")
             _mixed(words, rest, weight, found)
+        else:
+            found.null_values = tuple(texts[at] for at in absent)
+            found.notes.append(f"these texts are taken for `no value`: {told}")
         return found
     found = _typed(words, values)
     if found.type == "string":

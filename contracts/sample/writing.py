@@ -201,7 +201,8 @@ def _batch_rules(guessed: Guessed) -> Iterator[Iterator[str]]:
     words = ("坏行占比有限", "Few rows break rules")
     body = {"kind": "bad_share", "max": _bound(conflicting, 0.05)}
     yield _rule("mostly_good", words, (gx, "accuracy", "error"), body, holds=True)
-    others = [field for field in guessed.fields if field.name not in guessed.key_names] or guessed.fields
+    must = {*guessed.key_names, guessed.subject}
+    others = [field for field in guessed.fields if field.name not in must] or guessed.fields
     filled = min(others, key=lambda field: field.nulls)
     words = (f"{filled.label_zh}缺失率有限", f"{filled.label_en} is mostly there")
     body = {"kind": "null_share", "field": filled.name, "max": _bound(filled.nulls / guessed.rows, 0.05)}
