@@ -144,7 +144,8 @@ def _field(
     made.notes += kind.notes
     absent = set(kind.null_values)
     real = [text for text in distinct.to_pylist() if text not in absent]
-    if kind.type == "string" and not personal.personal:
+    plain = kind.type == "string" or (kind.type == "integer" and not absent)
+    if plain and not personal.personal:
         _codes(made, real, sum(counts), lists)
     if kind.type in ("integer", "decimal"):
         _unit(made)
@@ -165,9 +166,15 @@ def _codes(made: FieldGuess, values: list[str], rows: int, lists: Mapping[str, f
         )
         if fitting:
             made.code_list = fitting[0][1]
+            made.type.type, made.type.forms = "string", ()
             made.notes.append(f"every value is in the code list {made.code_list}")
             return
-    few = 2 <= len(values) <= FEW and rows >= REPEATED * len(values) and all(len(value) <= _SHORT for value in values)
+    few = (
+        made.type.type == "string"
+        and 2 <= len(values) <= FEW
+        and rows >= REPEATED * len(values)
+        and all(len(value) <= _SHORT for value in values)
+    )
     if few:
         made.values = tuple(sorted(values))
         made.notes.append(f"{len(values)} different values in {rows} rows: a list of codes?")
@@ -176,8 +183,13 @@ def _codes(made: FieldGuess, values: list[str], rows: int, lists: Mapping[str, f
 def _speaks_of(header: str, name: str, known: frozenset[str]) -> bool:
     """Whether a list may be meant: its codes are long enough to be no coincidence, or the header names it."""
     long = min(map(len, known)) >= 6
-    words = {word.rstrip("s") for word in naming.words_of(header)}
-    return long or bool(words & {word.rstrip("s") for word in name.split("_")} - {"code", "type"})
+    words = {_stem(word) for word in naming.words_of(header)}
+    return long or bool(words & {_stem(word) for word in name.split("_")} - {"code", "type"})
+
+
+def _stem(word: str) -> str:
+    """A word without its plural."""
+    return word.removesuffix("ies").removesuffix("y").removesuffix("s")
 
 
 def _unit(made: FieldGuess) -> None:

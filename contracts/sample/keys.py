@@ -17,7 +17,7 @@ _CONSIDERED = 24  # columns looked at
 
 Codes = npt.NDArray[np.int64]
 
-_ID = re.compile(r"(^|_)(id|no|number|code|key|reference|uei|uscc|serial)(_|$)")
+_ID = re.compile(r"(^|_)(id|no|number|code|key|reference|uei|uscc|serial|section|line|item|row)(_|$)")
 _BODY = re.compile(
     r"(^|_)(uscc|uei|unit|agency|auditee|body|organi[sz]ation|company|supplier|payee|payer|vendor|facility|development|authority|licen[cs]e|business|department|project|pha)(_|$)"
 )
@@ -55,12 +55,27 @@ def guess_key(headers: Sequence[str], columns: Sequence[pa.StringArray], usable:
     distinct = [codes[first] for codes in coded]  # one row of each that repeats
     count = {at: len(np.unique(distinct[at])) for at in wanted}
     rank = sorted(wanted, key=lambda at: _rank(headers[at], columns[at], at))
-    alone = [at for at in rank if count[at] == len(first)]
-    chosen = [alone[0]] if alone else _together(rank[:_CONSIDERED], distinct, len(first))
+    chosen = _chosen(headers, rank, distinct, count, len(first))
     joined = _joined([distinct[at] for at in chosen])
     _, inverse, sizes = np.unique(joined, return_inverse=True, return_counts=True)
     conflicting = int(np.count_nonzero(sizes[inverse] > 1))
     return KeyGuess(tuple(chosen), _subject(headers, chosen, wanted, count, len(first)), identical, conflicting)
+
+
+def _chosen(
+    headers: Sequence[str], rank: Sequence[int], coded: Sequence[Codes], count: dict[int, int], rows: int
+) -> list[int]:
+    """An identifier that is unique alone, else some that are together, else any column, else any columns: a text that
+    happens to differ everywhere is no name of a record."""
+    ids = [at for at in rank if _ID.search("_".join(words_of(headers[at])))]
+    for some in (ids, list(rank)):
+        alone = [at for at in some if count[at] == rows]
+        if alone:
+            return [alone[0]]
+        together = _together(some[:_CONSIDERED], coded, rows) if some else []
+        if together and len(np.unique(_joined([coded[at] for at in together]))) == rows:
+            return together
+    return _together(list(rank)[:_CONSIDERED], coded, rows)
 
 
 def _together(rank: Sequence[int], coded: Sequence[Codes], rows: int) -> list[int]:

@@ -52,7 +52,7 @@ def document(guessed: Guessed, source: SourceFacts, own: Identity, sha256: str) 
     """The text of a contract that passes the lint and runs. No value of a personal column is in it."""
     lines = [*_head(guessed, own, sha256), *_custom(guessed, own), "", *_servers(source, own), "", "schema:"]
     lines += [
-        f"- name: {own.thing}",
+        f"- name: {_text(own.thing)}",
         f"  businessName: {_text(own.name_zh or '记录')}",
         f"  description: {_text(f'One {own.thing}'.replace('_', ' '))}",
         "  logicalType: object",
@@ -148,7 +148,7 @@ def _field(guessed: Guessed, field: FieldGuess, own: Identity) -> Iterator[str]:
     kind = field.type
     for note in field.notes:
         yield from _review(note, 2)
-    yield f"  - name: {field.name}"
+    yield f"  - name: {_text(field.name)}"
     yield f"    physicalName: {_text(field.header)}"
     yield f"    businessName: {_text(field.label_zh)}"
     yield f"    description: {_text(field.label_en)}"
@@ -220,7 +220,7 @@ def _rule(
 ) -> Iterator[str]:
     """One rule; `place` is its engine, dimension and severity."""
     (zh, en), (engine, dimension, severity) = words, place
-    yield f"  - id: {re.sub(r'_+$', '', name)}"
+    yield f"  - id: {_text(re.sub(r'_+$', '', name))}"
     yield f"    name: {_text(zh)}"
     yield f"    description: {_text(en)}"
     yield "    type: custom"

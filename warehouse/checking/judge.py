@@ -95,6 +95,10 @@ class Judge:
         self._figures.rows_in += rows
         self._figures.rows_refused += rows
 
+    def tried(self, pages: CheckedPages) -> tuple[Duplicates, BatchMetrics]:
+        """Duplicates among the pages that were added, and the figures with them; nothing is written or decided."""
+        return self._duplicates(pages), self._figures
+
     def decide(self, conn: sa.Connection, batch: Batch, *, waive: bool = False) -> Batch:
         """Judges the batch and moves it from landed to checked or held. `waive`: a named operator let it through.
 

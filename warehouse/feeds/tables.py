@@ -81,12 +81,17 @@ def ensure_tables(conn: sa.Connection, contract: FeedContract) -> None:
     or a new one is required: no rows are rewritten behind anybody's back.
     """
     lock_transaction(conn, "tables", contract.id)
+    for statement in statements(conn, contract):
+        conn.execute(statement)
+
+
+def statements(conn: sa.Connection, contract: FeedContract) -> list[sa.Executable]:
+    """What `ensure_tables` would do now: the tables as a whole, or the columns they lack. Raises TableMismatch."""
+    due: list[sa.Executable] = []
     for table in (core_table(contract), history_table(contract)):
         found = _columns(conn, table)
-        if not found:
-            conn.execute(CreateTable(table))
-            continue
-        _alter(conn, contract, table, found)
+        due += _altered(conn, contract, table, found) if found else [CreateTable(table)]
+    return due
 
 
 def ensure_reference(conn: sa.Connection, feed: str, field: str) -> None:
@@ -116,7 +121,10 @@ def column_type(conn: sa.Connection, feed: str, field: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _alter(conn: sa.Connection, contract: FeedContract, table: sa.Table, found: dict[str, str]) -> None:
+def _altered(
+    conn: sa.Connection, contract: FeedContract, table: sa.Table, found: dict[str, str]
+) -> list[sa.Executable]:
+    added: list[sa.Executable] = []
     fields = {spec.name: spec for spec in contract.fields}
     for column in table.columns:
         due = column.type.compile(conn.dialect).split(" COLLATE")[0].lower().replace(", ", ",")
@@ -128,7 +136,7 @@ def _alter(conn: sa.Connection, contract: FeedContract, table: sa.Table, found: 
                     version=contract.version,
                     reason=Said(f"{column.name} is new and required", f"{column.name} 为新增且必填"),
                 )
-            _add_column(conn, table, column)
+            added.append(_column_added(conn, table, column))
         elif found[column.name] != due:
             raise TableMismatch(
                 feed=contract.id,
@@ -147,12 +155,13 @@ def _alter(conn: sa.Connection, contract: FeedContract, table: sa.Table, found: 
                 f"the table has {', '.join(gone)}, the contract has not", f"表中有 {'、'.join(gone)}，契约中没有"
             ),
         )
+    return added
 
 
-def _add_column(conn: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> None:
+def _column_added(conn: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> sa.Executable:
     where = conn.dialect.identifier_preparer.format_table(table)
     what = CreateColumn(column).compile(dialect=conn.dialect)
-    conn.execute(sa.text(f"alter table {where} add column {what}"))
+    return sa.text(f"alter table {where} add column {what}")
 
 
 def _columns(conn: sa.Connection, table: sa.Table) -> dict[str, str]:

@@ -1,0 +1,333 @@
+"""A contract changes: `plan` says what that does to rows that came, tables, topic and readers; `apply` does it or refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from connectors.sample.making import make
+from connectors.sample.reading import Asked
+from contracts import catalogue
+from contracts.sample.writing import Identity
+from exchange.cluster import Cluster
+from hub.cli import shell
+from hub.ids import FeedId
+from hub.settings import ROOT, Settings, settings
+from warehouse import engine, way
+from warehouse.engine import connection, transaction
+from warehouse.migrate import migrate
+from warehouse.store import store
+
+pytestmark = pytest.mark.stack
+CITIZEN = "11010519491231002X"
+
+
+@dataclass
+class House:
+    """A hub with one feed made from a sample, whose sample was loaded."""
+
+    root: Path
+    folder: Path
+    feed: str
+    path: Path
+
+    def edit(self, *changes: tuple[str, str]) -> None:
+        text = self.path.read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        self.path.write_text(text, encoding="utf-8")
+
+    def run(self, *words: str) -> Any:
+        return CliRunner().invoke(shell, list(words), env={"COLUMNS": "250"})
+
+    def json(self, *words: str) -> Any:
+        done = self.run(*words, "--json")
+        assert done.exit_code == 0, (done.output, done.exception)
+        return json.loads(done.stdout)
+
+    def take(self, name: str, lines: list[str]) -> list[way.BatchOutcome]:
+        path = self.folder / name
+        path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+        return way.run_feed(catalogue.load_one(FeedId(self.feed)), file=path)
+
+    def sql(self, statement: str) -> Any:
+        with transaction() as conn:
+            found = conn.execute(sa.text(statement))
+            return found.all() if found.returns_rows else None
+
+
+HEADER = "Report No,Unit Code,Amount,Issued Date,Inspector,Remark"
+
+
+def line(at: int, **more: str) -> str:
+    values = {
+        "no": f"R{at:04d}",
+        "unit": f"U{at % 7:03d}",
+        "amount": f"{at}.50",
+        "day": "2026-01-31",
+        "who": f"Name{at}",
+        "remark": "fine",
+    }
+    return ",".join({**values, **more}.values())
+
+
+@pytest.fixture
+def house(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unique: str) -> Iterator[House]:
+    root = tmp_path / "contracts"
+    (root / "feeds").mkdir(parents=True)
+    (root / "codes").symlink_to(ROOT / "contracts" / "codes")
+    monkeypatch.setenv("HUB_CONTRACTS", str(root))
+    settings.cache_clear()
+    migrate()
+    feed = f"audit_t{unique}_reports"
+    path = tmp_path / "sample.csv"
+    path.write_text("\n".join([HEADER, *(line(at) for at in range(1, 60))]) + "\n", encoding="utf-8")
+    made = make(path, Identity(feed, "audit", "audit_office"), place=None, asked=Asked())
+    text = made.path.read_text(encoding="utf-8")
+    made.path.write_text(text.replace("max: 0.05}", "max: 0.9}"), encoding="utf-8")
+    it = House(root, tmp_path, feed, made.path)
+    (outcome,) = it.take("first.csv", [line(at) for at in range(1, 41)])
+    assert (outcome.state, outcome.loaded) == ("loaded", 40)
+    yield it
+    engine.dispose()
+
+
+REMARK = "  - name: remark\n"
+NEW_FIELD = """  - name: place
+    physicalName: Place
+    businessName: 地点
+    description: Place
+    logicalType: string
+    classification: internal
+"""
+
+
+def test_plan_shows_rows_newly_refused_by_rule_with_samples(house: House) -> None:
+    house.edit(
+        ("    logicalType: number\n", "    logicalType: number\n    logicalTypeOptions: {maximum: 30}\n"),
+        ('"1.0.0"', '"1.1.0"'),
+    )
+    told = house.json("contract", "plan", house.feed)
+    (batch,) = told["batches"]
+    assert (batch["rows"], batch["before"], batch["after"]) == (40, 0, 11)
+    assert batch["newly_refused"] == {"amount.range": 11} and batch["newly_accepted"] == {}
+    assert [sample["key"] for sample in batch["samples"]] == ["R0030", "R0031", "R0032"]
+    assert batch["samples"][0]["values"] == {"amount": "30.50"} and batch["samples"][0]["now"] == "refused"
+    assert told["old"] == "1.0.0" and told["new"] == "1.1.0" and told["refused"] == []
+    assert [change["kind"] for change in told["changes"]] == ["rule_added"]
+    text = house.run("contract", "plan", house.feed).stdout
+    assert "newly refused amount.range 11" in text and "amount=30.50" in text and "收紧" in text
+    assert house.sql("select count(*) from hub.batch")[0][0] == 1, "a plan leaves nothing"
+    assert list((settings().var / "trials").iterdir()) == []
+
+
+def test_plan_shows_rows_newly_accepted_and_the_batch_that_would_be_held(house: House) -> None:
+    (second,) = house.take("second.csv", [line(100, amount="n/a"), line(101, day="31.01.2026"), line(102)])
+    assert second.quarantined == 2
+    house.edit(('hub.forms, value: ["YYYY-MM-DD"]', 'hub.forms, value: ["YYYY-MM-DD", "YYYY.M.D", "DD/MM/YYYY"]'))
+    house.edit(
+        ("hub.forms, value: [plain]}", "hub.forms, value: [plain]}\n    - {property: hub.null_values, value: [n/a]}")
+    )
+    told = house.json("contract", "plan", house.feed, "--batches", "1")
+    assert told["batches"][0]["newly_accepted"] == {"amount.type": 1}
+    house.edit(("row_count, min: 1", "row_count, min: 10"))
+    newest, oldest = house.json("contract", "plan", house.feed)["batches"]
+    assert [rule["rule"] for rule in newest["batch_rules"] if rule["holds"]] == ["batch_not_empty"]
+    assert oldest["batch_rules"] == [] or not any(rule["holds"] for rule in oldest["batch_rules"])
+
+
+def test_plan_never_shows_a_personal_value_of_either_version(house: House) -> None:
+    house.edit(
+        ("name: inspector\n", "name: signed_by\n"), ("classification: personal\n", "classification: internal\n")
+    )
+    rule = """  - id: nobody
+    name: 不得有值
+    description: Empty
+    type: custom
+    engine: hub
+    dimension: conformity
+    implementation: {kind: forbidden_if, fields: [signed_by, remark], when: {report_no: "*"}}
+"""
+    house.edit(("  quality:\n", "  quality:\n" + rule))
+    done = house.run("contract", "plan", house.feed, "--json")
+    assert "Name1" not in done.stdout and "Name3" not in done.stdout
+    (batch,) = json.loads(done.stdout)["batches"]
+    assert batch["newly_refused"]["nobody"] == 40
+    assert set(batch["samples"][0]["values"]) == {"remark", "report_no"}
+    assert "Name3" not in house.run("contract", "plan", house.feed).stdout
+
+
+def test_plan_masks_numbers_that_stand_in_other_fields_and_shows_what_a_stricter_gate_does(house: House) -> None:
+    # The gate of the first version does not look into this column.
+    house.edit(("detect: [citizen_number]", "detect: [citizen_number], except: [remark]"))
+    house.take("third.csv", [line(200, remark=f"of {CITIZEN}"), line(201)])
+    house.edit((", except: [remark]", ""), ("action: mask", "action: refuse_row"))
+    done = house.run("contract", "plan", house.feed, "--batches", "1", "--json")
+    (batch,) = json.loads(done.stdout)["batches"]
+    assert batch["newly_refused"] == {"personal_numbers": 1} and batch["after"] == 1
+    assert CITIZEN not in done.stdout
+
+
+def test_plan_says_ddl_topic_schema_and_who_reads(house: House) -> None:
+    house.edit((REMARK, NEW_FIELD + REMARK), ('"1.0.0"', '"1.1.0"'))
+    house.edit(
+        (
+            "- {property: hub.completeness",
+            '- {property: hub.topic_config, value: {retention.ms: "86400000"}}\n- {property: hub.completeness',
+        )
+    )
+    other = house.path.with_name(f"audit_other{house.feed[6:]}.odcs.yaml")
+    text = house.path.read_text(encoding="utf-8").replace(house.feed, other.name.split(".")[0]).replace("v1", "v1")
+    text = text.replace("hub.audit.t", "hub.audit.o").replace(
+        "  - name: unit_code\n",
+        f"  - name: unit_code\n    relationships: [{{type: foreignKey, to: {house.feed}.report_no}}]\n",
+        1,
+    )
+    other.write_text(text, encoding="utf-8")
+    told = house.json("contract", "plan", house.feed, "--batches", "0")
+    assert told["tables"]["statements"] == [
+        f"alter table {schema}.{house.feed} add column place TEXT" for schema in ("core", "history")
+    ]
+    assert told["topic"]["action"] in ("make", "configure") and told["topic"]["config"] == {
+        "retention.ms": [None, "86400000"]
+    }
+    assert told["schema"] == [{"field": "place", "was": "", "now": "string or null"}]
+    assert told["readers"]["roles"] == ["audit_reader"] and told["readers"]["unknown"] is None
+    assert told["readers"]["feeds"] == [other.name.split(".")[0]]
+    assert told["batches"] == []
+
+
+def test_apply_makes_columns_topic_and_record_and_twice_is_once(house: House) -> None:
+    house.edit((REMARK, NEW_FIELD + REMARK), ('"1.0.0"', '"1.1.0"'))
+    words = ["contract", "apply", house.feed, "--operator", "A. Engineer", "--reason", "the place is sent now"]
+    told = house.json(*words)
+    assert [change["kind"] for change in told["changes"]] == ["field_added"] and len(told["statements"]) == 2
+    with connection() as conn:
+        columns = [
+            row[0]
+            for row in conn.execute(
+                sa.text(
+                    "select column_name from information_schema.columns where table_schema = 'core' and table_name = :t"
+                ),
+                {"t": house.feed},
+            )
+        ]
+    assert "place" in columns
+    with Cluster() as cluster:
+        assert cluster.topics([told["topic"]])
+    assert house.json(*words)["statements"] == []
+    acts = house.sql("select operator, object from hub.act where action = 'apply'")
+    assert [tuple(row) for row in acts] == [("A. Engineer", house.feed)] * 2
+    rows = house.json("contract", "versions", house.feed)
+    assert [(row["version"], row["batches"]) for row in rows] == [("1.1.0", 0), ("1.0.0", 1)]
+    assert house.json("contract", "plan", house.feed)["changes"] == []
+
+
+def test_apply_refuses_what_breaks_and_an_exception_lets_it_through(house: House) -> None:
+    house.edit(
+        (
+            "    classification: internal\n",
+            "    classification: internal\n",
+        ),
+        ("- {property: hub.subject, value: unit_code}", "- {property: hub.subject, value: report_no}"),
+        ('"1.0.0"', '"1.1.0"'),
+    )
+    words = ["contract", "apply", house.feed, "--operator", "A", "--reason", "B"]
+    done = house.run(*words)
+    assert done.exception.code == "HUB-PLN-002" and "subject" not in done.exception.sentence()[:5]
+    assert house.json("contract", "plan", house.feed)["refused"] == ["subject_changed:contract"]
+    assert house.sql("select count(*) from hub.contract_version")[0][0] == 1
+    assert house.run("contract", "apply", house.feed).exception.code in ("HUB-BAT-005", "HUB-PLN-002")
+    beside = house.path.with_name(f"{house.feed}.exceptions.toml")
+    beside.write_text(
+        '[[exception]]\nchange = "subject_changed:contract"\nversion = "1.1.0"\nreason = "readers asked for it"\nowner = "audit_steward"\nexpires = 2026-12-31\n'
+    )
+    assert house.run(*words).exit_code == 0
+
+
+def test_a_new_major_version_with_the_same_table_gets_its_topic(house: House) -> None:
+    house.edit(("value: unit_code}", "value: report_no}"), ('"1.0.0"', '"2.0.0"'))
+    house.edit(('.v1"', '.v2"'))
+    told = house.json("contract", "plan", house.feed)
+    assert told["refused"] == [] and told["topic"]["action"] == "make" and told["topic"]["left"].endswith(".v1")
+    assert house.run("contract", "apply", house.feed, "--operator", "A", "--reason", "B").exit_code == 0
+    assert house.take("later.csv", [line(300)])[0].loaded == 1
+
+
+def test_a_table_that_can_not_follow_is_told_and_left(house: House) -> None:
+    house.edit(("decimal(18,2)", "decimal(20,4)"), ('"1.0.0"', '"2.0.0"'), ('.v1"', '.v2"'))
+    told = house.json("contract", "plan", house.feed)
+    assert told["tables"]["error"]["code"] == "HUB-TAB-001"
+    done = house.run("contract", "apply", house.feed, "--operator", "A", "--reason", "B")
+    assert done.exception.code == "HUB-TAB-001"
+    assert house.sql("select count(*) from hub.contract_version")[0][0] == 1
+
+
+def test_a_plan_on_purged_batches_says_so(house: House) -> None:
+    house.take("second.csv", [line(100)])
+    house.sql(
+        "update hub.landed_object set purged_at = now() where kind = 'rows' and batch_id = (select batch_id from hub.batch order by batch_no limit 1)"
+    )
+    newest, oldest = house.json("contract", "plan", house.feed)["batches"]
+    assert oldest["not_looked_at"].startswith("its rows were purged on") and oldest["newly_refused"] == {}
+    assert newest["not_looked_at"] == "" and newest["rows"] == 1
+    assert "purged" in house.run("contract", "plan", house.feed).stdout
+
+
+def test_a_landed_page_that_went_astray_is_an_error_of_that_batch(house: House) -> None:
+    house.take("second.csv", [line(100)])
+    (path,) = house.sql("select path from hub.landed_object where kind = 'rows' order by batch_id limit 1")[0]
+    store().delete(path)
+    newest, oldest = house.json("contract", "plan", house.feed)["batches"]
+    assert oldest["error"]["code"] == "HUB-STO-001" and newest["error"] is None
+
+
+def test_a_contract_that_can_not_read_the_columns_that_came(house: House) -> None:
+    house.edit(("physicalName: Remark", "physicalName: Bemerkung"), ("  - name: remark\n", "  - name: words\n"))
+    (batch,) = house.json("contract", "plan", house.feed)["batches"]
+    assert batch["error"]["code"].startswith("HUB-CON-2") and batch["after"] == 40
+    assert "Remark" in batch["error"]["error"]
+
+
+def test_a_feed_that_was_never_used_has_a_plan_too(house: House) -> None:
+    house.sql("delete from hub.landed_object")
+    text = (
+        house.path.read_text(encoding="utf-8")
+        .replace(house.feed, "audit_fresh_things")
+        .replace("hub.audit.t", "hub.audit.f")
+    )
+    house.path.with_name("audit_fresh_things.odcs.yaml").write_text(text, encoding="utf-8")
+    told = house.json("contract", "plan", "audit_fresh_things")
+    assert told["old"] is None and told["batches"] == [] and told["topic"]["action"] == "make"
+    assert told["tables"]["statements"][0].startswith("CREATE TABLE core.audit_fresh_things")
+
+
+def test_old_versions_stay_readable(house: House) -> None:
+    (second,) = house.take("second.csv", [line(100, day="31.01.2026"), line(101)])
+    house.edit(
+        (REMARK, NEW_FIELD + REMARK),
+        ('"1.0.0"', '"1.1.0"'),
+        ('hub.forms, value: ["YYYY-MM-DD"]', 'hub.forms, value: ["YYYY-MM-DD", "DD/MM/YYYY"]'),
+    )
+    assert house.run("contract", "apply", house.feed, "--operator", "A", "--reason", "B").exit_code == 0
+    shown = house.json("contract", "diff", f"{house.feed}@1.0.0", house.feed)
+    assert {change["kind"] for change in shown["changes"]} >= {"field_added", "forms_added"}
+    assert house.json("batch", "show", second.batch_id)["contract_version"] == "1.0.0"
+    (row,) = house.json("quarantine", "list", "--batch", second.batch_id)
+    assert row["rules"] == ["issued_on.type"] and "Issued" in row["why"][0]
+    assert house.run("trace", "R0101").exit_code == 0
+    words = ["quarantine", "replay", second.batch_id, "--operator", "A", "--reason", "B", "--all"]
+    judged = house.json(*words, "--as-judged")
+    assert judged["quarantined"] == 1 and house.json("batch", "show", judged["batch_id"])["contract_version"] == "1.0.0"
+    house.edit(('"DD/MM/YYYY"]', '"DD/MM/YYYY", "YYYY.M.D"]'))
+    house.edit(('hub.forms, value: ["YYYY-MM-DD", "DD/MM/YYYY", "YYYY.M.D"]', 'hub.null_values, value: ["31.01.2026"]'))
+    mended = house.json("quarantine", "replay", judged["batch_id"], "--operator", "A", "--reason", "B", "--all")
+    assert mended["loaded"] == 1 and house.json("batch", "show", mended["batch_id"])["contract_version"] == "1.1.0"

@@ -1,0 +1,64 @@
+"""The versions of a contract that the hub used: what they were, when, and how many batches each judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from contracts.model import FeedContract
+from hub.ids import FeedId
+from warehouse.engine import connection
+from warehouse.feeds.stored_contract import contract_from
+from warehouse.tables import batch, contract_version
+
+
+def listing(conn: sa.Connection, feed: FeedId) -> list[Mapping[str, Any]]:
+    """The versions of a feed, newest first: version, sha256, first_used_at, batches."""
+    counted = (
+        sa.select(batch.c.contract_sha256, sa.func.count().label("batches"))
+        .where(batch.c.feed == feed)
+        .group_by(batch.c.contract_sha256)
+        .subquery()
+    )
+    columns = contract_version.c
+    query = (
+        sa.select(
+            columns.version,
+            columns.sha256,
+            columns.first_used_at,
+            sa.func.coalesce(counted.c.batches, 0).label("batches"),
+        )
+        .outerjoin(counted, counted.c.contract_sha256 == columns.sha256)
+        .where(columns.feed == feed)
+        .order_by(columns.first_used_at.desc())
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def latest(conn: sa.Connection, feed: FeedId) -> FeedContract | None:
+    """The version that came into use last; None where none was used yet."""
+    columns = contract_version.c
+    query = sa.select(columns.document).where(columns.feed == feed).order_by(columns.first_used_at.desc()).limit(1)
+    document = conn.scalar(query)
+    return None if document is None else contract_from(json.loads(document))
+
+
+def of_version(feed: str, version: str) -> FeedContract | None:
+    """A version that the hub used, by its number or the beginning of its SHA-256; of several the newest."""
+    columns = contract_version.c
+    named = sa.or_(
+        columns.version == version,
+        sa.and_(sa.func.length(version) >= _LEAST, columns.sha256.startswith(version, autoescape=True)),
+    )
+    query = (
+        sa.select(columns.document).where(columns.feed == feed, named).order_by(columns.first_used_at.desc()).limit(1)
+    )
+    with connection() as conn:
+        document = conn.scalar(query)
+    return None if document is None else contract_from(json.loads(document))
+
+
+_LEAST = 8  # digits of a SHA-256 that name a version
