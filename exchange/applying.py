@@ -58,12 +58,9 @@ def apply(contract: FeedContract, exempt: list[Exempt], *, operator: str, reason
         topics.ensure_own(cluster)
         with transaction() as conn:
             topics.settle(conn, cluster, topics.noted(conn, name=contract.topic.name))
-            facts = {
-                "version": contract.version,
-                "sha256": contract.sha256,
-                "changes": [change.id for change in changes],
-            }
-            acts.note(conn, "apply", contract.id, by, facts)
+            named = [change.id for change in changes]
+            record = {"version": contract.version, "sha256": contract.sha256, "changes": named}
+            acts.note(conn, "apply", contract.id, by, record)
     return Applied(
         old.version if old else "", contract.version, changes, tables.statements, contract.topic.name, finished
     )

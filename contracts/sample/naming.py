@@ -23,7 +23,7 @@ def words_of(header: str) -> list[str]:
 
 def field_name(header: str, kind: str, taken: Iterable[str], number: int) -> str:
     """A snake_case name that fits the type and that no other field has."""
-    words = words_of(header)
+    words = words_of(header) or ["field", str(number)]
     base = _fitting(words, kind) or f"field_{number}"
     if not base[0].isalpha() or base.startswith("hub_"):
         base = f"n_{base}"
@@ -82,9 +82,11 @@ def _fitting(words: list[str], kind: str) -> str:
             if rest
             else ("dated_on" if kind == "date" else "made_at")
         )
+    if kind == "boolean" and len(words) == 1 and words[0] in ("is", "has"):
+        return "is_so"
     if kind == "boolean":
         return "_".join(words) if words[:1] in (["is"], ["has"]) else "_".join(["is", *words])
-    while words[:1] in (["is"], ["has"]):
+    while len(words) > 1 and words[0] in ("is", "has"):
         words = words[1:]
     name = "_".join(words)
     if kind != "string" and name.endswith("_code"):

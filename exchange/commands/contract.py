@@ -136,11 +136,10 @@ def _print_batches(effects: Sequence[effect.Effect]) -> None:
         for title, counts in (("newly refused", one.newly_refused), ("newly accepted", one.newly_accepted)):
             for rule, count in counts.items():
                 out.print(f"  {one.batch} [yellow]{title}[/] {escape(rule)} {count:,}")
-        for rule in one.batch_rules:
-            word = "would hold the batch" if rule["holds"] else "would not pass"
-            out.print(
-                f"  {one.batch} [yellow]{word}[/] {escape(rule['rule'])}: {escape(rule['observed'])}, due {escape(rule['expected'])}"
-            )
+        for broken in one.batch_rules:
+            word = "would hold the batch" if broken["holds"] else "would not pass"
+            told = f"{broken['rule']}: {broken['observed']}, due {broken['expected']}"
+            out.print(f"  {one.batch} [yellow]{word}[/] {escape(told)}")
         for row in one.samples:
             out.print(
                 f"    {row['now']} row {row['row']} ({escape(str(row['key'] or '-'))}) {escape(_told(row['values']))}"

@@ -3,9 +3,8 @@
 import csv
 import io
 import json
-import os
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -100,7 +99,7 @@ def sample(tmp_path, kind):
                 "Report No": columns[0], "Unit Code": pa.array(columns[1]).dictionary_encode(),
                 "Amount": pa.array([Decimal(text) for text in columns[2]], pa.decimal128(12, 2)),
                 "Issued Date": pa.array([date.fromisoformat(text) for text in columns[3]]),
-                "Updated At": pa.array([datetime(2024, 1, 1, tzinfo=timezone.utc)] * len(lines), pa.timestamp("us", "Asia/Shanghai")),
+                "Updated At": pa.array([datetime(2024, 1, 1, tzinfo=UTC)] * len(lines), pa.timestamp("us", "Asia/Shanghai")),
                 "Is Final": pa.array([text == "yes" for text in columns[5]]), "Severity": columns[6], "Score": pa.array([at / 8 for at in range(len(lines))]),
             }),
             path, row_group_size=100,
@@ -298,9 +297,7 @@ def test_sheets_of_another_header_are_not_read_and_that_is_told(house, tmp_path)
     del book["Sheet"]
     book.save(tmp_path / "s.xlsx")
     made = new(tmp_path / "s.xlsx")
-    assert made.contract.sources[0].options["sheets"] == ("a[*]", "b") or made.contract.sources[0].options[
-        "sheets"
-    ] == ["a[*]", "b"]
+    assert list(made.contract.sources[0].options["sheets"]) == ["a", "b"]
     assert made.tried.good == 60 and any("1 of 3 sheets" in note for note in made.sample.notes)
 
 
@@ -360,16 +357,21 @@ def test_the_command_tells_what_it_guessed(house, tmp_path):
     assert "240 of 240 rows of the sample are good" in text.stdout and "hub contract lint" in text.stdout
 
 
-PUBLISHED = sorted(path for path in REAL.rglob("*") if path.suffix in (".csv", ".xlsx")) if REAL.is_dir() else []
+# One of each publisher; the workbook of food inspections has its own test beside its feed's.
+NAMES = (
+    "2013-09.csv",
+    "expenditure-over-500-jul-sep-2017.csv",
+    "data.csv",
+    "2019-04-11-public-housing-physical-inspection-scores-2019.xlsx",
+)
+PUBLISHED = sorted(path for path in REAL.rglob("*") if path.name in NAMES) if REAL.is_dir() else []
 
 
 @pytest.mark.skipif(not PUBLISHED, reason="HUB_SHARED_DATA does not hold the published records")
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name[:40])
 def test_every_published_file_becomes_a_contract(house, path):
-    if os.environ.get("PYTEST_XDIST_WORKER") is None and path.stat().st_size > 8_000_000:
-        pytest.skip("large")
     made = new(path)
-    assert made.tried.good + made.tried.broken.get("_key.conflict", 0) >= 0.98 * made.tried.rows, made.tried
+    assert made.tried.good == made.tried.rows > 1_000, made.tried
 
 
 CELLS = st.one_of(

@@ -177,6 +177,9 @@ def replay_rows(
     every: Annotated[
         bool, typer.Option("--all", help="Also rows without corrections: the contract was mended.")
     ] = False,
+    as_judged: Annotated[
+        bool, typer.Option("--as-judged", help="By the contract version that judged the batch, not by today's.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sends corrected rows through gate, checks and load again, as a new batch linked to this one.
@@ -184,7 +187,9 @@ def replay_rows(
     A corrected row takes the open rows of its group along, where a rule adds up groups.
     """
     batch_id = chosen(batch, last, "waiting" if every else "corrected")
-    done = replay.replay(_own_contract(batch_id), batch_id, operator=operator, reason=reason, every=every)
+    done = replay.replay(
+        _own_contract(batch_id), batch_id, operator=operator, reason=reason, every=every, as_judged=as_judged
+    )
     show_outcome(done, as_json=as_json)
 
 

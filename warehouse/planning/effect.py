@@ -6,7 +6,7 @@ either version), and no personal number that stands in another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +114,7 @@ def _effect(conn: sa.Connection, contract: FeedContract, landed: _Landed, sample
     return effect
 
 
-def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> Iterable[_Landed]:
+def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> list[_Landed]:
     columns = batch_table.c
     query = (
         sa.select(columns.batch_id)
@@ -127,6 +127,7 @@ def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> Iterable[
         .order_by(columns.batch_no.desc())
         .limit(last)
     )
+    landed = []
     with conn.begin():
         found = [batches.get(conn, batch_id) for batch_id in conn.execute(query).scalars().all()]
         objects = landed_object.c
@@ -137,7 +138,8 @@ def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> Iterable[
                 .order_by(objects.ordinal)
             ).all()
             purged = next((row.purged_at for row in pages if row.purged_at is not None), None)
-            yield _Landed(one, tuple(str(row.path) for row in pages), purged)
+            landed.append(_Landed(one, tuple(str(row.path) for row in pages), purged))
+    return landed
 
 
 def _by_rule(bad: pa.Table, rows: Rows) -> dict[str, int]:

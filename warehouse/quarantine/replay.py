@@ -20,6 +20,7 @@ from warehouse import acts, batches, receipt, seen, way
 from warehouse.batches import Batch, BatchKind, BatchOutcome
 from warehouse.checking.checkers import checker_for
 from warehouse.errors import BatchNotRerunnable, BatchStateWrong, NothingToReplay
+from warehouse.feeds.contracts_of import contract_of
 from warehouse.landing.intake import Intake, Origin
 from warehouse.quarantine import companions
 from warehouse.quarantine.replay_source import Chosen, LandedDelivery, QuarantineDelivery
@@ -50,12 +51,14 @@ def replay(
     operator: str,
     reason: str,
     every: bool = False,
+    as_judged: bool = False,
     progress: Progress = way.silent,
 ) -> BatchOutcome:
     """Sends a batch's corrected rows the way again; with `every` its open ones too (the contract was corrected).
 
     A corrected row takes the open rows of its group along, where the contract judges groups by their sum.
-    `contract` is the feed's as it is now. Raises OperatorMissing, BatchStateWrong, NothingToReplay.
+    `contract` is the feed's as it is now; with `as_judged` the version that judged the batch judges it again.
+    Raises OperatorMissing, BatchStateWrong, NothingToReplay, BatchContractGone.
     """
     by = acts.named("replay", operator, reason)
     with seen.run(contract), way.opened(contract, progress) as feed:
@@ -63,6 +66,7 @@ def replay(
         parent = _see(conn, batch_id)
         if parent.state != "loaded":
             raise BatchStateWrong(batch=batch_id, state=parent.state, action=Said("replay", "重放"), needed="loaded")
+        contract = contract_of(conn, parent) if as_judged else contract
         states = ("fixed", "open") if every else ("fixed",)
         if not _count(conn, batch_id, states):
             raise NothingToReplay(batch=batch_id)
