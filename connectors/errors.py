@@ -234,9 +234,9 @@ class ParquetRefused(AgencyError):
 
     code = "HUB-SRC-032"
     en = "the Parquet file {file} is refused: {reason}"
-    zh = "Parquet 文件 {file} 被拒绝:{reason}"
+    zh = "Parquet 文件 {file} 被拒绝：{reason}"
     remedy_en = "write it again with plain columns: text, numbers, dates, times, truth values"
-    remedy_zh = "请以普通列(文本、数字、日期、时间、真假值)重新写出"
+    remedy_zh = "请以普通列（文本、数字、日期、时间、真假值）重新写出"
 
 
 class DatabaseUnreachable(TransientError):

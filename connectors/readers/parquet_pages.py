@@ -19,6 +19,7 @@ from connectors.errors import FileTooLarge, ParquetRefused
 from connectors.readers.header import column_names
 from connectors.readers.paging import Pager, empty_rows
 from contracts.page import Around, RawPage
+from hub.said import Said
 from hub.settings import settings
 
 _SECONDS = "%Y-%m-%dT%H:%M:%S"
@@ -39,11 +40,15 @@ def parquet_pages(content: bytes, file: str, page_rows: int, *, around: Around |
         raise ParquetRefused(file=file, reason=_reason(error)) from None
     names = column_names(file, schema.names)
     if not all(names):
-        raise ParquetRefused(file=file, reason="a column has no name")
+        raise ParquetRefused(file=file, reason=Said("a column has no name", "有列没有名称"))
     for field in schema:
         if not _has_text(field.type):
             raise ParquetRefused(
-                file=file, reason=f"the column {field.name[:80]} is {str(field.type)[:80]}, which has no text"
+                file=file,
+                reason=Said(
+                    f"the column {field.name[:80]} is {str(field.type)[:80]}, which has no text",
+                    f"列 {field.name[:80]} 的类型 {str(field.type)[:80]} 没有文本形式",
+                ),
             )
     _bound(book, file)
     _tell(book, schema, around)
@@ -84,7 +89,12 @@ def text_of(column: pa.Array, file: str, name: str) -> pa.StringArray:
         try:
             text = column.cast(pa.string())
         except pa.ArrowInvalid:
-            raise ParquetRefused(file=file, reason=f"the column {name[:80]} holds bytes that are no UTF-8") from None
+            raise ParquetRefused(
+                file=file,
+                reason=Said(
+                    f"the column {name[:80]} holds bytes that are no UTF-8", f"列 {name[:80]} 含有非 UTF-8 字节"
+                ),
+            ) from None
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
@@ -153,4 +163,6 @@ def _line(table: pa.Table, at: int) -> str:
 
 def _reason(error: Exception) -> str:
     """The library's sentence, short: it may quote the file's bytes."""
-    return next((line[:120] for line in str(error).splitlines() if line.isprintable()), "it is damaged")
+    return next(
+        (line[:120] for line in str(error).splitlines() if line.isprintable()), Said("it is damaged", "文件已损坏")
+    )

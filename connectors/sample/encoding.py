@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 
 from contracts.sample.errors import SampleUnreadable
+from hub.said import Said
 
 DELIMITERS = (",", ";", "\t", "|")
 _LINES = 200
@@ -23,7 +24,13 @@ def guess_encoding(data: bytes, file: str) -> tuple[str, str]:
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8-sig", ""
     if b"\x00" in data[:4096]:
-        raise SampleUnreadable(file=file, reason="it holds NUL bytes: it is no text, or UTF-16 without its mark")
+        raise SampleUnreadable(
+            file=file,
+            reason=Said(
+                "it holds NUL bytes: it is no text, or UTF-16 without its mark",
+                "含有 NUL 字节：不是文本，或为缺少标记的 UTF-16",
+            ),
+        )
     if _reads(data, "utf-8"):
         return "utf-8", ""
     if _reads(data, "gb18030") and _paired(data) >= _PAIRS:
@@ -43,7 +50,7 @@ def guess_delimiter(text: str, file: str) -> str:
         except csv.Error:
             continue
         if not widths:
-            raise SampleUnreadable(file=file, reason="it is empty")
+            raise SampleUnreadable(file=file, reason=Said("it is empty", "文件为空"))
         width, count = widths.most_common(1)[0]
         worth = count / sum(widths.values()) * min(width, 50)
         if width > 1 and worth > score:

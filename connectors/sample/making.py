@@ -18,11 +18,12 @@ from contracts.checks.checker import Checker
 from contracts.checks.duplicates import CONFLICT, DuplicateFinder
 from contracts.gate.inspect import Gate
 from contracts.lint.names import MAX_NAME, SNAKE
-from contracts.model import SUFFIX, FeedContract
+from contracts.model import SUFFIX, FeedContract, SourceSpec
 from contracts.sample.errors import FeedNameTaken, FeedNameWrong
 from contracts.sample.guess import Guessed, guess
 from contracts.sample.writing import Identity, SourceFacts, document
 from hub import clock
+from hub.said import Said
 from hub.settings import settings
 
 
@@ -73,17 +74,21 @@ def make(file: Path, own: Identity, *, place: str | None, asked: Asked) -> Made:
 
 
 def _place(root: Path, own: Identity) -> Path:
-    def wrong(reason: str) -> FeedNameWrong:
+    def wrong(reason: Said) -> FeedNameWrong:
         return FeedNameWrong(feed=own.feed[:80], domain=own.domain[:80], reason=reason)
 
     if not SNAKE.fullmatch(own.domain):
-        raise wrong("the domain is one word in lower case, such as audit")
+        raise wrong(Said("the domain is one word in lower case, such as audit", "领域须为一个小写单词，如 audit"))
     if not SNAKE.fullmatch(own.feed) or len(own.feed) > MAX_NAME:
-        raise wrong("it is no snake_case of at most 60 characters")
+        raise wrong(Said("it is no snake_case of at most 60 characters", "须为不超过 60 字符的小写下划线命名"))
     if not own.feed.startswith(f"{own.domain}_"):
-        raise wrong(f"it does not begin with {own.domain}_")
+        raise wrong(Said(f"it does not begin with {own.domain}_", f"须以 {own.domain}_ 开头"))
     if not re.fullmatch(r"[a-z][a-z0-9_]*", own.owner):
-        raise wrong("the owner is an agency's id in snake_case, or `public`")
+        raise wrong(
+            Said(
+                "the owner is an agency's id in snake_case, or `public`", "owner 须为小写下划线的机构标识，或 `public`"
+            )
+        )
     for path in root.glob(f"feeds/*/{own.feed}{SUFFIX}"):
         raise FeedNameTaken(feed=own.feed, path=path.relative_to(root).as_posix())
     return root / "feeds" / own.domain / f"{own.feed}{SUFFIX}"
@@ -103,12 +108,8 @@ def _source(sample: Sample, own: Identity, place: str | None, ending: str) -> So
     return SourceFacts(sample.connector, where, f"{own.owner}_{sample.form}", sample.form, options, tuple(notes))
 
 
-def _options(contract: FeedContract) -> Sequence[tuple[str, str]]:
-    return [
-        (source.id, problem)
-        for source in contract.sources
-        for problem in option_problems(source.connector, source.options)
-    ]
+def _options(source: SourceSpec) -> Sequence[str]:
+    return option_problems(source.connector, source.options)
 
 
 def _try(contract: FeedContract, file: Path) -> Tried:

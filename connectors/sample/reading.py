@@ -23,6 +23,7 @@ from connectors.sample.encoding import guess_delimiter, guess_encoding
 from connectors.sample.header import LOOKED_AT, guess_header
 from contracts.page import RawPage
 from contracts.sample.errors import SampleUnreadable
+from hub.said import Said, by_system
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_ROWS = 300_000  # looked at; what comes after is not
@@ -65,12 +66,15 @@ def read_sample(path: Path, asked: Asked) -> Sample:
         size = path.stat().st_size
         data = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
-        raise SampleUnreadable(file=path.name, reason=error.strerror or "it can't be opened") from None
+        raise SampleUnreadable(file=path.name, reason=by_system(error)) from None
     if size > MAX_BYTES:
-        reason = f"it has {size:,} bytes; the first part, of at most {MAX_BYTES:,}, says as much"
+        reason = Said(
+            f"it has {size:,} bytes; the first part, of at most {MAX_BYTES:,}, says as much",
+            f"共 {size:,} 字节；取前 {MAX_BYTES:,} 字节以内的部分即可",
+        )
         raise SampleUnreadable(file=path.name, reason=reason)
     if not data.strip():
-        raise SampleUnreadable(file=path.name, reason="it is empty")
+        raise SampleUnreadable(file=path.name, reason=Said("it is empty", "文件为空"))
     ending = path.suffix.lower()
     if ending in _WORKBOOKS:
         sample = _workbook(data, path.name, asked)
@@ -79,7 +83,9 @@ def read_sample(path: Path, asked: Asked) -> Sample:
     elif ending in _COLUMNAR:
         sample = _gathered(parquet_pages(data, path.name, PAGE), "file_drop", "parquet", {})
     elif ending in (".xls", ".jsonl", ".ndjson", ".xml", ".ods", ".zip", ".gz"):
-        raise SampleUnreadable(file=path.name, reason=f"no connector reads {ending} files")
+        raise SampleUnreadable(
+            file=path.name, reason=Said(f"no connector reads {ending} files", f"没有连接器读取 {ending} 文件")
+        )
     else:
         sample = _delimited(data, path.name, ending, asked)
     sample.sha256 = hashlib.sha256(data).hexdigest()
@@ -89,7 +95,10 @@ def read_sample(path: Path, asked: Asked) -> Sample:
 def _delimited(data: bytes, file: str, ending: str, asked: Asked) -> Sample:
     encoding, note = (asked.encoding, "") if asked.encoding else guess_encoding(data, file)
     if encoding not in ENCODINGS:
-        raise SampleUnreadable(file=file, reason=f"the encoding is one of {', '.join(ENCODINGS)}")
+        raise SampleUnreadable(
+            file=file,
+            reason=Said(f"the encoding is one of {', '.join(ENCODINGS)}", f"编码须为 {'、'.join(ENCODINGS)} 之一"),
+        )
     head = data[: 1 << 18].decode("utf-16" if encoding == "utf-16" else encoding, "replace")
     tabbed = ending in _TABBED
     delimiter = asked.delimiter or ("\t" if tabbed else guess_delimiter(head, file))
@@ -117,13 +126,21 @@ def _workbook(data: bytes, file: str, asked: Asked) -> Sample:
         book = fastexcel.read_excel(data)
         heads = {name: _head(book, name) for name in book.sheet_names}
     except (fastexcel.FastExcelError, ValueError) as error:
-        raise SampleUnreadable(file=file, reason=next(iter(str(error).splitlines()), "it is damaged")[:200]) from None
+        raise SampleUnreadable(
+            file=file, reason=next(iter(str(error).splitlines()), Said("it is damaged", "文件已损坏"))
+        ) from None
     filled = {name: rows for name, rows in heads.items() if any(any(row) for row in rows)}
     if asked.sheet is not None:
         filled = {name: rows for name, rows in filled.items() if name == asked.sheet}
     if not filled:
         found = ", ".join(heads)[:200]
-        raise SampleUnreadable(file=file, reason=f"no sheet {asked.sheet or ''} holds anything; there are {found}")
+        raise SampleUnreadable(
+            file=file,
+            reason=Said(
+                f"no sheet {asked.sheet or ''} holds anything; there are {found}",
+                f"工作表 {asked.sheet or ''} 均无内容；现有 {found}",
+            ),
+        )
     places = {name: asked.header_row or guess_header(rows) + 1 for name, rows in filled.items()}
     shapes = {name: (places[name], tuple(filter(None, _row(rows, places[name])))) for name, rows in filled.items()}
     first = next(iter(filled))
@@ -148,7 +165,7 @@ def _json(data: bytes, path: Path) -> Sample:
     document = parsed(path.name, data)
     where = _records_at(document)
     if where is None:
-        raise SampleUnreadable(file=path.name, reason="it holds no list of objects")
+        raise SampleUnreadable(file=path.name, reason=Said("it holds no list of objects", "没有对象列表"))
     records = at_path(document, where)
     names = dict.fromkeys(name for record in records if isinstance(record, dict) for name in _leaves(record))
     table, _, malformed = Shape({name: (name,) for name in names}, ()).table(path.name, records[:MAX_ROWS])

@@ -21,6 +21,7 @@ from contracts.building import build
 from contracts.diff.errors import BaseUnknown
 from contracts.model import SUFFIX, FeedContract
 from contracts.view import View
+from hub.said import Said
 
 _SECONDS = 60
 # The trunk as a clone has it, then as it stands here.
@@ -55,7 +56,8 @@ def built(path: Path, root: Path, revision: str) -> FeedContract:
         document = yaml_strict.parse(path.read_bytes(), file=reading.file)
         return build(View(document), sha256=reading.sha256, path=reading.file)
     except Exception as error:  # noqa: BLE001 - whatever stands in a document that lint refuses
-        reason = f"{path.name} can't be built ({type(error).__name__})"
+        kind = type(error).__name__
+        reason = Said(f"{path.name} can't be built ({kind})", f"{path.name} 无法构建（{kind}）")
         raise BaseUnknown(base=revision, reason=reason) from None
 
 
@@ -75,9 +77,8 @@ def unpacked(root: Path, revision: str) -> Iterator[Base]:
 
 
 def chosen(root: Path, asked: str | None) -> str | None:
-    """The revision to compare with: the one asked for (or HUB_BASE), else where this branch left the trunk, else the
+    """The revision to compare with: the one asked for, else where this branch left the trunk, else the
     commit before. None where there is nothing to compare with: no git here, or a first commit."""
-    asked = asked or os.environ.get("HUB_BASE") or None
     if asked:
         return asked
     try:
@@ -102,7 +103,7 @@ def chosen(root: Path, asked: str | None) -> str | None:
 
 def _commit(root: Path, revision: str) -> str:
     if revision.startswith("-"):
-        raise BaseUnknown(base=revision[:80], reason="it is no revision")
+        raise BaseUnknown(base=revision[:80], reason=Said("it is no revision", "不是修订"))
     return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
 
 
@@ -118,8 +119,15 @@ def _bytes(root: Path, *words: str) -> bytes:
             ["git", "-C", str(root), *words], capture_output=True, check=False, timeout=_SECONDS, env=clean
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BaseUnknown(base=words[-1][:80], reason=f"git does not answer ({type(error).__name__})") from None
+        raise BaseUnknown(
+            base=words[-1][:80],
+            reason=Said(f"git does not answer ({type(error).__name__})", f"git 无响应（{type(error).__name__}）"),
+        ) from None
     if done.returncode != 0:
-        reason = next(iter(done.stderr.decode("utf-8", "replace").splitlines()), "git knows no such revision")
-        raise BaseUnknown(base=words[-1].removesuffix("^{commit}")[:80], reason=reason[:200])
+        reason = next(
+            iter(done.stderr.decode("utf-8", "replace").splitlines()),
+            Said("git knows no such revision", "git 中没有该修订"),
+        )
+        reason = reason if isinstance(reason, Said) else reason[:200]
+        raise BaseUnknown(base=words[-1].removesuffix("^{commit}")[:80], reason=reason)
     return done.stdout

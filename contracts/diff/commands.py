@@ -61,7 +61,7 @@ def gate(
         str | None,
         typer.Option(
             "--base",
-            help="Revision to compare with; default: HUB_BASE, else where this branch left main, else the commit before.",
+            help="Revision to compare with; default: where this branch left main, else the commit before.",
         ),
     ] = None,
     as_json: AsJson = False,

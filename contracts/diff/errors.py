@@ -18,14 +18,12 @@ class ChangeBreaks(AgencyError):
 
     code = "HUB-CON-301"
     en = "{feed} {old} → {new}: {count} breaking change(s) without a new major version: {changes}"
-    zh = "{feed} {old} → {new}:有 {count} 处破坏性变更而未升主版本:{changes}"
+    zh = "{feed} {old} → {new}：有 {count} 处破坏性变更而未升主版本：{changes}"
     remedy_en = (
         "take the change back, or publish it beside the old one (a feed of its own, or the next major version with a "
         "topic …v<n+1> where the table stays as it is), or let it through by a dated exception in {file}"
     )
-    remedy_zh = (
-        "请撤回变更;或与旧版并行发布(另立数据源;数据表不变时也可升主版本并使用主题 …v<n+1>);或在 {file} 中登记限期例外"
-    )
+    remedy_zh = "请撤回变更；或与旧版并行发布（另立数据源；数据表不变时也可升主版本并使用主题 …v<n+1>）；或在 {file} 中登记限期例外"
 
 
 class ExceptionInvalid(AgencyError):
@@ -33,9 +31,9 @@ class ExceptionInvalid(AgencyError):
 
     code = "HUB-CON-302"
     en = "the exceptions in {file} can't be used: {reason}"
-    zh = "例外文件 {file} 无法使用:{reason}"
+    zh = "例外文件 {file} 无法使用：{reason}"
     remedy_en = "each [[exception]] states change, version, reason, owner (a role) and expires (a date within a year)"
-    remedy_zh = "每个 [[exception]] 须写明 change、version、reason、owner(角色)和 expires(一年内的日期)"
+    remedy_zh = "每个 [[exception]] 须写明 change、version、reason、owner（角色）和 expires（一年内的日期）"
 
 
 class BaseUnknown(HubError):
@@ -43,9 +41,9 @@ class BaseUnknown(HubError):
 
     code = "HUB-CON-303"
     en = "the contracts of the revision {base} can't be read: {reason}"
-    zh = "无法读取版本 {base} 的契约:{reason}"
-    remedy_en = "name a revision that git has here with --base or HUB_BASE; a shallow clone must be deepened first"
-    remedy_zh = "请用 --base 或 HUB_BASE 指定本地 git 中存在的版本;浅克隆请先补全历史"
+    zh = "无法读取版本 {base} 的契约：{reason}"
+    remedy_en = "name a revision that git has here with --base; a shallow clone must be deepened first"
+    remedy_zh = "请用 --base 指定本地 git 中存在的版本；浅克隆请先补全历史"
 
 
 class ContractRefUnknown(HubError):
@@ -53,6 +51,6 @@ class ContractRefUnknown(HubError):
 
     code = "HUB-CON-304"
     en = "{name} names no contract: {reason}"
-    zh = "{name} 不是契约:{reason}"
+    zh = "{name} 不是契约：{reason}"
     remedy_en = "give a file, a feed's id (as it stands on disk), ID@VERSION (as the hub used it; `hub contract versions ID`) or REVISION:ID (as git has it)"
-    remedy_zh = "请给出文件、数据源标识(磁盘现行)、标识@版本(枢纽使用过的,见 `hub contract versions 标识`)或 修订:标识(git 中的)"
+    remedy_zh = "请给出文件、数据源标识（磁盘现行）、标识@版本（枢纽使用过的，见 `hub contract versions 标识`）或 修订：标识（git 中的）"

@@ -25,6 +25,7 @@ from contracts.diff.change import Change
 from contracts.diff.errors import ExceptionInvalid
 from contracts.diff.kinds import KINDS
 from contracts.model import SUFFIX
+from hub.said import Said, by_system
 
 ENDING = ".exceptions.toml"
 MAX_BYTES = 256 * 1024
@@ -63,39 +64,57 @@ def read(path: Path, today: date) -> list[Exempt]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise ExceptionInvalid(file=path.name, reason=error.strerror or "it can't be opened") from None
+        raise ExceptionInvalid(file=path.name, reason=by_system(error)) from None
     if len(data) > MAX_BYTES:
-        raise ExceptionInvalid(file=path.name, reason=f"it has more than {MAX_BYTES} bytes")
+        raise ExceptionInvalid(
+            file=path.name, reason=Said(f"it has more than {MAX_BYTES} bytes", f"超过 {MAX_BYTES} 字节")
+        )
     try:
         document = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ExceptionInvalid(file=path.name, reason=str(error)[:200]) from None
     entries = document.get("exception", [])
     if set(document) - {"exception"} or not isinstance(entries, list):
-        raise ExceptionInvalid(file=path.name, reason="it holds something else than [[exception]]")
+        raise ExceptionInvalid(
+            file=path.name, reason=Said("it holds something else than [[exception]]", "含有 [[exception]] 之外的内容")
+        )
     return [_exempt(path.name, number, entry, today) for number, entry in enumerate(entries, 1)]
 
 
 def _exempt(file: str, number: int, entry: Any, today: date) -> Exempt:
     problem = _problem(entry, today)
     if problem:
-        raise ExceptionInvalid(file=file, reason=f"exception {number}: {problem}")
+        raise ExceptionInvalid(
+            file=file, reason=Said(f"exception {number}: {problem}", f"第 {number} 项：{problem.zh}")
+        )
     return Exempt(**entry)
 
 
-def _problem(entry: Any, today: date) -> str:
+def _problem(entry: Any, today: date) -> Said | None:
     if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        return f"it states {', '.join(_KEYS)}, each once and nothing else"
+        names = ", ".join(_KEYS)
+        return Said(f"it states {names}, each once and nothing else", f"须且仅须写明 {names}")
     for name, kind in _KEYS.items():
         value = entry[name]
         # A time of day is a date to Python, too.
         if type(value) is not kind or (isinstance(value, str) and not value.strip()):
-            return f"{name} is no {'day' if kind is date else 'text'}"
+            return Said(
+                f"{name} is no {'day' if kind is date else 'text'}", f"{name} 不是{'日期' if kind is date else '文本'}"
+            )
     known = KINDS.get(entry["change"].partition(":")[0])
     checks = (
-        (known is not None and known.effect == "breaks", f"{entry['change'][:80]} is no breaking change"),
-        (len(entry["reason"].strip()) >= SHORTEST_REASON, "the reason says too little"),
-        (_ROLE.fullmatch(entry["owner"]), "owner is a role in snake_case, such as audit_steward, not a person"),
-        (entry["expires"] <= today + LONGEST, "expires lies more than a year ahead"),
+        (
+            known is not None and known.effect == "breaks",
+            Said(f"{entry['change'][:80]} is no breaking change", f"{entry['change'][:80]} 不是破坏性变更"),
+        ),
+        (len(entry["reason"].strip()) >= SHORTEST_REASON, Said("the reason says too little", "理由过于简略")),
+        (
+            _ROLE.fullmatch(entry["owner"]),
+            Said(
+                "owner is a role in snake_case, such as audit_steward, not a person",
+                "owner 须为小写下划线的角色名，如 audit_steward，不得为个人",
+            ),
+        ),
+        (entry["expires"] <= today + LONGEST, Said("expires lies more than a year ahead", "expires 超过一年")),
     )
-    return next((reason for good, reason in checks if not good), "")
+    return next((reason for good, reason in checks if not good), None)

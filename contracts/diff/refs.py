@@ -10,6 +10,7 @@ from contracts.diff import base
 from contracts.diff.errors import ContractRefUnknown
 from contracts.model import FeedContract
 from hub.ids import FeedId
+from hub.said import Said
 
 
 def contract_of(name: str, root: Path) -> FeedContract:
@@ -25,7 +26,7 @@ def contract_of(name: str, root: Path) -> FeedContract:
         # The registry of versions stands above contracts in the house; it is asked by name where it is wanted.
         found = importlib.import_module("warehouse.feeds.versions").of_version(feed, version)
         if found is None:
-            reason = "the hub never used that version of it"
+            reason = Said("the hub never used that version of it", "枢纽未使用过该版本")
             raise ContractRefUnknown(name=name[:100], reason=reason)
         return found  # type: ignore[no-any-return]
     if ":" in name:
@@ -33,10 +34,12 @@ def contract_of(name: str, root: Path) -> FeedContract:
         with base.unpacked(root, revision) as there:
             contract = there.contract(feed)
         if contract is None:
-            raise ContractRefUnknown(name=name[:100], reason="the revision has no such feed")
+            raise ContractRefUnknown(
+                name=name[:100], reason=Said("the revision has no such feed", "该修订中没有此数据源")
+            )
         return contract
     if "/" in name or name.endswith(".yaml"):
-        raise ContractRefUnknown(name=name[:100], reason="there is no such file")
+        raise ContractRefUnknown(name=name[:100], reason=Said("there is no such file", "没有该文件"))
     return catalogue.load_one(FeedId(name))
 
 

@@ -10,7 +10,7 @@ value 数值|score 评分|rate 比率|ratio 比例|percent 百分比|count 数�
 agency 机构|office 办公室|department 部门|bureau 局|body 机关|organisation 单位|organization 单位|company 公司|business 商户
 supplier 供应商|vendor 供应商|payee 收款人|payer 付款人|customer 客户|owner 所有者|client 委托方|contractor 承包方|facility 设施
 address 地址|street 街道|city 城市|county 县|province 省份|country 国家|region 地区|zip 邮政编码|postcode 邮政编码|district 区
-division 区划|place 地点|location 位置|latitude 纬度|longitude 经度|site 地点|area 区域|quality 质量
+division 区划|place 位置|location 位置|latitude 纬度|longitude 经度|site 场所|area 区域|quality 质量
 project 项目|program 项目|programme 项目|contract 合同|tender 招标|award 中标|procurement 采购|grant 拨款|fund 资金
 inspection 检查|inspected 检查|audit 审计|finding 发现问题|problem 问题|violation 违规|rectification 整改|report 报告|review 复核
 result 结果|reason 原因|purpose 目的|description 描述|remark 备注|note 备注|comment 说明|text 文本|title 标题|subject 主题|order 条款
@@ -19,7 +19,7 @@ development 小区|housing 住房|authority 管理局|building 建筑|property �
 person 人员|contact 联系人|phone 电话|mobile 手机|telephone 电话|email 邮箱|mail 邮件|user 用户|inspector 检查员|auditor 审计员
 law 法律|rule 规则|standard 标准|source 来源|version 版本|batch 批次|line 行|item 项|row 行|key 键|list 清单|group 组
 is 是否|has 有无|of 的|metro 都市区|fips FIPS|first 首次|last 末次|previous 上次|next 下次|new 新|old 旧|local 本地|central 中央
-recipient 接收方|sender 发送方|received 收到|sent 发送|deadline 时限|duration 时长|age 期龄|weight 权重|index 指数|frequency 频率
+recipient 接收方|sender 报送方|received 收到|sent 发送|deadline 时限|duration 时长|age 期龄|weight 权重|index 指数|frequency 频率
 """
 
 ENGLISH: dict[str, str] = {}

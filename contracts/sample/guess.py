@@ -17,6 +17,7 @@ from contracts.sample.errors import SampleUnusable
 from contracts.sample.keys import KeyGuess, guess_key
 from contracts.sample.personal import PersonalGuess, look
 from contracts.sample.types import TypeGuess, guess_type
+from hub.said import Said
 
 FEW = 12  # different values up to which a column is taken for a list of codes
 REPEATED = 5  # times that each of them comes, on average
@@ -106,7 +107,12 @@ def guess(table: pa.Table, root: Path) -> Guessed:
         [_may_be_key(found[at]) for at in kept],
     )
     if key is None:
-        raise SampleUnusable(reason="no column without empty cells and personal data is left to tell records apart")
+        raise SampleUnusable(
+            reason=Said(
+                "no column without empty cells and personal data is left to tell records apart",
+                "没有无空值且不含个人信息的列可用于区分记录",
+            )
+        )
     _say_key(fields, key, table.num_rows)
     detect = dict.fromkeys(["citizen_number", *(name for column in found for name in column.personal.numbers)])
     han = any(re.search(r"[\u3400-\u9fff]", header) for header in headers) or any(
@@ -119,14 +125,20 @@ def guess(table: pa.Table, root: Path) -> Guessed:
 
 def _check(headers: Sequence[str], rows: int) -> None:
     if not headers:
-        raise SampleUnusable(reason="it has no column")
+        raise SampleUnusable(reason=Said("it has no column", "没有列"))
     if not rows:
-        raise SampleUnusable(reason="it has a header and no row: types, keys and codes can't be told from names alone")
+        raise SampleUnusable(
+            reason=Said(
+                "it has a header and no row: types, keys and codes can't be told from names alone",
+                "只有表头而无数据行，仅凭列名无法判断类型、主键与代码",
+            )
+        )
     forms: dict[str, str] = {}
     for header in headers:
         other = forms.setdefault(header_form(header), header)
         if other != header:
-            reason = f"the columns {other[:60]!r} and {header[:60]!r} differ in case and blanks alone"
+            both = f"{other[:60]!r}, {header[:60]!r}"
+            reason = Said(f"the columns {both} differ in case and blanks alone", f"列 {both} 仅大小写或空格不同")
             raise SampleUnusable(reason=reason)
 
 

@@ -69,7 +69,7 @@ def _head(guessed: Guessed, own: Identity, sha256: str) -> list[str]:
     return [
         f"# Written by `hub feed new` from a sample of {guessed.rows} rows, SHA-256 {sha256[:16]}.",
         f"# A line marked `{MARK}` is a guess: confirm or correct what follows it, then take the mark away.",
-        f"# 带 `{MARK}` 的行是推断结果:请逐一确认或更正,然后删除该标记。",
+        f"# 带 `{MARK}` 的行是推断结果：请逐一确认或更正，然后删除该标记。",
         "apiVersion: v3.1.0",
         "kind: DataContract",
         f"id: {own.feed}",
@@ -90,7 +90,7 @@ def _custom(guessed: Guessed, own: Identity) -> list[str]:
     lines = [
         "customProperties:",
         _property("hub.name_zh", zh),
-        _property("hub.purpose_zh", f"{zh}:供监督机关共享使用。"),
+        _property("hub.purpose_zh", f"{zh}：供监督机关共享使用。"),
         _property("hub.owner", own.owner),
         _property("hub.subject", guessed.subject),
         _property("hub.topic", f"hub.{own.domain}.{own.thing}.v1"),
@@ -105,7 +105,7 @@ def _custom(guessed: Guessed, own: Identity) -> list[str]:
             "secrecy",
             "refuse_row",
             {},
-            ("含密级标识的行不予接收", "A row with a secrecy mark is refused"),
+            ("含密级标识的行拒收", "A row with a secrecy mark is refused"),
         )
     if guessed.dropped:
         names = {"names": [field.header for field in guessed.dropped]}

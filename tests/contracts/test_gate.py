@@ -36,7 +36,6 @@ def house(tmp_path, monkeypatch):
     now = load_settings(contracts=root, var=tmp_path / "var")
     for name in ("contracts.commands.contract.settings", "contracts.diff.commands.settings", "hub.settings.settings"):
         monkeypatch.setattr(name, lambda: now)
-    monkeypatch.delenv("HUB_BASE", raising=False)
     return root
 
 
@@ -171,11 +170,10 @@ def test_an_unknown_base_is_an_error(house, revision):
     assert not (house / "x").exists()
 
 
-def test_the_variable_names_the_base_and_a_foreign_git_environment_is_passed_over(house, monkeypatch):
-    monkeypatch.setenv("HUB_BASE", "HEAD")
+def test_a_foreign_git_environment_is_passed_over(house, monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
     write(house, "audit_samples", BROKEN)
-    assert gate()[1]["base"] == "HEAD"
+    assert gate("--base", "HEAD")[1]["base"] == "HEAD"
 
 
 def test_without_git_there_is_nothing_to_compare_with(house, monkeypatch, tmp_path):
