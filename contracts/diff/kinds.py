@@ -80,7 +80,7 @@ KINDS: dict[str, ChangeKind] = _kinds(
     _K("cumulative_changed", "breaks", "subscribers", "running totals and movements are different figures under one name", "累计数与发生数含义不同"),
     _K("source_version_changed", "breaks", "table", "versions on record can't be compared with those of another field", "已入库版本无法与另一字段的版本比较"),
     _K("withdrawn_when_changed", "breaks", "subscribers", "other values withdraw a record", "撤回条件变更"),
-    _K("cursor_changed", "notes", "operators", "the saved cursor is of another field: `hub feed cursor FEED --reset` before the next pull", "已存游标属于另一字段，下次拉取前请 `hub feed cursor FEED --reset`"),
+    _K("cursor_changed", "notes", "operators", "the saved cursor is of another field: reset it (`hub feed cursor`) before the next pull", "已存游标属于另一字段，下次拉取前请重置（`hub feed cursor`）"),
     _K("cursor_overlap_changed", "notes", "operators", "a pull reaches back further or less far", "回看长度变更"),
     _K("fix_changed", "notes", "operators", "whether engineers may correct rows changes", "是否允许修正隔离行变更"),
     _K("latency_changed", "notes", "operators", "when the feed is taken in changes", "处理时机变更"),
