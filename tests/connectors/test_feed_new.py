@@ -384,7 +384,7 @@ CELLS = st.one_of(
     header=st.lists(st.text(min_size=1, max_size=15), min_size=1, max_size=5),
     body=st.lists(st.lists(CELLS, min_size=5, max_size=5), min_size=1, max_size=12),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_stands_in_a_sample_the_contract_passes_or_the_error_is_ours(house, tmp_path, header, body):
     from hub.errors import HubException
 

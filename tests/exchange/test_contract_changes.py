@@ -329,3 +329,17 @@ def test_old_versions_stay_readable(house: House) -> None:
     house.edit(('hub.forms, value: ["YYYY-MM-DD", "DD/MM/YYYY", "YYYY.M.D"]', 'hub.null_values, value: ["31.01.2026"]'))
     mended = house.json("quarantine", "replay", judged["batch_id"], "--operator", "A", "--reason", "B", "--all")
     assert mended["loaded"] == 1 and house.json("batch", "show", mended["batch_id"])["contract_version"] == "1.1.0"
+
+
+def test_a_row_is_told_in_the_words_of_the_version_that_judged_it(house: House) -> None:
+    house.edit(
+        ("    logicalType: number\n", "    logicalType: number\n    logicalTypeOptions: {maximum: 30}\n"),
+        ('"1.0.0"', '"1.1.0"'),
+    )
+    (second,) = house.take("second.csv", [line(100), line(1)])
+    assert second.quarantined == 1
+    house.edit(("    logicalTypeOptions: {maximum: 30}\n", ""), ('"1.1.0"', '"1.2.0"'))
+    (row,) = house.json("quarantine", "list", "--batch", second.batch_id)
+    assert row["rules"] == ["amount.range"] and "30" in row["why"][0]
+    shown = house.json("quarantine", "show", second.batch_id, str(row["row"]))
+    assert "30" in shown["why"][0]["en"] and "30" in shown["why"][0]["zh"]

@@ -21,7 +21,7 @@ from warehouse.batch_choice import chosen
 from warehouse.commands.batch import BatchArg, Last, readable, show_outcome
 from warehouse.engine import connection
 from warehouse.errors import BatchUnnamed, QuarantineRowUnknown
-from warehouse.feeds import known
+from warehouse.feeds import known, versions
 from warehouse.quarantine import fixing, replay, sheet
 from warehouse.quarantine import view as quarantine
 
@@ -66,7 +66,9 @@ def list_rows(
                 Said("rule", "规则"), rule, _rules(feed) | quarantine.rules_met(conn, feed), "hub quarantine list"
             )
         found = quarantine.listing(conn, feed=feed, batch_id=batch_id, rule=rule, limit=limit)
-    contracts = {row.feed: readable(FeedId(row.feed)) for row in found}
+        # In the words of the version that judged the row: today's may know the rule no more.
+        judged = {one: versions.of_batch(conn, one) for one in {row.batch_id for row in found}}
+    contracts = {row.batch_id: judged[row.batch_id] or readable(FeedId(row.feed)) for row in found}
     rows = [
         {
             "batch": row.batch_id,
@@ -75,9 +77,9 @@ def list_rows(
             "source_row": row.source_row,
             "key": row.record_key,
             "state": row.state,
-            **_split(row.rules, contracts[row.feed]),
+            **_split(row.rules, contracts[row.batch_id]),
             "why": [
-                words["zh"] + " / " + words["en"] for words in quarantine.sentences(contracts[row.feed], row.rules)
+                words["zh"] + " / " + words["en"] for words in quarantine.sentences(contracts[row.batch_id], row.rules)
             ],
         }
         for row in found
@@ -105,7 +107,8 @@ def show(
         if found is None:
             raise QuarantineRowUnknown(batch=batch_id, row=row)
         fixes = quarantine.fixes_of(conn, batch_id, row)
-    contract = readable(FeedId(found.feed))
+        judged = versions.of_batch(conn, batch_id)
+    contract = judged or readable(FeedId(found.feed))
     words = quarantine.sentences(contract, found.rules)
     if as_json:
         emit_json({**asdict(found), "why": words, "fixes": fixes})

@@ -46,6 +46,21 @@ def latest(conn: sa.Connection, feed: FeedId) -> FeedContract | None:
     return None if document is None else contract_from(json.loads(document))
 
 
+def of_batch(conn: sa.Connection, batch_id: str) -> FeedContract | None:
+    """The version that judged a batch: what its rules said then. None where it can't be read any more."""
+    columns = contract_version.c
+    query = (
+        sa.select(columns.document)
+        .join(batch, sa.and_(batch.c.feed == columns.feed, batch.c.contract_sha256 == columns.sha256))
+        .where(batch.c.batch_id == batch_id)
+    )
+    document = conn.scalar(query)
+    try:
+        return None if document is None else contract_from(json.loads(document))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def of_version(feed: str, version: str) -> FeedContract | None:
     """A version that the hub used, by its number or the beginning of its SHA-256; of several the newest."""
     columns = contract_version.c
