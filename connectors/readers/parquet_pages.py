@@ -83,6 +83,8 @@ def text_of(column: pa.Array, file: str, name: str) -> pa.StringArray:
         text = pc.binary_join_element_wise(text, "Z", "") if kind.tz else text
     elif pa.types.is_floating(kind):
         text = _floats(column.cast(pa.float64()) if kind == pa.float16() else column)
+    elif pa.types.is_time(kind):
+        text = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
     elif pa.types.is_decimal(kind):
         text = _plain(column.cast(pa.string()))
     else:
