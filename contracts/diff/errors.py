@@ -53,4 +53,4 @@ class ContractRefUnknown(HubError):
     en = "{name} names no contract: {reason}"
     zh = "{name} 不是契约：{reason}"
     remedy_en = "give a file, a feed's id (as it stands on disk), ID@VERSION (as the hub used it; `hub contract versions ID`) or REVISION:ID (as git has it)"
-    remedy_zh = "请给出文件、数据源标识（磁盘现行）、标识@版本（枢纽使用过的，见 `hub contract versions 标识`）或 修订：标识（git 中的）"
+    remedy_zh = "请给出文件、数据源标识（磁盘现行）、`ID@VERSION`（枢纽使用过的版本，见 `hub contract versions ID`）或 `REVISION:ID`（git 中的版本）"
