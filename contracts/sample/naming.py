@@ -40,10 +40,8 @@ def label_en(header: str) -> str:
     if not _HAN.search(header):
         text = " ".join(re.findall(r"[A-Za-z0-9]+", _CAMEL.sub(" ", header)))
         return text[:1].upper() + text[1:].lower() if re.search(r"[A-Za-z]{2}", text) else f"Column {text or '?'}"
-    words = words_of(header)
-    return (
-        " ".join(words).replace("_", " ").capitalize() if words and len(" ".join(words)) > 2 else "Column as delivered"
-    )
+    made = " ".join(words_of(header)).replace("_", " ").capitalize()
+    return made if re.search(r"[A-Za-z]{2}", made) else "Column as delivered"
 
 
 def label_zh(header: str) -> str:
