@@ -22,7 +22,9 @@ def own_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_setting_may_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     field, file = Settings.model_fields[name], tmp_path / "given"
     samples = {"log_level": "error", "log_format": "json", "kafka_security_protocol": "SSL", "producer": "kafka-python"}
-    samples |= {"kafka_sasl_mechanism": "PLAIN", "store_compression": "lz4"}
+    samples |= {"kafka_sasl_mechanism": "PLAIN", "store_compression": "lz4", "store_limit_gib": "2.5"}
+    samples |= {"otlp_endpoint": "http://127.0.0.1:4318", "lineage_url": "file:///srv/lineage"}
+    samples |= {"database_limit_gib": "2.5", "alarm_repeat_hours": "1.5", "storage_warning_percent": "71.5"}
     value = samples.get(name, str(field.default + 1) if isinstance(field.default, int) else f"/some/{name}")
     if isinstance(field.default, int) and name in ("max_event_bytes", "level", "kafka_replication", "threads"):
         value = str(field.default + 1)
