@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from pydantic import SecretStr
 
+from hub import log
 from hub.settings import Settings, load_settings, settings
 from hub.stack import admin_conninfo, down, up
 from hub.stack.client import OWNER
@@ -65,6 +66,12 @@ class TestStack:
     @property
     def url(self) -> str:
         return self.settings.url()
+
+
+@pytest.fixture(autouse=True)
+def log_as_started() -> None:
+    """A command that a test called in this process may have set another level: the next test sees all there is."""
+    log.configure()
 
 
 @pytest.fixture(scope="session")
