@@ -56,7 +56,7 @@ def commands_on_disk() -> dict[str, Command]:
             found[name] = (
                 Command(name, module, help_)
                 if known is None
-                else Command(name, known.module, f"{known.help} {help_}", (*known.more, module))
+                else Command(name, known.module, _joined(known.help, help_), (*known.more, module))
             )
     return found
 
@@ -176,6 +176,12 @@ def main() -> None:
         emit_error(told, as_json="--json" in sys.argv)
         sys.exit(told.exit_code)
     sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def _joined(first: str, more: str) -> str:
+    """The help of a word that lies in two packages; what both begin with is said once."""
+    about, colon, rest = more.partition(": ")
+    return f"{first.rstrip('.')}; {rest}" if colon and first.startswith(about + colon) else f"{first} {more}"
 
 
 def _first_line(path: Path) -> str:

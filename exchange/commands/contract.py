@@ -1,4 +1,4 @@
-"""Changes of contracts: versions, plan, apply."""
+"""Contracts of feeds: their versions, plan and apply a change."""
 
 from __future__ import annotations
 

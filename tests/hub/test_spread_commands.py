@@ -19,6 +19,10 @@ def test_sub_commands_of_all_packages_stand_under_one_word() -> None:
         assert command.more and leaves <= set(cli.load_command(command).commands)
 
 
+def test_what_the_parts_of_a_word_begin_with_is_said_once() -> None:
+    assert cli.commands_on_disk()["feed"].help.startswith("Feeds: make one from a sample; take one the whole way")
+
+
 def test_only_the_package_that_has_the_sub_command_is_imported() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from hub.cli import shell;"
