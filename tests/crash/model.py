@@ -115,6 +115,9 @@ class Model:
                     older and record["version"] == held.record["version"]
                 )
             nothing_new = not held.withdrawn and not withdraws and record == held.record
+            if nothing_new or (withdraws and held.withdrawn and not older):
+                # A later word for the same: what came before it, corrected since, is older than it.
+                held.order = max(held.order, order)
             if nothing_new or older or (withdraws and held.withdrawn):
                 fate.unchanged += 1
                 return
