@@ -105,8 +105,13 @@ class Cluster:
             if row["error_code"] == 0 and uuid.UUID(str(row["topic_id"])).int
         }
 
-    def create(self, name: str, partitions: int, config: Mapping[str, str], replication: int | None = None) -> None:
-        """Makes a topic and waits until it has leaders; one that is there already is left as it is."""
+    def create(
+        self, name: str, partitions: int, config: Mapping[str, str], replication: int | None = None
+    ) -> TopicFound:
+        """Makes a topic and waits until it has leaders and is told of; one that is there already is left as it is.
+
+        Of several brokers the one that is asked next may not have heard of it yet. Raises BrokerFailed.
+        """
         new = {
             "num_partitions": partitions,
             "replication_factor": replication or self.settings.kafka_replication,
@@ -116,6 +121,13 @@ class Cluster:
             with suppress(errors.TopicAlreadyExistsError):
                 admin.create_topics({name: new})
             admin.wait_for_topics([name], timeout_ms=15_000)
+        until = time.monotonic() + 15
+        while (found := self.topics([name]).get(name)) is None:
+            if time.monotonic() > until:
+                action = Said(f"tell of the topic {name}", f"返回主题 {name}")
+                raise BrokerFailed(action=action, reason=Said("it was made and isn't shown", "已创建但未能查到"))
+            time.sleep(0.1)
+        return found
 
     def configure(self, name: str, config: Mapping[str, str], back: Iterable[str] = ()) -> None:
         """Sets these of a topic's settings and gives `back` to the brokers' own. Raises KafkaRequestRefused too."""

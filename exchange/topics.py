@@ -6,6 +6,7 @@ by hand: nothing is mended silently, because the events are gone; `hub relay reb
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,10 @@ def settle(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) ->
     """
     rows = list(rows)
     found = cluster.topics([row.name for row in rows])
+    missing = [row.name for row in rows if row.uuid is not None and row.name not in found]
+    if missing:  # of several brokers one may not have heard of it yet: what is gone is gone a second later too
+        time.sleep(1)
+        found |= cluster.topics(missing)
     for row in rows:
         if row.uuid is None:
             _make(conn, cluster, row, found.get(row.name))
@@ -106,8 +111,7 @@ def accept(conn: sa.Connection, cluster: Cluster, rows: Iterable[TopicNoted]) ->
 
 def _make(conn: sa.Connection, cluster: Cluster, row: TopicNoted, found: TopicFound | None) -> str:
     if found is None:
-        cluster.create(row.name, row.partitions, row.config)
-        found = cluster.topics([row.name])[row.name]
+        found = cluster.create(row.name, row.partitions, row.config)
         log.info("topic made", topic=row.name, partitions=row.partitions, uuid=found.uuid)
     elif found.partitions == row.partitions and row.config:
         # There already: made by a process that died before it noted it, or by hand, with settings that nobody knows.
