@@ -59,7 +59,8 @@ def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, c
             ends = _cut(cluster, contract.topic.name, events, done.event_id) if cut else {}
         finally:
             if cut:
-                was = {name: before[name] for name in ROLLING if name in before and name in contract.topic.config}
+                # The contract's word, not the brokers': there a takedown that was killed may have left its own.
+                was = {name: contract.topic.config[name] for name in ROLLING if name in contract.topic.config}
                 cluster.configure(contract.topic.name, was, [name for name in ROLLING if name not in was])
     earlier = sum(1 for found in events.values() for _, event_id in found if event_id != done.event_id)
     on_topic = OnTopic(contract.topic.name, earlier, ends, before.get("retention.ms"))
