@@ -117,12 +117,11 @@ class Connector(base.Connector):
 
     def deliveries(self, window: Window) -> Iterator[Delivery]:
         """Files at rest, oldest first; in a backfill those last written within the interval, known or not."""
-        files = self._files()
+        files, pending = self._whole()
         seen = Seen((window.cursor or {}).get("files", {}), files, window.key_of)
         cursor = {"files": seen.entries}
         # One question for all that lies there; what the visit itself changes is asked one by one.
         known = frozenset() if window.backfill else window.taken.among(seen.takers())
-        pending = set()
         for found in files:
             if not self._rests(found):
                 pending.add(found.name)
@@ -189,6 +188,19 @@ class Connector(base.Connector):
                 source=source.id,
                 reason=Said(f"{shown(name)} is not there", f"{shown(name)} 不存在"),
             ) from None
+
+    def _whole(self) -> tuple[list[Found], set[str]]:
+        """The files, with none missing that came before one of them, and the names of those that must wait.
+
+        A folder is not read at one moment: of two files that come meanwhile the later may be seen and the earlier not, and
+        would then be taken after it. Where files rest for some time both are too young; elsewhere a second look has all
+        that came before what the first saw.
+        """
+        files = self._files()
+        if not files or (self.options.marker is None and self.options.stable_seconds >= 1):
+            return files, set()
+        newest, again = files[-1].order, self._files()
+        return [found for found in again if found.order <= newest], {one.name for one in again if one.order > newest}
 
     def _files(self) -> list[Found]:
         endings = tuple(filter(None, (self.options.marker, self.options.manifest_suffix)))

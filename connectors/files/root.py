@@ -38,6 +38,11 @@ class Found:
     inode: int
     raw: str  # the same path as the system takes it: for opening only
 
+    @property
+    def order(self) -> tuple[int, str]:
+        """Its place among the files: the order in which they were written."""
+        return self.mtime_ns, self.name
+
     @classmethod
     def of(cls, raw: str, facts: os.stat_result) -> Found:
         """From a stat result."""
@@ -131,7 +136,7 @@ class Root:
             os.close(folder)
         counts = Counter(item.name for item in found.values())
         told = [item if counts[item.name] == 1 else replace(item, name=escaped(item.raw)) for item in found.values()]
-        return sorted(told, key=lambda item: (item.mtime_ns, item.name))
+        return sorted(told, key=lambda item: item.order)
 
     def open(self, name: str) -> int:
         """A descriptor of a regular file, for reading, by its raw name. Raises FileOutsideRoot, FileNotFoundError."""

@@ -24,7 +24,7 @@ from connectors.errors import (
     ManifestMismatch,
     OptionsInvalid,
 )
-from connectors.files.root import Root
+from connectors.files.root import Found, Root
 from connectors.registry import open_file, option_problems
 from hub.settings import settings
 from tests.connectors.making import Remembered, contract, folder, opened, read
@@ -52,6 +52,22 @@ def test_files_are_taken_oldest_first_without_temporary_ones(tmp_path: Path) -> 
     for name in ("c.csv.part", "d.tmp", "~$e.csv", ".f.csv", "g.csv~", "h.txt"):
         put(tmp_path / name)
     assert names(tmp_path) == ["z.csv", "a.csv", "b.csv"]
+
+
+def test_a_folder_that_fills_while_it_is_read_loses_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is no snapshot: of two files that come meanwhile the later may be seen and the earlier not."""
+    for number in range(1, 5):
+        put(tmp_path / f"{number}.csv", mtime=1_000_000.0 + number)
+    whole, looks = Root.find, list[int]()
+
+    def partly(self: Root, pattern: str) -> list[Found]:
+        looks.append(1)
+        there = whole(self, pattern)
+        return [there[0], there[2]] if len(looks) == 1 else there
+
+    monkeypatch.setattr(Root, "find", partly)
+    assert names(tmp_path) == ["1.csv", "2.csv", "3.csv"], "4 may have followed others that were not seen"
+    assert names(tmp_path) == ["1.csv", "2.csv", "3.csv", "4.csv"]
 
 
 def test_globs_go_into_folders_only_when_they_say_so(tmp_path: Path) -> None:
