@@ -19,6 +19,7 @@ from exchange.consume import any_committed
 from exchange.errors import ClusterRebuilt, DatabaseRestored, PositionBehind, PositionExpired
 from hub.clock import now
 from hub.log import get
+from warehouse.lost import uncompared
 from warehouse.outbox import waiting
 from warehouse.tables import dead_letter, lane, outbox, relay_position, topic
 
@@ -220,7 +221,8 @@ def settle_suspects(conn: sa.Connection, lane_id: str, position: Position, *, de
 
 
 def waiting_lanes(conn: sa.Connection) -> list[str]:
-    """Lanes that have work: entries beyond the noted position, a topic's changed settings, a position to keep alive."""
+    """Lanes that have work: entries beyond the noted position, a topic's changed settings, a position to keep alive,
+    and after a restore those to be held against Kafka."""
     begun = (
         sa.select(outbox.c.seq)
         .where(outbox.c.lane == lane.c.lane, outbox.c.seq == relay_position.c.seq)
@@ -233,6 +235,7 @@ def waiting_lanes(conn: sa.Connection) -> list[str]:
         .where(lane.c.last_seq > 0)
         .where(sa.or_(relay_position.c.lane.is_(None), lane.c.last_seq > relay_position.c.seq, begun))
     )
+    restored = sa.select(lane.c.lane).where(uncompared())
     changed = sa.select(topic.c.lane).where(topic.c.uuid.is_not(None), topic.c.applied.is_distinct_from(topic.c.config))
     # A few at a time: a thousand idle lanes need not be awake together once a day.
     fading = (
@@ -241,4 +244,4 @@ def waiting_lanes(conn: sa.Connection) -> list[str]:
         .order_by(relay_position.c.noted_at)
         .limit(KEPT_AT_ONCE)
     )
-    return list(conn.execute(sa.union(query, changed, sa.select(fading.subquery()))).scalars())
+    return list(conn.execute(sa.union(query, changed, restored, sa.select(fading.subquery()))).scalars())

@@ -2,6 +2,9 @@
 
 Kafka's position is moved first, PostgreSQL's note after it. Killed in between, the lane stays stopped, since the
 two disagree, and the rebase is done again. Events that are sent twice carry the same ce_id.
+
+Where the database was restored, what its topics hold beyond it is read first, so that no revision which subscribers
+have is ever given to other content.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from exchange import lost as beyond
 from exchange import position as positions
 from exchange import relay, topics
 from exchange.cluster import Cluster
@@ -32,7 +36,7 @@ from exchange.serve import RELEASE_CHANNEL
 from hub.errors import HubException
 from hub.log import get
 from hub.said import Said
-from warehouse import acts
+from warehouse import acts, lost
 from warehouse.engine import connection, holding, translated, try_lock_session, unlock_session
 from warehouse.outbox import CHANNEL, waiting
 from warehouse.store import Store
@@ -57,6 +61,8 @@ class Rebase:
     changed_topics: tuple[str, ...]
     skipped: int = 0  # entries that wait now and are not sent any more
     asked: str | None = None  # what was given as `to`
+    lost: int = 0  # events on the topics that the restored database does not know
+    conflicting: int = 0  # revisions that it has given to other content since
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -68,6 +74,8 @@ class Rebase:
             "entries": self.entries,
             "events": self.events,
             "skipped": self.skipped,
+            "lost": self.lost,
+            "conflicting": self.conflicting,
             "cluster": self.cluster_id,
             "topics_made_or_accepted": list(self.changed_topics),
         }
@@ -92,7 +100,32 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
         before = positions.START if note is None else note.position
         passed = sa.select(sa.func.count()).where(outbox.c.lane == lane_id, waiting(), ~positions.open_after(target))
         skipped = conn.scalar(passed) or 0
-        return Rebase(lane_id, why, before, target, entries, events, cluster_id, changed, skipped, to)
+        beyond_it = _beyond(conn, cluster, lane_id, why)
+        return Rebase(
+            lane_id,
+            why,
+            before,
+            target,
+            entries,
+            events,
+            cluster_id,
+            changed,
+            skipped,
+            to,
+            lost=beyond_it.lost,
+            conflicting=beyond_it.conflicting,
+        )
+
+
+def _beyond(conn: sa.Connection, cluster: Cluster, lane_id: str, why: HubException | None) -> beyond.Found:
+    """What `apply` would note as lost: noted, counted, and rolled back."""
+    if not isinstance(why, DatabaseRestored):
+        return beyond.Found()
+    conn.rollback()
+    with conn.begin() as looking:
+        found = beyond.note(conn, lane_id, cluster.settings)
+        looking.rollback()
+    return found
 
 
 def _fitting(lane_id: str, why: HubException | None) -> str:
@@ -128,9 +161,14 @@ def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple
                 rebase = plan(cluster, rebase.lane, rebase.asked)
                 with conn.begin():
                     changed = topics.accept(conn, cluster, topics.noted(conn, lane=rebase.lane))
+                if isinstance(rebase.why, DatabaseRestored):
+                    # Before Kafka's position moves: killed in between, the lane still says that it was restored.
+                    with conn.begin():
+                        beyond.note(conn, rebase.lane, cluster.settings)
                 relay.move(rebase.lane, rebase.to, cluster.settings)
                 with conn.begin():
                     positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
+                    lost.compared(conn, rebase.lane)
                     acts.note(conn, "rebase", rebase.lane, by, {**rebase.as_dict(), "topics": changed})
         finally:
             with conn.begin():

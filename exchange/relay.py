@@ -36,6 +36,7 @@ from hub import clock
 from hub.crash import point
 from hub.log import get
 from hub.settings import Settings
+from warehouse import lost
 from warehouse.engine import lock_key, translated, try_lock_session, unlock_session
 from warehouse.store import Store
 from warehouse.tables import dead_letter
@@ -112,6 +113,7 @@ class Session:
         point("relay.opened")
         with conn.begin():
             self.position, dead = positions.start(conn, self._cluster, self.lane, self._cluster_id)
+            lost.compared(conn, self.lane)
             before = positions.read_note(conn, self.lane)
             if self.position.entry_id and (before is None or before.position != self.position):
                 # A relay that died between the two commits: the note catches up.

@@ -25,6 +25,7 @@ _IN_CHINESE: Mapping[str, str] = {
     "pause": "暂停",
     "resume": "恢复",
     "takedown": "撤下",
+    "settle": "了结",
 }
 
 

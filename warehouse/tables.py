@@ -254,6 +254,31 @@ lane = Table(
     metadata,
     Column("lane", Text, primary_key=True),
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    _at("compared_at"),  # since the database was restored: when it and Kafka were found to agree, or made to
+)
+
+# The last time that this database came from a backup; no row, never.
+restored = Table(
+    "restored",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default="true"),
+    Column("backup", Text, nullable=False),  # when it was taken
+    _at("restored_at", required=True),
+    CheckConstraint("one", name="restored_one_row"),
+)
+
+# An event of a record that is on its topic, and that this database lost when it was restored; see warehouse/lost.py.
+lost_event = Table(
+    "lost_event",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("record_key", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("change", Text, nullable=False),  # recorded | corrected | withdrawn | moved (the old subject's half)
+    Column("hash", Text),  # hex; null where the topic holds two contents of this revision
+    Column("subject", Text),
+    Column("settled", Boolean, nullable=False, server_default="false"),
+    _at("found_at", required=True),
 )
 
 # A topic as the hub made it; another UUID on the broker means that somebody deleted and made it anew.

@@ -19,6 +19,7 @@ from exchange.status import LaneStatus
 from hub.nearest import must_be_known
 from hub.output import AsJson, console, emit_json, emit_rows, say_error, say_next
 from hub.said import Said
+from warehouse import lost
 from warehouse.engine import connection
 from warehouse.tables import lane as lane_table
 
@@ -112,6 +113,51 @@ def rebase(
         console().print("[bold green]done[/]")
 
 
+@app.command("lost")
+def lost_events(
+    feed: Annotated[str | None, typer.Option(help="Only this feed, with its records.")] = None,
+    most: Annotated[int, typer.Option("--limit", min=1, help="Records shown of a feed.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Shows what subscribers have and a restored database has not: records whose later revisions did not come again."""
+    with connection() as conn:
+        found = lost.listed(conn, feed)
+        keys = [] if feed is None else lost.keys_of(conn, feed, most)
+    records = [{"record_key": key, "revision": number, "change": change} for key, number, change in keys]
+    if as_json:
+        emit_json({"feeds": [one.as_dict() for one in found], "records": records})
+        return
+    names = ("feed", "lane", "records", "events", "settled")
+    emit_rows([one.as_dict() for one in found], [(name, name) for name in names], as_json=False)
+    if records:
+        emit_rows(records, [(name, name) for name in ("record_key", "revision", "change")], as_json=False)
+    if found and feed is None:
+        say_next(f"hub relay lost --feed {shlex.quote(found[0].feed)}")
+
+
+@app.command()
+def settle(
+    lane: Annotated[str, typer.Argument(help="The lane.")],
+    *,
+    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """After a restore, when all that can come again came: what still differs is published at its source's next word."""
+    _must_be_lanes([lane])
+    with connection() as conn:
+        left = lost.settle(conn, lane, operator, reason)
+    if as_json:
+        emit_json({"lane": lane, "records": left})
+        return
+    console().print(
+        f"{left:,} records of {escape(lane)} differ from what subscribers have; each is published with a revision of"
+        " its own as soon as a delivery speaks of it, also where it says just what the database holds"
+        if left
+        else f"subscribers of {escape(lane)} have nothing that the database lost"
+    )
+
+
 def _explain(plan: rebasing.Rebase) -> None:
     out = console()
     if plan.why is not None:
@@ -123,6 +169,16 @@ def _explain(plan: rebasing.Rebase) -> None:
     out.print(
         f"  · {plan.entries:,} entries with {plan.events:,} events are sent (again); the same event has the same ce_id"
     )
+    if plan.lost or plan.conflicting:
+        out.print(
+            f"  · {plan.lost:,} events on the topics are beyond this database, which was restored; they are noted, so"
+            " that a delivery which comes again gets its ids again, and no other does"
+        )
+    if plan.conflicting:
+        out.print(
+            f"  · [bold]{plan.conflicting:,} revisions were given to other content since the restore[/]: subscribers that"
+            " drop known ids miss it until the source's next word, which is published with a revision of its own"
+        )
     if plan.skipped:
         out.print(f"  · [bold]{plan.skipped:,} entries that wait now are passed over[/]: nobody sends them any more")
 

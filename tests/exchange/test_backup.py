@@ -36,6 +36,7 @@ from warehouse.backup.freezing import frozen
 from warehouse.backup.manifest import read
 from warehouse.backup.restoring import restore
 from warehouse.backup.taking import take
+from warehouse.errors import LaneNotCompared
 from warehouse.migrate import migrate
 from warehouse.store import store
 from warehouse.upkeep import upkeep
@@ -79,6 +80,11 @@ class House:
             found = sorted(reader.read(starts), key=lambda one: (one.partition(), one.offset()))
         said = [(dict(one.headers())["ce_id"].decode(), json.loads(one.value())) for one in found]
         return [(event_id, {name: data.get(name) for name in SAID}) for event_id, data in said]
+
+    def lost(self) -> dict[str, Any]:
+        """What is open of the events that the database lost."""
+        found = json.loads(self.says("relay", "lost", "--feed", self.contract.id, "--json"))
+        return dict(found["feeds"][0]) if found["feeds"] else {}
 
     def table(self) -> dict[str, str]:
         with engine.connection() as conn:
@@ -150,17 +156,24 @@ def test_restored_beside_a_kafka_that_is_ahead(house: House, tmp_path: Path, mak
     # The relay stops loudly, before and after the feeds go on, and sends nothing.
     stopped = json.loads(house.says("relay", "run", "--once", "--lane", house.topic, "--json", code=3))
     assert stopped[0]["state"] == "stopped" and stopped[0]["error"]["code"] == "HUB-EXC-023"
-    house.load()  # the files that the restored database does not know are taken anew
-    house.deliver("5.csv", keys(85, 95, "5.00"))
-    house.load()
+    # Feeds load nothing before somebody knows which revisions subscribers have.
+    with pytest.raises(LaneNotCompared, match="held against Kafka"):
+        house.load()
     stopped = json.loads(house.says("relay", "run", "--once", "--json", code=3))
     assert "hub relay rebase" in stopped[0]["error"]["remedy"] and "恢复" in stopped[0]["error"]["error_zh"]
     (lane,) = json.loads(house.says("relay", "status", "--json"))
     assert lane["state"] == "stopped" and lane["error"]["code"] == "HUB-EXC-023"
     assert house.events() == before
 
+    tried = json.loads(house.says("relay", "rebase", house.topic, "--dry-run", "--json"))
+    assert (tried["lost"], tried["conflicting"], house.lost()) == (30 + 25, 0, {})
     house.says("relay", "rebase", house.topic, "--operator", "Operator", "--reason", "restored from a backup")
+    assert house.lost()["events"] == 30 + 25
+    house.load()  # the files that the restored database does not know are taken anew
+    house.deliver("5.csv", keys(85, 95, "5.00"))
+    house.load()
     house.says("relay", "run", "--once")
+    assert house.lost() == {}, "all came again, and nothing is open"
     after = house.events()
     # Nothing lost: all that was there is there, and a new event for all that came since.
     count, first = Counter(event_id for event_id, _ in after), {}
@@ -182,6 +195,65 @@ def test_restored_beside_a_kafka_that_is_ahead(house: House, tmp_path: Path, mak
     assert all(revisions == list(range(1, len(revisions) + 1)) for revisions in seen.values())
     assert last == house.table() == {**table_before, **keys(85, 95, "5.00")}
     assert json.loads(house.says("relay", "status", "--json"))[0]["state"] == "idle"
+
+
+def test_what_comes_otherwise_than_it_was_never_gets_an_id_that_subscribers_have(
+    house: House, tmp_path: Path, make_database: Callable[[], str]
+) -> None:
+    house.deliver("1.csv", keys(0, 4, "1.00"))
+    house.load()
+    house.says("relay", "run", "--once")
+    house.says("backup", "--to", str(tmp_path / "backup"))
+    house.deliver("2.csv", keys(0, 6, "2.00"))
+    house.load()
+    house.says("relay", "run", "--once")
+    engine.dispose()
+    (house.drop / "2.csv").unlink()
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    house.point_at(make_database(), fresh)
+    restore(tmp_path / "backup")
+    # A database that came back in another way says nothing of it, so a feed loads before anybody looked.
+    with engine.connection() as conn, conn.begin():
+        conn.exec_driver_sql("delete from hub.restored")
+    house.deliver("3.csv", {"K0": "3.00"})
+    house.load()
+    done = json.loads(
+        house.says("relay", "rebase", house.topic, "--operator", "Operator", "--reason", "restored", "--json")
+    )
+    assert (done["lost"], done["conflicting"]) == (5, 1)
+    house.deliver("4.csv", {"K1": "4.00", "K2": "1.00", "K3": "2.00", "K4": "4.00"})
+    house.load()
+    house.says("relay", "run", "--once")
+    wrong = f"{house.contract.id}:K0:2"  # given to other content before anybody looked: it can't be taken back
+    first: dict[str, Any] = {}
+    for event_id, said in house.events():
+        assert first.setdefault(event_id, said) == said or event_id == wrong
+    amounts = {event_id.split(":", 1)[1]: said["record"]["amount"] for event_id, said in first.items()}
+    assert amounts == {
+        **{f"K{n}:1": "1.00" for n in range(4)},
+        **{f"K{n}:2": "2.00" for n in range(4)},
+        **{f"K{n}:1": "2.00" for n in (4, 5)},
+        "K1:3": "4.00",
+        "K4:2": "4.00",
+    }
+    # What is left: K0 was told otherwise, K2 holds what the source said again, K5 never came again.
+    found = house.lost()
+    assert (found["records"], found["settled"]) == (3, 1)
+    records = json.loads(house.says("relay", "lost", "--feed", house.contract.id, "--json"))["records"]
+    assert [(one["record_key"], one["revision"]) for one in records] == [("K0", 2), ("K2", 2), ("K5", 1)]
+    told = house.says("relay", "settle", house.topic, "--operator", "Operator", "--reason", "all came", "--json")
+    assert json.loads(told)["records"] == 3
+    there = house.events()
+    house.deliver("5.csv", {"K0": "3.00", "K1": "4.00", "K2": "1.00", "K3": "2.00"})
+    house.load()
+    house.says("relay", "run", "--once")
+    last = [one for one in house.events() if one not in there]
+    assert sorted((said["key"], said["revision"], said["change"], said["record"]["amount"]) for _, said in last) == [
+        ("K0", 3, "corrected", "3.00"),
+        ("K2", 3, "corrected", "1.00"),
+    ]
+    assert house.lost()["records"] == 1, "K5: subscribers have it, no source spoke of it again"
 
 
 def test_a_backup_beside_running_feeds_is_one_moment(
@@ -217,6 +289,7 @@ def test_a_backup_beside_running_feeds_is_one_moment(
         fresh.mkdir()
         house.point_at(make_database(), fresh)
         restore(folder)
+        house.says("relay", "run", "--once")  # finds nothing lost: nothing was ever sent
         named = [row[0] for row in _asked("select path from hub.outbox where path is not null and purged_at is null")]
         assert all(store().path(path).is_file() for path in named)
         house.load()

@@ -6,14 +6,16 @@ import json
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from contracts.model import RowRule
 from hub.ids import RuleId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, drop, row, rows, source
-from warehouse import way
+from warehouse import engine, way
 from warehouse.batches import BatchOutcome
 from warehouse.loading import merge
+from warehouse.tables import lost_event
 
 pytestmark = pytest.mark.stack
 
@@ -186,3 +188,25 @@ def test_a_row_whose_key_is_unreadable_stops_snapshot_withdrawals(hub: Hub) -> N
     drop(hub.drop, "b.csv", [*rows(5), row(6, number="")])
     assert run(completeness="snapshot").events == 0
     assert hub.value("select count(*) from core.sample_vouchers where hub_withdrawn") == 0
+
+
+def test_a_snapshot_withdraws_above_the_revisions_that_a_restored_table_lost(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(4))
+    run(completeness="snapshot")
+    lost = (("V000001", 2, "withdrawn"), ("V000002", 2, "corrected"), ("V000002", 3, "corrected"))
+    with engine.connection() as conn, conn.begin():
+        rows_lost = [
+            {"feed": "sample_vouchers", "record_key": key, "revision": revision, "change": change, "subject": "P1"}
+            for key, revision, change in lost
+        ]
+        conn.execute(sa.insert(lost_event), rows_lost)
+    drop(hub.drop, "b.csv", rows(1, first=4))
+    assert run(completeness="snapshot").events == 3
+    assert told(hub)[4:] == [
+        ("V000001", "P1", 2, "withdrawn"),
+        ("V000002", "P2", 4, "withdrawn"),
+        ("V000003", "P3", 2, "withdrawn"),
+    ]
+    held = "select hub_key, hub_revision from core.sample_vouchers where hub_withdrawn order by 1"
+    assert hub.all(held) == [("V000001", 2), ("V000002", 4), ("V000003", 2)]
+    assert hub.all("select * from hub.lost_event") == [], "all were passed"

@@ -1,6 +1,7 @@
 """Restoring a backup into an empty database and run directory: all of it, or an error that says why nothing was.
 
-The relay learns by itself that Kafka is ahead of what was restored: it stops and names `hub relay rebase`.
+The relay learns by itself that Kafka is ahead of what was restored: it stops and names `hub relay rebase`. Until it looked, or
+a person rebased, feeds load nothing: what they gave a revision might be on the topics with other content.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from hub import failure, log
 from hub.said import Said
 from hub.settings import settings
 from hub.stack.layout import write_private
+from warehouse import lost
 from warehouse.backup import programs
 from warehouse.backup.errors import RestoreTargetTaken
 from warehouse.backup.manifest import DUMP, KEY, STORE, Manifest, hash_of, read
@@ -57,6 +59,8 @@ def restore(folder: Path) -> Restored:
         programs.run("pg_restore", *words)
     dispose()
     step = migrate()
+    with connection() as conn, conn.begin():
+        lost.mark_restored(conn, found.taken_at)
     log.get("backup").warning("restored from a backup", taken_at=found.taken_at, files=len(found.files), step=step)
     return Restored(found, step)
 

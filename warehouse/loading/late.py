@@ -24,7 +24,7 @@ from warehouse.arrow.copying import copy_out
 from warehouse.batches import Batch
 from warehouse.engine import driver
 from warehouse.loading import merge
-from warehouse.loading.merge import Mask
+from warehouse.loading.beyond import Mask
 from warehouse.tables import WAITING
 
 _KEYS = pa.schema([("key", pa.string())])

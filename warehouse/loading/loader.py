@@ -21,7 +21,7 @@ from contracts.model import FeedContract
 from hub import clock, crash
 from hub.ids import TopicName, new_entry_id
 from hub.settings import settings
-from warehouse import batches, outbox
+from warehouse import batches, lost, outbox
 from warehouse.arrow import memory
 from warehouse.arrow.columns import flat, has_nul
 from warehouse.arrow.copying import copy_in_binary
@@ -29,7 +29,7 @@ from warehouse.batches import Batch
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, event_type
 from warehouse.checking.pages import CheckedPages, Duplicates, is_row_of
 from warehouse.feeds.tables import core_table
-from warehouse.loading import late, merge
+from warehouse.loading import beyond, late, merge
 from warehouse.loading.encode import COPIED, Encoded, encode, fit
 from warehouse.loading.event_data import EventEncoder
 from warehouse.loading.finish import finish
@@ -80,18 +80,22 @@ class Loader:
         self._settled: Future[None] | None = None
         self._later: late.Later | None = None
         self._waiting: late.Waiting | None = None
+        self._lost: beyond.Lost | None = None
 
     def run(self) -> Batch:
         """Loads every part that is not loaded yet; returns the loaded batch.
 
-        Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes.
+        Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes,
+        LaneNotCompared in a restored database of which nobody knows yet what it lost.
         """
+        lost.must_be_compared(self._conn, self._contract)
         plan = self._planned()
         memory.give_back()  # what the checks of large pages left behind
         self._duplicates = self._pages.duplicates()
         with self._conn.begin():
             self._later = late.later_than(self._conn, self._contract, self._batch)
             self._waiting = late.waiting(self._conn, self._contract, self._batch)
+            self._lost = beyond.of(self._conn, self._contract)
         with (
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="events") as pool,
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="settle") as disk,
@@ -131,8 +135,8 @@ class Loader:
         return plan
 
     def _all_new(self, plan: Plan) -> bool:
-        """Whether nothing needs to be looked up or noted: the table held nothing, and no delivery waits or is late."""
-        return plan.empty_table and self._later is None and self._waiting is None
+        """Whether nothing needs to be looked up or noted: the table held nothing, no delivery waits or is late, no event is lost."""
+        return plan.empty_table and self._later is None and self._waiting is None and self._lost is None
 
     def _alone(self) -> bool:
         """Whether all rows of the table are this batch's."""
@@ -222,7 +226,7 @@ class Loader:
         if state is None:
             return merge.all_new(chunk)
         order_no = self._batch.order_no if late.is_late(self._batch) else None
-        return merge.against(state, self._contract, chunk, order_no=order_no, later=self._later)
+        return merge.against(state, self._contract, chunk, order_no=order_no, later=self._later, lost=self._lost)
 
     def _write(
         self, made: Encoded, page: int, changes: ChangeSetWriter, tally: _Tally, pool: ThreadPoolExecutor
@@ -252,7 +256,8 @@ class Loader:
 
     def _missing(self, changes: ChangeSetWriter, tally: _Tally) -> bool:
         """Withdraws up to a part of the keys that the snapshot no longer has; says whether more are waiting."""
-        keys = MissingKeys(self._conn, self._contract, self._batch, self._pages)
+        events = self._lost is not None
+        keys = MissingKeys(self._conn, self._contract, self._batch, self._pages, lost_events=events)
         gone, more = keys.withdraw(settings().part_rows, self._encoder)
         changes.write(gone)
         tally.events += gone.data.rows
@@ -278,6 +283,8 @@ class Loader:
         if last:
             counts["loaded_at"] = clock.now()
         self._batch = batches.move(self._conn, before, "loaded" if last else "loading", **counts)
+        if last and self._lost is not None:
+            lost.passed(self._conn, self._contract)
         if last:
             finish(self._conn, self._batch, last_change_set=made)
 

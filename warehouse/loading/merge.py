@@ -22,8 +22,7 @@ from warehouse.arrow.columns import flat, hexed, repeated
 from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.engine import driver
 from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
-
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+from warehouse.loading.beyond import Beside, Lost, Mask, Row
 
 # What merging adds to a row that is loaded: its revision, what happened, the subject before (null: new), whether a
 # row of the key goes to history, whether the subject changed (the old Kafka key then gets a withdrawal first), and
@@ -64,6 +63,26 @@ class Merged:
     stale: int  # part of unchanged
     confirmed: Mask  # rows of the page that say what is known already: unchanged, but not stale
     again: pa.Table | None = None  # those of them whose row in the table was emptied, as the page has them
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What subscribers know of a page's records, which is what the table holds unless events were lost."""
+
+    known: Mask
+    revision: pa.Array  # 0 where nothing is known
+    subject: pa.StringArray
+    withdrawn: Mask
+
+    def after(self, beside: Beside) -> _Before:
+        """What the last lost event left behind, where a row comes after it."""
+        at = pa.array(beside.after)
+        return _Before(
+            self.known | beside.after,
+            pc.if_else(at, pc.max_element_wise(pa.array(beside.top), self.revision), self.revision),
+            pc.if_else(at, beside.top_subject, self.subject),
+            np.where(beside.after, beside.top_withdrawn, self.withdrawn),
+        )
 
 
 SMALL_TABLE = 50_000
@@ -119,14 +138,15 @@ def against(
     *,
     order_no: int | None = None,
     later: Later | None = None,
+    lost: Lost | None = None,
 ) -> Merged:
     """The classes of a page beside what the table holds (`held` of at least the page's keys).
 
     For a load that comes late: `order_no` is its place, rows that a later batch loaded are newer than this one whatever
-    they say; `later` tells of which keys later deliveries spoke besides.
+    they say; `later` tells of which keys later deliveries spoke besides. `lost`: events that a restored table lost.
     """
     places = pc.index_in(flat(page.column("_key")), value_set=flat(state.column("key")))
-    if later is None and places.null_count == page.num_rows:
+    if later is None and lost is None and places.null_count == page.num_rows:
         return all_new(page)
     found: Mask = places.is_valid().to_numpy(zero_copy_only=False)
     revision = _spread(state, "revision", places).fill_null(0)
@@ -134,9 +154,7 @@ def against(
     old_withdrawn = _mask(_spread(state, "withdrawn", places))
     hexes = hexed(flat(page.column("_hash")))
     withdraws = _mask(flat(page.column("_withdrawn")))
-    same_subject = _mask(pc.equal(flat(page.column("_subject")), old_subject)) | (
-        _mask(flat(page.column("_subject")).is_null()) & _mask(old_subject.is_null())
-    )
+    same_subject = _equal(flat(page.column("_subject")), old_subject)
     same_hash = _mask(pc.equal(hexes, _spread(state, "hash", places)))
     version, old_version = flat(page.column("_version")), _spread(state, "version", places)
     older = found & _mask(pc.less(version, old_version))
@@ -153,28 +171,44 @@ def against(
         else:  # of what the table never held nobody knows the version that was spoken of
             older |= spoken & found & ~newer
     same = found & ~old_withdrawn & ~withdraws & same_hash & same_subject
+    before, beside = _Before(found, revision, old_subject, old_withdrawn), None
+    if lost is not None:
+        moved = found & ~withdraws & ~old_withdrawn & ~same_subject
+        keys, numbers = flat(page.column("_key")), revision.to_numpy(zero_copy_only=False)
+        nothing_new = same | (withdraws & (~found | old_withdrawn))
+        beside = lost.beside(
+            Row(keys, hexes, flat(page.column("_subject")), withdraws, numbers, nothing_new, moved, old_subject)
+        )
+        before = before.after(beside)
+        same, same_subject = same & ~beside.after, _equal(flat(page.column("_subject")), before.subject)
     stale = older & ~same
-    unchanged = same | stale | (withdraws & (~found | old_withdrawn))
+    unchanged = same | stale | (withdraws & (~before.known | before.withdrawn))
     emptied = same & _mask(_spread(state, "emptied", places))
-    moved = found & ~unchanged & ~withdraws & ~old_withdrawn & ~same_subject
-    corrected = found & ~unchanged & ~withdraws & ~old_withdrawn
+    corrected = before.known & ~unchanged & ~withdraws & ~before.withdrawn
+    moved = corrected & ~same_subject
     # A withdrawal goes under the key that consumers know the record by.
-    subject = pc.if_else(pa.array(withdraws & found), old_subject, flat(page.column("_subject")))
-    step = 1 + moved.astype(np.int32)
-    change = np.where(withdraws, "withdrawn", np.where(corrected, "corrected", "recorded"))
-    change = np.where(moved, "recorded", change)
+    subject = pc.if_else(pa.array(withdraws & before.known), before.subject, flat(page.column("_subject")))
+    change = np.where(withdraws, "withdrawn", np.where(corrected & ~moved, "corrected", "recorded"))
+    numbers = pc.add(before.revision, pa.array(1 + moved.astype(np.int32), pa.int32()))
     again = page.filter(pa.array(emptied)) if emptied.any() else None
     page = page.set_column(page.schema.get_field_index("_subject"), "_subject", subject)
     extra = (
-        pc.add(revision, pa.array(step, pa.int32())),
-        pa.array(change, pa.string()),
-        old_subject,
+        *_said_again(beside, numbers, pa.array(change, pa.string())),
+        before.subject,
         pa.array(found),
         pa.array(moved),
         hexes,
     )
     load = _with(page, extra).filter(pa.array(~unchanged))
     return Merged(load, int(unchanged.sum()), int(stale.sum()), confirmed=unchanged & ~stale, again=again)
+
+
+def _said_again(beside: Beside | None, numbers: pa.Array, changes: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Revisions and changes, where a lost event said the same those of that event."""
+    if beside is None:
+        return numbers, changes
+    given = pa.array(beside.given > 0)
+    return pc.if_else(given, pa.array(beside.given), numbers), pc.if_else(given, beside.change, changes)
 
 
 def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, batch_no: int) -> None:
@@ -188,7 +222,17 @@ def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, ba
     _execute(conn, _into_history(contract, gone, batch_no))
 
 
-def withdraw(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, batch_no: int) -> None:
+NEXT_REVISION = sql.SQL("c.hub_revision + 1")
+"""SQL: the revision under which the row `c` of a feed's table is withdrawn, where no event was lost."""
+
+
+def withdraw(
+    conn: sa.Connection,
+    contract: FeedContract,
+    keys: pa.StringArray,
+    batch_no: int,
+    revision: sql.Composable = NEXT_REVISION,
+) -> None:
     """Marks the rows of these keys as withdrawn by the batch, with a revision of their own; what held goes to history."""
     if not len(keys):
         return
@@ -197,10 +241,10 @@ def withdraw(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, 
     held = sql.SQL("select * from {} where hub_key in (select key from page_keys)").format(core)
     _execute(conn, _into_history(contract, held, batch_no))
     mark = sql.SQL(
-        "update {core} set hub_withdrawn = true, hub_revision = hub_revision + 1, hub_batch_no = {batch_no},"
+        "update {core} c set hub_withdrawn = true, hub_revision = {revision}, hub_batch_no = {batch_no},"
         " hub_loaded_at = now() where hub_key in (select key from page_keys)"
     )
-    _execute(conn, mark.format(core=core, batch_no=sql.Literal(batch_no)))
+    _execute(conn, mark.format(core=core, batch_no=sql.Literal(batch_no), revision=revision))
 
 
 def _into_history(contract: FeedContract, rows: sql.Composed, batch_no: int) -> sql.Composed:
@@ -239,6 +283,11 @@ def _mask(column: pa.Array) -> Mask:
     """A boolean column as a mask; null is False."""
     values: Mask = column.fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
     return values
+
+
+def _equal(one: pa.StringArray, other: pa.StringArray) -> Mask:
+    """Where two columns say the same; nothing and nothing are the same."""
+    return _mask(pc.equal(one, other)) | (_mask(one.is_null()) & _mask(other.is_null()))
 
 
 def _with(page: pa.Table, extra: tuple[pa.Array, ...]) -> pa.Table:

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from contracts.model import FeedContract
 from hub import log
+from warehouse import lost
 from warehouse.arrow.columns import flat
 from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.batches import Batch
@@ -31,11 +32,14 @@ _GONE = pa.schema([("_key", pa.string()), ("_subject", pa.string()), ("_revision
 class MissingKeys:
     """The keys of a feed's table that one snapshot batch doesn't have. Inside a part's transaction."""
 
-    def __init__(self, conn: sa.Connection, contract: FeedContract, batch: Batch, pages: CheckedPages) -> None:
+    def __init__(
+        self, conn: sa.Connection, contract: FeedContract, batch: Batch, pages: CheckedPages, *, lost_events: bool
+    ) -> None:
         self._conn = conn
         self._contract = contract
         self._batch = batch
         self._pages = pages
+        self._revision = lost.withdrawal_of(contract.id) if lost_events else merge.NEXT_REVISION
 
     def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[Events, bool]:
         """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""
@@ -53,7 +57,7 @@ class MissingKeys:
         gone = copy_out(self._conn, self._query(limit + 1), _GONE)
         more = gone.num_rows > limit
         gone = gone.slice(0, limit)
-        merge.withdraw(self._conn, self._contract, flat(gone.column("_key")), self._batch.batch_no)
+        merge.withdraw(self._conn, self._contract, flat(gone.column("_key")), self._batch.batch_no, self._revision)
         return withdrawals(self._contract, encoder, gone), more
 
     def _fill_delivered(self) -> int:
@@ -78,13 +82,14 @@ class MissingKeys:
         # Two publishers of one feed send a snapshot each: only keys that came from this source can be missing here,
         # and only those that came before: a snapshot that is loaded late says nothing of what came since.
         return sql.SQL(
-            "select c.hub_key, c.hub_subject, c.hub_revision + 1, encode(c.hub_hash, 'hex') from {core} c"
+            "select c.hub_key, c.hub_subject, {revision}, encode(c.hub_hash, 'hex') from {core} c"
             " join hub.batch b on b.batch_no = c.hub_batch_no and b.source = {source}"
             " and coalesce(b.order_no, b.batch_no) < {order}"
             " where not c.hub_withdrawn and not exists (select from delivered_keys d where d.key = c.hub_key)"
             " order by c.hub_key limit {limit}"
         ).format(
             core=sql.Identifier(CORE, self._contract.id),
+            revision=self._revision,
             source=sql.Literal(self._batch.source),
             order=sql.Literal(self._batch.order_no),
             limit=sql.Literal(limit),

@@ -21,7 +21,7 @@ from contracts.model import FeedContract
 from hub import clock, log
 from hub.ids import BatchId, TopicName
 from hub.said import Said
-from warehouse import acts, batches, receipt, way
+from warehouse import acts, batches, lost, receipt, way
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking.pages import CheckedPages
 from warehouse.engine import driver, engine, translated
@@ -220,10 +220,11 @@ def _core(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[str | 
     fields = {column.name: None for column in table.columns if column.name not in HUB_COLUMNS}
     if found["hub_withdrawn"] and all(found[name] is None for name in fields):
         return None, {}
-    revision = found["hub_revision"] + 1
+    revision = lost.next_revision(conn, contract.id, key, found["hub_revision"])
     veiled = hmac.digest(hmac_key(), bytes(found["hub_hash"]), "sha256")
     own = {"hub_revision": revision, "hub_hash": veiled, "hub_withdrawn": True, "hub_loaded_at": sa.func.now()}
     conn.execute(sa.update(table).where(table.c.hub_key == key).values({**fields, **own}))
+    lost.forget(conn, contract.id, key)
     batch_id = conn.scalar(
         sa.text("select batch_id from hub.batch where batch_no = :number"), {"number": found["hub_batch_no"]}
     )

@@ -1,0 +1,251 @@
+"""Events that a restored database lost: they are on their topics, but came after the backup.
+
+Their ids are given for good: a revision that subscribers have must not be given to other content. So a rebase that
+finds the database restored notes them (`note`), and until a record has passed them a load looks here for its next
+revision (`warehouse/loading/beyond.py`): a delivery that comes again as it was gets the very ids it had, anything
+else a revision above all that was published.
+
+Most records come again and their rows go. Of those that don't, subscribers have what the hub has not. Once all that
+can be delivered again was, a named person settles a lane: from then on a delivery that repeats what the database
+holds, but not what subscribers have, is news to them and is published with a revision of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from contracts.model import FeedContract
+from hub import clock
+from hub.ids import LaneId, TopicName
+from warehouse import acts, outbox
+from warehouse.arrow.copying import copy_in, csv_of
+from warehouse.engine import driver
+from warehouse.errors import LaneNotCompared
+from warehouse.feeds.tables import CORE, HISTORY
+from warehouse.tables import lane, lost_event, restored, topic
+
+COLUMNS = ("feed", "record_key", "revision", "change", "hash", "subject")
+"""Of an event as `note` takes it, all text; `change` is `moved` for the old subject's half of a move."""
+
+CHANGES = ("recorded", "corrected", "withdrawn", "moved")
+
+
+@dataclass(frozen=True, slots=True)
+class LostOf:
+    """What one feed has open: records whose published revisions the database has not passed."""
+
+    feed: str
+    lane: str
+    records: int
+    events: int
+    settled: int  # records
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "feed": self.feed,
+            "lane": self.lane,
+            "records": self.records,
+            "events": self.events,
+            "settled": self.settled,
+        }
+
+
+def mark_restored(conn: sa.Connection, backup: str) -> None:
+    """Notes that this database came from a backup: every lane is to be compared with Kafka before feeds load."""
+    values = {"backup": backup, "restored_at": sa.func.clock_timestamp()}
+    statement = insert(restored).values(**values)
+    conn.execute(statement.on_conflict_do_update(index_elements=["one"], set_=values))
+
+
+def uncompared() -> sa.ColumnElement[bool]:
+    """Which lanes were not compared with Kafka since the database was restored."""
+    late = sa.or_(lane.c.compared_at.is_(None), lane.c.compared_at < restored.c.restored_at)
+    return sa.exists(sa.select(sa.literal(1)).select_from(restored).where(late))
+
+
+def compared(conn: sa.Connection, lane_id: str) -> None:
+    """Notes that the lane and Kafka agree. Writes nothing where that was known."""
+    mine = lane.update().where(lane.c.lane == lane_id, uncompared())
+    conn.execute(mine.values(compared_at=sa.func.clock_timestamp()))
+
+
+def must_be_compared(conn: sa.Connection, contract: FeedContract) -> None:
+    """Rings the relay and raises LaneNotCompared while the feed's lane was not compared since a restore.
+
+    In no transaction: the lane's row is made where it is missing, since the relay compares what it finds there.
+    """
+    with conn.begin():
+        if conn.scalar(sa.select(restored.c.restored_at)) is None:
+            return
+        outbox.ensure_topic(conn, contract.topic, contract.id)
+    with conn.begin():
+        mine: LaneId = outbox.lane_of(conn, TopicName(contract.topic.name))
+        if conn.scalar(sa.select(lane.c.lane).where(lane.c.lane == mine, uncompared())) is None:
+            return
+        conn.execute(sa.select(sa.func.pg_notify(outbox.CHANNEL, mine)))
+    raise LaneNotCompared(feed=contract.id, lane=mine)
+
+
+def note(conn: sa.Connection, pages: Iterable[pa.Table]) -> tuple[int, int]:
+    """Notes which of the events (tables of COLUMNS) the database does not know; how many, and how many of them conflict.
+
+    An event conflicts whose revision this database has given to other content since it was restored. In a transaction.
+    """
+    conn.exec_driver_sql(
+        'create temporary table topic_event (feed text, record_key text collate "C", revision text, change text,'
+        " hash text, subject text) on commit drop"
+    )
+    for page in pages:
+        copy_in(conn, "topic_event", COLUMNS, csv_of({name: page.column(name) for name in COLUMNS}))
+    conn.exec_driver_sql("analyze topic_event")
+    feeds = conn.scalars(sa.text("select distinct feed from topic_event order by feed")).all()
+    counts = [_note_feed(conn, feed) for feed in feeds]
+    return sum(lost for lost, _ in counts), sum(wrong for _, wrong in counts)
+
+
+def _note_feed(conn: sa.Connection, feed: str) -> tuple[int, int]:
+    names = {"feed": sql.Literal(feed), "core": sql.Identifier(CORE, feed), "history": sql.Identifier(HISTORY, feed)}
+    there = conn.scalar(sa.text("select to_regclass(:name) is not null"), {"name": f'{CORE}."{feed}"'})
+    known = (
+        " and not exists (select from {core} c where c.hub_key = e.record_key and c.hub_revision >= e.revision::int)"
+    )
+    add = _INSERT + (known if there else "") + _CONFLICT
+    with driver(conn).cursor() as cursor:
+        lost = cursor.execute(sql.SQL(add).format(settled=sql.SQL("false"), **names)).rowcount
+        if not there:
+            return lost, 0
+        wrong = cursor.execute(
+            sql.SQL(_INSERT + _OTHERWISE + _CONFLICT).format(settled=sql.SQL("true"), **names)
+        ).rowcount
+        cursor.execute(sql.SQL(_SETTLE_WHOLE).format(**names))
+    return lost, wrong
+
+
+_INSERT = """
+insert into hub.lost_event as l (feed, record_key, revision, change, hash, subject, settled)
+select e.feed, e.record_key, e.revision::int, min(e.change),
+       case when count(distinct coalesce(e.hash, '')) = 1 then min(e.hash) end, min(e.subject), {settled}
+from topic_event e where e.feed = {feed}"""
+
+_CONFLICT = """
+group by e.feed, e.record_key, e.revision
+on conflict (feed, record_key, revision) do update set settled = l.settled or excluded.settled,
+    hash = case when l.hash = excluded.hash then l.hash end"""
+
+# The database has the revision, but says something else there.
+_OTHERWISE = """
+ and e.change <> 'moved' and exists (
+    select from (
+        select hub_key, hub_revision, hub_hash, hub_withdrawn from {core}
+        union all select hub_key, hub_revision, hub_hash, hub_withdrawn from {history}
+    ) r where r.hub_key = e.record_key and r.hub_revision = e.revision::int
+    and (r.hub_withdrawn <> (e.change = 'withdrawn') or not r.hub_withdrawn and encode(r.hub_hash, 'hex') <> e.hash)
+)"""
+
+_SETTLE_WHOLE = """
+update hub.lost_event l set settled = true where l.feed = {feed} and not l.settled
+and exists (select from hub.lost_event o where o.feed = l.feed and o.record_key = l.record_key and o.settled)"""
+
+
+def passed(conn: sa.Connection, contract: FeedContract) -> None:
+    """Forgets the lost events of records whose revision went past them. In the transaction of a load's last part."""
+    statement = sql.SQL(
+        "delete from hub.lost_event l using {core} c, (select record_key, max(revision) as top from hub.lost_event"
+        " where feed = {feed} group by record_key) t"
+        " where l.feed = {feed} and c.hub_key = l.record_key and t.record_key = l.record_key"
+        " and (c.hub_revision > t.top or c.hub_revision = t.top and not l.settled)"
+    ).format(core=sql.Identifier(CORE, contract.id), feed=sql.Literal(contract.id))
+    with driver(conn).cursor() as cursor:
+        cursor.execute(statement)
+
+
+def any_of(conn: sa.Connection, feed: str) -> bool:
+    """Whether anything of the feed is lost."""
+    return bool(conn.scalar(sa.select(sa.exists().where(lost_event.c.feed == feed))))
+
+
+def withdrawal_of(feed: str) -> sql.Composed:
+    """SQL: the revision under which the row `c` of a feed's table is withdrawn."""
+    mine = sql.SQL("select {what} from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key{more}")
+    given = mine.format(
+        what=sql.SQL("min(l.revision)"),
+        feed=sql.Literal(feed),
+        more=sql.SQL(" and l.change = 'withdrawn' and l.revision > c.hub_revision"),
+    )
+    top = mine.format(what=sql.SQL("max(l.revision)"), feed=sql.Literal(feed), more=sql.SQL(""))
+    return sql.SQL("coalesce(({given}), greatest(c.hub_revision, ({top})) + 1)").format(given=given, top=top)
+
+
+def next_revision(conn: sa.Connection, feed: str, key: str, revision: int) -> int:
+    """The revision of a record's next event, above all that was published of it."""
+    mine = sa.select(sa.func.max(lost_event.c.revision)).where(
+        lost_event.c.feed == feed, lost_event.c.record_key == key
+    )
+    return max(revision, conn.scalar(mine) or 0) + 1
+
+
+def forget(conn: sa.Connection, feed: str, key: str) -> None:
+    """Forgets the lost events of one record, whose revision went past them: they hold hashes of its content."""
+    conn.execute(sa.delete(lost_event).where(lost_event.c.feed == feed, lost_event.c.record_key == key))
+
+
+def listed(conn: sa.Connection, feed: str | None = None) -> list[LostOf]:
+    """What is open, a feed a row."""
+    keys = (
+        sa.select(
+            lost_event.c.feed,
+            lost_event.c.record_key,
+            sa.func.count().label("events"),
+            sa.func.bool_or(lost_event.c.settled).label("settled"),
+        )
+        .group_by(lost_event.c.feed, lost_event.c.record_key)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            keys.c.feed,
+            sa.func.coalesce(topic.c.lane, "").label("lane"),
+            sa.func.count().label("records"),
+            sa.cast(sa.func.sum(keys.c.events), sa.Integer).label("events"),
+            sa.func.count().filter(keys.c.settled).label("settled"),
+        )
+        .join_from(keys, topic, topic.c.feed == keys.c.feed, isouter=True)
+        .group_by(keys.c.feed, topic.c.lane)
+        .order_by(keys.c.feed)
+    )
+    if feed is not None:
+        query = query.where(keys.c.feed == feed)
+    return [LostOf(*row) for row in conn.execute(query)]
+
+
+def keys_of(conn: sa.Connection, feed: str, most: int) -> Sequence[tuple[str, int, str]]:
+    """(record key, last revision published, what it was) of a feed's open records, by key."""
+    last = (
+        sa.select(lost_event.c.record_key, lost_event.c.revision, lost_event.c.change)
+        .where(lost_event.c.feed == feed)
+        .ext(distinct_on(lost_event.c.record_key))
+        .order_by(lost_event.c.record_key, lost_event.c.revision.desc())
+        .limit(most)
+    )
+    return [(row.record_key, row.revision, row.change) for row in conn.execute(last)]
+
+
+def settle(conn: sa.Connection, lane_id: str, operator: str, reason: str) -> int:
+    """A named person says that all which can come again came; how many records that leaves. Raises OperatorMissing."""
+    by = acts.named("settle", operator, reason)
+    feeds = sa.select(topic.c.feed).where(topic.c.lane == lane_id)
+    with conn.begin():
+        mine = lost_event.c.feed.in_(feeds)
+        records = sa.select(sa.func.count(sa.func.distinct(sa.tuple_(lost_event.c.feed, lost_event.c.record_key))))
+        left = int(conn.scalar(records.where(mine)) or 0)
+        conn.execute(lost_event.update().where(mine).values(settled=True))
+        acts.note(conn, "settle", lane_id, by, {"records": left, "at": clock.now().isoformat()})
+    return left
