@@ -8,6 +8,7 @@ withdrawal. Without the cut the record's earlier events stay until the topic's r
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -17,11 +18,14 @@ from exchange.cluster import Cluster
 from exchange.consume import open_reader
 from exchange.errors import PublicationLate
 from exchange.serve import drain
+from hub import crash, log
+from hub.errors import HubException
 from hub.ids import TopicName
-from warehouse.engine import connection
+from warehouse.engine import connection, holding
+from warehouse.errors import FeedBusy
 from warehouse.outbox import lane_of
 from warehouse.tables import outbox
-from warehouse.takedown import taking
+from warehouse.takedown import standing, taking
 from warehouse.takedown.taking import TakenDown
 
 ROLLING = {"segment.ms": "1"}
@@ -45,29 +49,73 @@ def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, c
 
     Raises what `warehouse.takedown.taking.take_down`, the relay and the brokers raise; doing it again goes on.
     """
-    done = taking.take_down(contract, key, operator=operator, reason=reason)
+    with holding("takedown", contract.id):
+        return _take_down(contract, key, by=(operator, reason), cut=cut)
+
+
+def take_up(contracts: Iterable[FeedContract]) -> list[int]:
+    """Goes on with takedowns that a killed process left, as they were ordered; the numbers of those that are done now.
+
+    First the topic's settings are put back, whatever becomes of the rest. What can't be finished is told in the log and stays an
+    alarm (`exchange.alarms.conditions`). Raises DatabaseUnavailable.
+    """
+    known = {contract.id: contract for contract in contracts}
+    with connection() as conn:
+        left = standing.unfinished(conn)
+    done = []
+    for row in left:
+        contract = known.get(row.feed)
+        if contract is None:
+            continue
+        try:
+            with holding("takedown", row.feed, wait=False):
+                with Cluster() as cluster:
+                    if contract.topic.name in cluster.topics([contract.topic.name]):
+                        _put_back(cluster, contract)
+                _take_down(contract, row.key, by=(row.operator, row.reason), cut=row.cut_asked)
+        except FeedBusy:
+            continue  # somebody is at it
+        except HubException as error:
+            log.get("takedown").warning(
+                "a takedown can't be finished", takedown=row.number, feed=row.feed, code=error.code
+            )
+            continue
+        done.append(row.number)
+    return done
+
+
+def _take_down(contract: FeedContract, key: str, *, by: tuple[str, str], cut: bool) -> tuple[TakenDown, OnTopic]:
+    """Under the lock of the feed's takedowns: by it others see that somebody is at it."""
+    done = taking.take_down(contract, key, operator=by[0], reason=by[1], cut=cut)
     with Cluster() as cluster:
         there = contract.topic.name in cluster.topics([contract.topic.name])
         before = cluster.config(contract.topic.name) if there else {}
         cut = cut and there
         if cut:
             cluster.configure(contract.topic.name, ROLLING)
+            crash.point("takedown.rolling")
         try:
             if done.seq is not None:
                 _send(contract, done.seq)
             events = _events(contract.topic.name, key) if there else {}
-            ends = _cut(cluster, contract.topic.name, events, done.event_id) if cut else {}
+            withdrawal = taking.withdrawal_of(contract, key)
+            ends = _cut(cluster, contract.topic.name, events, withdrawal) if cut else {}
+            crash.point("takedown.cut")
         finally:
             if cut:
-                # The contract's word, not the brokers': there a takedown that was killed may have left its own.
-                was = {name: contract.topic.config[name] for name in ROLLING if name in contract.topic.config}
-                cluster.configure(contract.topic.name, was, [name for name in ROLLING if name not in was])
-    earlier = sum(1 for found in events.values() for _, event_id in found if event_id != done.event_id)
+                _put_back(cluster, contract)
+    earlier = sum(1 for found in events.values() for _, event_id in found if event_id != withdrawal)
     on_topic = OnTopic(contract.topic.name, earlier, ends, before.get("retention.ms"))
     taking.finish(
         done.number, {"topic": contract.topic.name, "events": earlier, "cut": {str(n): at for n, at in ends.items()}}
     )
     return done, on_topic
+
+
+def _put_back(cluster: Cluster, contract: FeedContract) -> None:
+    """The contract's word, not the brokers': there a takedown that was killed may have left its own."""
+    was = {name: contract.topic.config[name] for name in ROLLING if name in contract.topic.config}
+    cluster.configure(contract.topic.name, was, [name for name in ROLLING if name not in was])
 
 
 def _send(contract: FeedContract, seq: int) -> None:

@@ -43,6 +43,14 @@ RELAY_POINTS = (
 
 POINTS = WAREHOUSE_POINTS + RELAY_POINTS
 
+TAKEDOWN_POINTS = (
+    "takedown.begun",  # what was found is noted, nothing is taken out
+    "takedown.stored",  # it is out of every store, its withdrawal waits for the topic
+    "takedown.rolling",  # the topic begins a new file with each record
+    "takedown.cut",  # the topic is cut, its settings are not put back
+)
+"""Of a person's act, which the way never comes to."""
+
 _lock = threading.Lock()
 _passed: dict[str, int] = {}
 

@@ -26,6 +26,7 @@ _IN_CHINESE: Mapping[str, str] = {
     "resume": "恢复",
     "takedown": "撤下",
     "settle": "了结",
+    "lift": "解除撤下",
 }
 
 

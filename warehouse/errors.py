@@ -4,7 +4,7 @@ HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
 ├── TableMismatch
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
-├── BatchCancelled, BatchNotRerunnable, FeedPaused, TakedownRefused, RecordUnknown
+├── BatchCancelled, BatchNotRerunnable, FeedPaused, TakedownRefused, TakedownNotStanding, RecordUnknown
 ├── BatchAmbiguous, BatchUnnamed, OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
 └── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, SheetUnwritable, QuarantineRowUnknown
 TransientError
@@ -206,6 +206,16 @@ class TakedownRefused(HubError):
     zh = "数据源 {feed} 的该记录暂不能撤下：{reason}"
     remedy_en = "`hub relay run --once` sends what waits; then run it again"
     remedy_zh = "请先用 `hub relay run --once` 发送待发事件，然后重试"
+
+
+class TakedownNotStanding(HubError):
+    """A takedown can't be lifted. The key is not quoted: it may be what must go."""
+
+    code = "HUB-BAT-020"
+    en = "no takedown of {feed} can be lifted: {reason}"
+    zh = "数据源 {feed} 没有可解除的撤下：{reason}"
+    remedy_en = "`hub takedown list --feed {feed}` shows those that stand"
+    remedy_zh = "`hub takedown list --feed {feed}` 列出生效的撤下"
 
 
 class RecordUnknown(HubError):

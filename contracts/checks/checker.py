@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date
 
@@ -114,8 +114,18 @@ class Checker:
 
     def groups(self, page: RawPage) -> pa.Table:
         """Of each row the fields that make groups, null where one can't be read. Raises as `check` does."""
-        columns, _ = self._columns(page, Changes(self._bits, np.zeros(page.table.num_rows, dtype=np.int64)))
+        columns = self._some(page, self._grouping)
         return pa.table({name: columns[name].rows for name in self._grouping})
+
+    def keys(self, page: RawPage) -> pa.StringArray:
+        """Of each row the record's key as `check` makes it, null where a part of it is missing. Raises as `check` does."""
+        columns = self._some(page, self._contract.key)
+        return canonical.key_texts([columns[name] for name in self._contract.key])
+
+    def _some(self, page: RawPage, names: Collection[str]) -> dict[str, FieldColumn]:
+        """Some fields of a page, read and nothing judged."""
+        changes = Changes(self._bits, np.zeros(page.table.num_rows, dtype=np.int64))
+        return self._columns(page, changes, names)[0]
 
     def _runnable(self) -> list[tuple[RowRule, Kernel]]:
         rules = list(self._contract.row_rules)
@@ -147,7 +157,9 @@ class Checker:
             found.append((rule, KERNELS[rule.kind]))
         return found
 
-    def _columns(self, page: RawPage, changes: Changes) -> tuple[dict[str, FieldColumn], pa.StringArray | None]:
+    def _columns(
+        self, page: RawPage, changes: Changes, only: Collection[str] | None = None
+    ) -> tuple[dict[str, FieldColumn], pa.StringArray | None]:
         names = page.table.column_names
         empty = [
             position
@@ -157,6 +169,8 @@ class Checker:
         places = self._headers.align(names, unit=page.unit, empty=empty)
         columns = {}
         for name, plan in self._plans.items():
+            if only is not None and name not in only:
+                continue
             delivered = plain(page.table.column(places[name])) if name in places else None
             columns[name] = plan.column(delivered, page.table.num_rows, changes)
         action = plain(page.table.column(names.index(ACTION))) if ACTION in names else None

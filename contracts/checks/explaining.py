@@ -51,6 +51,13 @@ _BUILT_IN = {
         "请对照数据结构定义更正后重新报送",
     ),
 }
+_TAKEN_DOWN = "_takedown."
+_TAKEDOWN = (
+    "the record was taken down by a named person (takedown {number}) and is not let in again until that is lifted",
+    "该记录已由专人撤下（撤下编号 {number}），解除之前不再接收",
+    "do not send it again; `hub takedown list` says who ordered it, `hub takedown lift` lets it in",
+    "请勿再次报送；`hub takedown list` 可查看决定人，`hub takedown lift` 可解除",
+)
 _STRUCTURE = (
     "{field} must be what the structure of the dataflow allows",
     "{field}须符合数据流结构定义",
@@ -109,6 +116,9 @@ def explain(contract: FeedContract, rule_id: str, lang: Lang = "en") -> Explanat
         dimension = "uniqueness" if rule_id == "_key.conflict" else "conformity"
         fault = rule_id != "_action.enum"
         return Explanation(rule_id, words[lang == "zh"], words[2 + (lang == "zh")], dimension, "error", lang, fault)
+    if rule_id.startswith(_TAKEN_DOWN):
+        sentence = _TAKEDOWN[lang == "zh"].format(number=rule_id.removeprefix(_TAKEN_DOWN))
+        return Explanation(rule_id, sentence, _TAKEDOWN[2 + (lang == "zh")], "conformity", "error", lang, fault=True)
     for row in contract.row_rules:
         if row.id == rule_id:
             kind = ROW_KINDS[row.kind]

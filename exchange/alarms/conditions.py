@@ -15,8 +15,13 @@ from contracts.model import FeedContract
 from exchange.feed_status import FeedStatus, status
 from hub.settings import settings
 from warehouse.checking.metrics import verdicts_from
+from warehouse.engine import try_lock_session, unlock_session
 from warehouse.store import Store, store
 from warehouse.tables import batch
+from warehouse.takedown import standing
+
+KINDS = ("freshness", "latency", "volume", "held", "takedown", "storage")
+"""What an alarm may be about; subscribers of its topic read them."""
 
 VOLUME = ("row_count", "row_count_change")
 """Kinds of batch rules that judge how much came."""
@@ -29,7 +34,7 @@ class Condition:
     """One thing that is amiss, in words, with the command that tells more."""
 
     object: str  # a feed, or `store`, `database`
-    kind: str  # freshness | volume | held | latency | storage
+    kind: str  # one of KINDS
     en: str
     zh: str
     next: str
@@ -41,7 +46,7 @@ def found(conn: sa.Connection, contracts: Iterable[FeedContract]) -> list[Condit
     amiss: list[Condition] = []
     for contract in contracts:
         amiss += of_feed(conn, contract, status(conn, contract))
-    return amiss + of_space(conn, store())
+    return amiss + of_takedowns(conn) + of_space(conn, store())
 
 
 def of_feed(conn: sa.Connection, contract: FeedContract, now: FeedStatus) -> list[Condition]:
@@ -65,6 +70,23 @@ def of_feed(conn: sa.Connection, contract: FeedContract, now: FeedStatus) -> lis
         zh = f"数据源 {contract.id} 有 {now.held} 个批次挂起，等待决定"
         amiss.append(Condition(contract.id, "held", en, zh, "hub batch list --state held", {"batches": now.held}))
     return amiss + _volume(conn, contract)
+
+
+def of_takedowns(conn: sa.Connection) -> list[Condition]:
+    """Takedowns that were begun and that nobody is at: a record may still be somewhere, a topic may have a takedown's settings."""
+    left: dict[str, list[int]] = {}
+    for row in standing.unfinished(conn):
+        left.setdefault(row.feed, []).append(row.number)
+    amiss = []
+    for feed, numbers in left.items():
+        if not try_lock_session(conn, "takedown", feed):
+            continue
+        unlock_session(conn, "takedown", feed)
+        named = ", ".join(map(str, numbers))
+        en = f"takedown {named} of {feed} was begun and is not finished; the nightly upkeep goes on with it, or order it again"
+        zh = f"数据源 {feed} 的撤下 {named} 已开始但未完成；每晚维护会继续，也可重新执行"
+        amiss.append(Condition(feed, "takedown", en, zh, f"hub takedown list --feed {feed}", {"takedowns": numbers}))
+    return amiss
 
 
 def of_space(conn: sa.Connection, place: Store) -> list[Condition]:

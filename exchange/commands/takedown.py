@@ -11,17 +11,23 @@ from contracts import catalogue
 from exchange import takedown as taking_down
 from hub.ids import FeedId
 from hub.output import AsJson, console, emit_json, emit_rows
-from warehouse.takedown import taking
+from warehouse.engine import connection
+from warehouse.takedown import standing, taking
 
-app = typer.Typer(help="Take a record out of every store and topic.")
+app = typer.Typer(no_args_is_help=True, help="Take a record out of every store and topic: order, lift, list.")
 
+_LISTED = ("takedown", "feed", "key", "state", "operator", "reason", "since", "lifted")
 _COLUMNS = ("batches", "rows", "files", "change_sets", "quarantined", "revisions", "receipts", "documents")
 
 
+_Feed = Annotated[str, typer.Argument(help="Feed: the contract's id.")]
+_Key = Annotated[str, typer.Argument(help="The record's key; parts joined by |.")]
+
+
 @app.command()
-def takedown(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
-    key: Annotated[str, typer.Argument(help="The record's key; parts joined by |.")],
+def order(
+    feed: _Feed,
+    key: _Key,
     *,
     operator: Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")],
     reason: Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")],
@@ -39,6 +45,7 @@ def takedown(
     """Takes a record out of landing, originals, quarantine, core, history, change sets, receipts, Data Docs, and withdraws it.
 
     What subscribers read already is theirs to delete: the withdrawal tells them. Copies and backups of disks are not touched.
+    The order stands until it is lifted: the record is refused when it is sent again. One that was killed goes on.
     """
     contract = catalogue.load_one(FeedId(feed))
     done, on_topic = taking_down.take_down(contract, key, operator=operator, reason=reason, cut=cut_topic)
@@ -56,3 +63,50 @@ def takedown(
         zh = f"{on_topic.events} 条早先的事件在保留期内仍在主题 {on_topic.topic} 上；--cut-topic 可将其清除"
         out.print(en, soft_wrap=True, markup=False)
         out.print(zh, soft_wrap=True, markup=False)
+
+
+@app.command()
+def lift(
+    feed: _Feed,
+    key: _Key,
+    *,
+    operator: Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")],
+    reason: Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")],
+    as_json: AsJson = False,
+) -> None:
+    """Lets a record that was taken down come in again. It is there once its source has sent it anew: nothing of it was kept."""
+    numbers = standing.lift(FeedId(feed), key, operator=operator, reason=reason)
+    if as_json:
+        emit_json({"feed": feed, "lifted": numbers})
+        return
+    named = ", ".join(map(str, numbers))
+    console().print(f"lifted: takedown {named} of {feed}", soft_wrap=True, markup=False)
+    console().print(f"已解除：数据源 {feed} 的撤下 {named}", soft_wrap=True, markup=False)
+
+
+@app.command("list")
+def list_takedowns(
+    feed: Annotated[str | None, typer.Option(help="Of this feed alone.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Those that were lifted too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Lists takedowns that stand, the newest first: who ordered which, and whether it is finished."""
+    with connection() as conn:
+        found = standing.listed(conn, feed=feed, every=every, limit=limit)
+    rows = [
+        {
+            "takedown": one.number,
+            "feed": one.feed,
+            "key": one.key,
+            "state": one.state,
+            "operator": one.operator,
+            "reason": one.reason,
+            "since": one.begun_at,
+            "lifted": None
+            if one.lifted is None
+            else f"{one.lifted['at']} {one.lifted['operator']}: {one.lifted['reason']}",
+        }
+        for one in found
+    ]
+    emit_rows(rows, [(name, name) for name in _LISTED], as_json=as_json)

@@ -36,9 +36,9 @@ def fork(work: Callable[[], object], crash_at: str | None = None) -> int:
         os._exit(status)
 
 
-def in_child(work: Callable[[], None]) -> int:
-    """Does `work` in a child and waits; returns its exit code."""
-    return os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1])
+def in_child(work: Callable[[], None], crash_at: str | None = None) -> int:
+    """Does `work` in a child and waits; returns its exit code, below 0 where a signal ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(fork(work, crash_at), 0)[1])
 
 
 def end(pid: int, number: int) -> None:

@@ -33,25 +33,12 @@ from tests.warehouse.feeds import HELD, contract, drop, row, rows
 from warehouse import engine, way
 from warehouse.engine import connection
 from warehouse.feeds import pausing
-from warehouse.migrate import migrate
 from warehouse.quarantine import replay
 
 pytestmark = pytest.mark.stack
 
 NOW = datetime.now(UTC)
 PROMISED = contract(sla=Sla(freshness_hours=2))
-
-
-@pytest.fixture
-def agency(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "drop"
-    folder.mkdir()
-    (tmp_path / "places.toml").write_text(f'[places.drop]\nroot = "{folder}"\n')
-    monkeypatch.setenv("HUB_PLACES", str(tmp_path / "places.toml"))
-    settings.cache_clear()
-    migrate()
-    yield folder
-    engine.dispose()
 
 
 def look(*contracts: FeedContract, after: float = 0) -> list[tuple[str, str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +13,21 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts import catalogue
-from contracts.model import FeedContract, Sla, TopicSpec
+from contracts.model import FeedContract
 from exchange import takedown
 from exchange.commands import takedown as command
 from exchange.consume import tail
-from exchange.serve import drain
 from hub import log
-from hub.settings import Settings, settings
+from hub.settings import settings
 from tests.conftest import TestStack
-from tests.warehouse.feeds import contract, drop, row
+from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed
+from tests.warehouse.feeds import BY, drop, row
 from warehouse import engine, receipt, way
 from warehouse.errors import OperatorMissing, RecordUnknown, TakedownRefused
-from warehouse.migrate import migrate
 from warehouse.quarantine import fixing, replay
-from warehouse.takedown import taking
+from warehouse.takedown import standing, taking
 
 pytestmark = pytest.mark.stack
-
-SENTENCE = "这句话本不应当送来 it-should-never-have-been-sent"
-BY: dict[str, str] = {"operator": "Op One", "reason": "let in by mistake"}
-
-
-@pytest.fixture
-def agency(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "drop"
-    folder.mkdir()
-    (tmp_path / "places.toml").write_text(f'[places.drop]\nroot = "{folder}"\n')
-    monkeypatch.setenv("HUB_PLACES", str(tmp_path / "places.toml"))
-    settings.cache_clear()
-    migrate()
-    yield folder
-    engine.dispose()
-
-
-def feed(unique: str) -> FeedContract:
-    return contract(topic=TopicSpec(f"hub.sample.t{unique}.v1", partitions=2), sla=Sla())
 
 
 def planted(agency: Path, unique: str, tmp_path: Path) -> FeedContract:
@@ -75,37 +54,6 @@ def planted(agency: Path, unique: str, tmp_path: Path) -> FeedContract:
     replay.replay(one, batches[-1], **BY)
     sheet.unlink()
     return one
-
-
-def relayed(one: FeedContract) -> None:
-    (done,) = drain([one.topic.name], timeout=30)
-    assert done.error is None
-
-
-def in_files(root: Path) -> list[str]:
-    return [str(path) for path in root.rglob("*") if path.is_file() and SENTENCE.encode() in path.read_bytes()]
-
-
-def in_database(url: str) -> list[str]:
-    """Tables with a row in which the sentence stands, bytes columns too."""
-    hits = []
-    plain = url.replace("postgresql+psycopg", "postgresql")
-    with psycopg.connect(plain) as conn:
-        names = conn.execute(
-            "select table_schema, table_name from information_schema.tables"
-            " where table_schema in ('hub', 'core', 'history') and table_type = 'BASE TABLE'"
-        ).fetchall()
-        for schema, table in names:
-            records = conn.execute(f'select * from "{schema}"."{table}"').fetchall()
-            if any(SENTENCE.encode() in _bytes(value) for record in records for value in record):
-                hits.append(f"{schema}.{table}")
-    return sorted(set(hits))
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, bytes | memoryview):
-        return bytes(value)
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).encode()
 
 
 def in_heaps(admin: str) -> list[str]:
@@ -159,7 +107,7 @@ def test_a_record_goes_from_every_store_and_topic(
     assert left == [], "the log's files are gone from the brokers' disk"
     with engine.connection() as conn:
         noted = conn.exec_driver_sql("select operator, reason, state, feed, record_key from hub.takedown").one()
-        assert noted == ("Op One", "let in by mistake", "done", "sample_vouchers", "V000001")
+        assert noted == (*BY.values(), "done", "sample_vouchers", "V000001")
         batch = conn.exec_driver_sql("select batch_id from hub.batch order by batch_no limit 1").scalar_one()
         _, body, _ = receipt.read(conn, batch) or (0, b"", "")
         assert [act["action"] for act in json.loads(body)["acts"]] == ["takedown"]
@@ -183,6 +131,7 @@ def test_what_goes_on_after_it(agency: Path, unique: str) -> None:
     rerun = replay.rerun(one, batch, **BY)
     assert (rerun.rows_in, rerun.unchanged, rerun.events) == (1, 1, 0), "what is left of the batch still goes the way"
     drop(agency, "b.csv", [row(1, note="clean", version=2)])
+    assert standing.lift(one.id, "V000001", **BY) == [1, 2]
     assert way.run_feed(one)[0].loaded == 1, "a clean record of the key comes in as a later revision"
     relayed(one)
     changes = [event.type.rpartition(".")[2] for event in tail(one.topic.name, 9) if event.subject == "V000001"]
@@ -221,8 +170,8 @@ def test_the_command(agency: Path, unique: str, monkeypatch: pytest.MonkeyPatch)
     relayed(one)
     monkeypatch.setattr(catalogue, "load_one", lambda _: one)
     log.configure("error")
-    signed = ["--operator", "Op One", "--reason", "let in by mistake", "--json"]
-    result = CliRunner().invoke(command.app, ["sample_vouchers", "V000001", *signed])
+    signed = ["--operator", BY["operator"], "--reason", BY["reason"], "--json"]
+    result = CliRunner().invoke(command.app, ["order", "sample_vouchers", "V000001", *signed])
     assert result.exit_code == 0, (result.output, result.exception)
     told = json.loads(result.stdout)
     assert told["on_topic"]["events"] == 1 and SENTENCE not in result.output

@@ -19,6 +19,9 @@ from contracts.model import (
 from hub.ids import PlaceId, RuleId
 from tests.making import made
 
+BY = {"operator": "Op One", "reason": "checked with the sender"}
+"""Who decides in the tests, and why."""
+
 HEADERS = ("number", "payee", "amount", "paid_on", "version", "status", "note")
 Row = Sequence[Any]
 

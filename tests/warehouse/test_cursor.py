@@ -17,15 +17,13 @@ from exchange.commands import feed as command
 from hub.ids import BatchId, PlaceId
 from hub.settings import settings
 from tests.warehouse.conftest import Hub
-from tests.warehouse.feeds import FIELDS, contract, drop, row, spec
+from tests.warehouse.feeds import BY, FIELDS, contract, drop, row, spec
 from warehouse import batches, engine, way
 from warehouse.errors import CursorRefused, OperatorMissing, SourceUnknown
 from warehouse.landing.cursor import set_cursor
 from warehouse.loading import finish
 
 pytestmark = pytest.mark.stack
-
-BY: dict[str, str] = {"operator": "Op One", "reason": "checked with the sender"}
 
 
 class Table:

@@ -12,14 +12,13 @@ import sqlalchemy as sa
 from contracts.model import FeedContract, RowRule
 from hub.ids import BatchId, RuleId
 from tests.warehouse.conftest import Hub
-from tests.warehouse.feeds import FIELDS, HEADERS, contract, drop, row, spec
+from tests.warehouse.feeds import BY, FIELDS, HEADERS, contract, drop, row, spec
 from warehouse import way
 from warehouse.engine import transaction
 from warehouse.quarantine import fixing, replay
 
 pytestmark = pytest.mark.stack
 
-BY = {"operator": "Op One", "reason": "checked with the sender"}
 ADDS_UP = RowRule(
     RuleId("adds_up"),
     "group_sum",

@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 
 from hub.ids import BatchId
 from tests.warehouse.conftest import Hub, killed_at
-from tests.warehouse.feeds import HEADERS, HELD, contract, drop, row, rows
+from tests.warehouse.feeds import BY, HEADERS, HELD, contract, drop, row, rows
 from warehouse import engine, receipt, way
 from warehouse.engine import connection
 from warehouse.errors import (
@@ -27,8 +27,6 @@ from warehouse.errors import (
 from warehouse.quarantine import fixing, replay
 
 pytestmark = pytest.mark.stack
-
-BY: dict[str, str] = {"operator": "Op One", "reason": "checked with the sender"}
 
 
 def read_receipt(batch: BatchId, version: int | None = None) -> tuple[int, dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 from contracts.model import FeedContract
 from hub.ids import BatchId
 from tests.warehouse.conftest import Hub
-from tests.warehouse.feeds import HEADERS, HELD, contract, drop, row, rows
+from tests.warehouse.feeds import BY, HEADERS, HELD, contract, drop, row, rows
 from tests.warehouse.test_hold import edit
 from warehouse import way
 from warehouse.batches import BatchOutcome
@@ -21,7 +21,6 @@ from warehouse.quarantine import fixing, replay
 
 pytestmark = pytest.mark.stack
 
-BY: dict[str, str] = {"operator": "Op One", "reason": "checked with the sender"}
 OLD_HEADERS = ("number", "payee", "amounts", *HEADERS[3:])
 
 

@@ -10,7 +10,7 @@ import pytest
 from contracts.model import RowRule
 from hub.ids import BatchId, RuleId
 from tests.warehouse.conftest import Hub, killed_at
-from tests.warehouse.feeds import HELD, contract, drop, row, rows
+from tests.warehouse.feeds import BY, HELD, contract, drop, row, rows
 from warehouse import batches, cancelling, way
 from warehouse.engine import connection, transaction
 from warehouse.errors import BatchCancelled, BatchNotRerunnable, BatchStateWrong, FeedPaused, OperatorMissing
@@ -21,7 +21,6 @@ from warehouse.store import store
 
 pytestmark = pytest.mark.stack
 
-BY: dict[str, str] = {"operator": "Op One", "reason": "the rule was wrong"}
 LENIENT = tuple(rule for rule in contract().row_rules if rule.id != "amount.range")
 
 

@@ -40,6 +40,7 @@ from warehouse.landing.known import Refused, already_taken, note_look, refused_b
 from warehouse.landing.pages import LandedPage
 from warehouse.landing.passing import DeliveryRefused, Passed, Passing
 from warehouse.store import store
+from warehouse.takedown import standing
 from warehouse.timing import Timing
 
 Progress = Callable[[str, int], None]
@@ -114,6 +115,8 @@ class Intake:
         self._key = hmac_key()
         self._tracer = Tracer(self._key)
         self._gate = Gate(contract, source, level=settings().level, hmac_key=self._key)
+        with conn.begin():
+            self._standing = standing.of_feed(conn, contract, checker)
 
     def take(self, delivery: Delivery, origin: Origin) -> Taken | None:
         """Lands and checks one delivery; returns its batch, checked or held, or None where there was nothing in it.
@@ -132,7 +135,7 @@ class Intake:
         total = _Sum()
         passing = Passing(
             self.contract,
-            (self._gate, self._tracer),
+            (self._gate, self._tracer, self._standing),
             self._checker,
             self._timing,
             opened=lambda: self._open(delivery, origin),

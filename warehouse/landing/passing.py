@@ -33,10 +33,11 @@ from warehouse.landing import traces
 from warehouse.landing.pages import LandedPage
 from warehouse.landing.spool import Held, Spool
 from warehouse.store import store
+from warehouse.takedown.standing import Standing
 from warehouse.timing import Timing
 
-Guard = tuple[Gate, Tracer]
-"""The gate of a source, and the traces of what it masks, under one key."""
+Guard = tuple[Gate, Tracer, Standing | None]
+"""The gate of a source, the traces of what it masks, under one key, and the takedowns that stand against the feed's records."""
 
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
@@ -77,7 +78,7 @@ class Passing:
         self, contract: FeedContract, guard: Guard, checker: Checker, timing: Timing, *, opened: Callable[[], Batch]
     ) -> None:
         self._contract, self._checker, self._timing, self._opened = contract, checker, timing, opened
-        self._gate, self._tracer = guard
+        self._gate, self._tracer, self._standing = guard
         self._store = store()
         self.batch: Batch | None = None
 
@@ -124,8 +125,10 @@ class Passing:
         """What the gate says of a page, and the table that lands of it."""
         with self._timing.of("gate"):
             gated = self._gate.inspect(page)
+            _raise(gated.delivery_refused)
+            if self._standing is not None:
+                gated = self._standing.refused(gated)
         crash.point("collect.page_gated")
-        _raise(gated.delivery_refused)
         with self._timing.of("land"):
             table = landing.landed_table(gated, page, self._tracer)
         refusals = traces.refusal_table(gated.refusals)

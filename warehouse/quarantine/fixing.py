@@ -19,12 +19,13 @@ from warehouse.landing import pages as landing
 from warehouse.loading.rejects import landed_pages
 from warehouse.quarantine import sheet
 from warehouse.quarantine import view as quarantine
-from warehouse.quarantine.gating import Values, gate_of, gated
+from warehouse.quarantine.gating import Values, gate_of, gated, standing_of
 from warehouse.quarantine.replay_source import REASON, TEXT, is_malformed
 from warehouse.quarantine.view import QuarantinedRow
 from warehouse.store import store
 from warehouse.tables import fix as fix_table
 from warehouse.tables import quarantine as table
+from warehouse.takedown.standing import Standing
 
 _PAGE = 5_000
 _SHOWN_PROBLEMS = 20
@@ -73,8 +74,9 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
         if batch.state != "loaded":
             raise BatchStateWrong(batch=batch_id, state=batch.state, action=Said("fix", "修正"), needed="loaded")
         gate = gate_of(contract, batch.source)
+        taken_down = standing_of(conn, contract, batch.source)
         changes = _changes(conn, batch_id, path)
-        corrected = _through_gate(conn, batch_id, changes, gate)
+        corrected = _through_gate(conn, batch_id, changes, (gate, taken_down))
         by = (by[0], gate.told_facts(by[1]))
         for row, values in corrected.items():
             conn.execute(
@@ -102,7 +104,9 @@ def fix(contract: FeedContract, batch_id: BatchId, path: Path, *, editor: str, r
     return FixOutcome(batch_id, len(corrected), len(changes))
 
 
-def _through_gate(conn: sa.Connection, batch_id: BatchId, changes: Sequence[_Change], gate: Gate) -> dict[int, Values]:
+def _through_gate(
+    conn: sa.Connection, batch_id: BatchId, changes: Sequence[_Change], guard: tuple[Gate, Standing | None]
+) -> dict[int, Values]:
     """The corrected rows, whole, as the gate lets them be stored. Raises FixInvalid where it refuses one."""
     rows: dict[int, dict[str, str | None]] = {}
     for change in changes:
@@ -113,7 +117,7 @@ def _through_gate(conn: sa.Connection, batch_id: BatchId, changes: Sequence[_Cha
         rows[change.row][change.field] = change.new
     if not rows:
         return {}
-    passed, problems = gated(gate, rows)
+    passed, problems = gated(*guard, rows)
     _refuse(problems)
     return passed
 

@@ -71,7 +71,7 @@ takedown = Table(
     Column("record_key", Text, nullable=False),
     Column("operator", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("state", Text, nullable=False),  # begun stored done
+    Column("state", Text, nullable=False),  # begun stored done lifted; it stands until it is lifted
     Column("facts", JSONB, nullable=False, server_default="{}"),
     at("begun_at", required=True),
     at("ended_at"),

@@ -3,7 +3,8 @@
     begun ──▶ stored ──▶ done      (done: its topic was seen to as well, `exchange.takedown`)
 
 What is done is noted before it is done (`begun`, with the places found), so a takedown that died is done again from there: its
-rows are known although its pages may have been written anew already.
+rows are known although its pages may have been written anew already. It stands against later deliveries from `begun` on
+(`warehouse.takedown.standing`).
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from contracts.model import FeedContract
-from hub import clock, log
+from hub import clock, crash, log
 from hub.ids import BatchId, TopicName
 from hub.said import Said
 from warehouse import acts, batches, lost, receipt, way
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking.pages import CheckedPages
-from warehouse.engine import driver, engine, translated
+from warehouse.engine import connection, driver, engine, translated
 from warehouse.errors import RecordUnknown, TakedownRefused
 from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, core_table
 from warehouse.landing.hub_key import hmac_key
@@ -33,6 +34,7 @@ from warehouse.store import Store, store
 from warehouse.tables import fix, landed_object, quarantine, takedown
 from warehouse.tables import receipt as receipt_table
 from warehouse.takedown import files, finding
+from warehouse.takedown.standing import UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,10 @@ class TakenDown:
     seq: int | None  # its number in the topic's lane
 
 
-def take_down(contract: FeedContract, key: str, *, operator: str, reason: str) -> TakenDown:
+def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, cut: bool = False) -> TakenDown:
     """Takes a record out of every store and hands its withdrawal to the outbox. Doing it twice changes nothing more.
+
+    One that is not finished is gone on with, under its own number. `cut`: noted, for whoever sees to the topic.
 
     Raises OperatorMissing, RecordUnknown, TakedownRefused.
     """
@@ -71,13 +75,15 @@ def take_down(contract: FeedContract, key: str, *, operator: str, reason: str) -
                 )
                 raise TakedownRefused(feed=contract.id, reason=why)
             found = finding.rows_of(conn, place, contract, key)
-            number, known = _begun(conn, contract, key, by, found)
+            number, known = _begun(conn, contract, key, by, found, cut=cut)
+        crash.point("takedown.begun")
         values: set[str] = set()
         with conn.begin():
             for batch_id, rows in known.items():
                 values |= files.values_of(place, _paths(conn, batch_id), rows)
         with conn.begin():
             done = _stores(conn, place, contract, key, (number, by, known, values))
+    crash.point("takedown.stored")
     log.get("takedown").warning("a record was taken down", feed=contract.id, takedown=number, batches=len(known))
     return done
 
@@ -92,6 +98,15 @@ def finish(number: int, facts: Mapping[str, Any]) -> None:
         )
 
 
+def withdrawal_of(contract: FeedContract, key: str) -> str | None:
+    """The event id of the record's latest withdrawal by a takedown; None where it was never loaded."""
+    event_id = takedown.c.facts["event_id"].astext
+    mine = takedown.c.feed == contract.id, takedown.c.record_key == key, event_id.is_not(None)
+    with connection() as conn:
+        found = conn.scalar(sa.select(event_id).where(*mine).order_by(takedown.c.takedown_no.desc()).limit(1))
+    return None if found is None else str(found)
+
+
 def rewrite(contract: FeedContract, *, full: bool) -> None:
     """Lets PostgreSQL drop what was deleted: VACUUM, or with `full` the tables written anew, which locks them meanwhile."""
     quoted = engine().dialect.identifier_preparer.quote
@@ -103,11 +118,17 @@ def rewrite(contract: FeedContract, *, full: bool) -> None:
 
 
 def _begun(
-    conn: sa.Connection, contract: FeedContract, key: str, by: tuple[str, str], found: dict[BatchId, set[int]]
+    conn: sa.Connection,
+    contract: FeedContract,
+    key: str,
+    by: tuple[str, str],
+    found: dict[BatchId, set[int]],
+    *,
+    cut: bool,
 ) -> tuple[int, dict[BatchId, set[int]]]:
     """The takedown of this record that is unfinished, or a new one; and its rows, those found before too."""
     columns = takedown.c
-    mine = columns.feed == contract.id, columns.record_key == key, columns.state == "begun"
+    mine = columns.feed == contract.id, columns.record_key == key, columns.state.in_(UNFINISHED)
     before = conn.execute(sa.select(columns.takedown_no, columns.facts).where(*mine)).first()
     known = {batch_id: set(rows) for batch_id, rows in found.items()}
     if before is not None:
@@ -115,8 +136,9 @@ def _begun(
             known.setdefault(BatchId(name), set()).update(rows)
     if not known:
         raise RecordUnknown(feed=contract.id)
-    facts = {"rows": {str(batch_id): sorted(rows) for batch_id, rows in sorted(known.items())}}
+    facts = {"rows": {str(batch_id): sorted(rows) for batch_id, rows in sorted(known.items())}, "cut_asked": cut}
     if before is not None:
+        facts = {**before.facts, **facts, "cut_asked": cut or bool(before.facts.get("cut_asked"))}
         conn.execute(sa.update(takedown).where(columns.takedown_no == before.takedown_no).values(facts=facts))
         return int(before.takedown_no), known
     values = {"feed": contract.id, "record_key": key, "operator": by[0], "reason": by[1], "facts": facts}
@@ -144,12 +166,12 @@ def _stores(
     sets = files.cut_changes(conn, place, contract.id, key)
     revisions = _history(conn, contract, key)
     event_id, data = _core(conn, contract, key)
-    facts = {**count, "change_sets": [list(pair) for pair in sets], "revisions": revisions, "event_id": event_id}
     there = takedown.c.takedown_no == number
     noted = conn.scalar(sa.select(takedown.c.facts).where(there)) or {}
-    conn.execute(sa.update(takedown).where(there).values(state="stored", facts={**noted, **facts}))
     seq = None
-    if event_id is not None:
+    if event_id is None:  # gone already: by this takedown, where it was stored before
+        event_id, seq = noted.get("event_id"), noted.get("seq")
+    else:
         ensure_topic(conn, contract.topic, contract.id)
         headers = {
             "ce_type": f"{event_type(contract.topic.name)}.withdrawn",
@@ -161,6 +183,10 @@ def _stores(
         }
         subject = data.pop("subject")
         seq = append_event(conn, topic_name=TopicName(contract.topic.name), key=subject, headers=headers, data=data)
+    facts = {name: noted.get(name, 0) + done for name, done in (*count.items(), ("revisions", revisions))}
+    facts |= {"change_sets": [*noted.get("change_sets", []), *(list(pair) for pair in sets)]}
+    facts |= {"event_id": event_id, "seq": seq}
+    conn.execute(sa.update(takedown).where(there).values(state="stored", facts={**noted, **facts}))
     in_all = sum(len(one) for one in known.values())
     return TakenDown(
         number,
@@ -171,7 +197,7 @@ def _stores(
         change_sets=len(sets),
         revisions=revisions,
         event_id=event_id,
-        seq=seq,
+        seq=None if seq is None else int(seq),
         **count,
     )
 
