@@ -29,8 +29,8 @@ def diff(
 ) -> None:
     """Names every change between two versions and whom it breaks; ends with 1 where one does."""
     root = settings().contracts
-    before, after = refs.contract_of(old, root), refs.contract_of(new, root)
-    changes = compare(before, after)
+    (before, was), (after, now) = refs.contract_of(old, root), refs.contract_of(new, root)
+    changes = compare(before, after, (was, now))
     breaking = [change for change in changes if change.breaking]
     if as_json:
         emit_json(

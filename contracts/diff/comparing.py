@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from contracts.diff.change import Change, told
 from contracts.diff.fields import compare_fields
+from contracts.diff.lists import Lists, compare_lists
 from contracts.diff.rules import compare_batch_rules, compare_gate, compare_row_rules
 from contracts.diff.sources import compare_sources
 from contracts.diff.versions import parsed
@@ -37,14 +38,19 @@ _LESS_OF = ("retention.ms", "retention.bytes", "delete.retention.ms")
 _ENDLESS = -1
 
 
-def compare(old: FeedContract, new: FeedContract) -> list[Change]:
-    """All changes from `old` to `new`, the breaking ones first, in the contract's order."""
+def compare(old: FeedContract, new: FeedContract, lists: tuple[Lists, Lists] | None = None) -> list[Change]:
+    """All changes from `old` to `new`, the breaking ones first, in the contract's order.
+
+    `lists`: the code lists beside either, where they are known; else those are not compared.
+    """
     found = [*_contract(old, new), *_topic(old.topic, new.topic), *_sla(old.sla, new.sla)]
     found += compare_sources(old, new)
     found += compare_fields(old, new)
     found += compare_row_rules(old, new)
     found += compare_batch_rules(old.batch_rules, new.batch_rules)
     found += compare_gate(old.gate_rules, new.gate_rules)
+    if lists is not None:
+        found += compare_lists(new, *lists)
     order = ("breaks", "tightens", "loosens", "adds", "notes")
     return sorted(found, key=lambda change: order.index(change.about.effect))
 

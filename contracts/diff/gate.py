@@ -14,6 +14,7 @@ from contracts.diff.base import Base
 from contracts.diff.change import Change
 from contracts.diff.comparing import compare
 from contracts.diff.exceptions import Exempt
+from contracts.diff.lists import Lists, lists_of, used
 from contracts.diff.versions import covers, needed, step
 from contracts.model import SUFFIX, FeedContract
 
@@ -50,10 +51,16 @@ class GateReport:
 
 
 def judge(
-    old: FeedContract, new: FeedContract, exempt: Sequence[Exempt] = (), *, today: date, removed: bool = False
+    old: FeedContract,
+    new: FeedContract,
+    exempt: Sequence[Exempt] = (),
+    *,
+    today: date,
+    removed: bool = False,
+    lists: tuple[Lists, Lists] | None = None,
 ) -> Judged:
-    """One contract against the version before. A major version rises only with a topic of its own: lint sees to that."""
-    changes = (Change("feed_removed", str(old.id)),) if removed else tuple(compare(old, new))
+    """One contract, and the code lists beside it, against the version before. A major version rises only with a topic of its own: lint sees to that."""
+    changes = (Change("feed_removed", str(old.id)),) if removed else tuple(compare(old, new, lists))
     breaking = [change for change in changes if change.breaking]
     given, due = step(old.version, new.version), needed(changes)
     note = ""
@@ -106,8 +113,16 @@ def _changed(root: Path, base: Base, now: dict[str, Path], today: date) -> Itera
         if feed not in before:
             yield Judged(feed, "", new.version, (), note="new")
             continue
-        if before[feed].read_bytes() == path.read_bytes():
+        same = before[feed].read_bytes() == path.read_bytes()
+        if same and not any(_list_changed(root, base, name) for name in used(new)):
             continue
         old = base.contract(feed)
         assert old is not None
-        yield judge(old, new, exempt, today=today)
+        judged = judge(old, new, exempt, today=today, lists=(lists_of(old, base.root), lists_of(new, root)))
+        if judged.changes or not same:
+            yield judged
+
+
+def _list_changed(root: Path, base: Base, name: str) -> bool:
+    was, now = (folder / "codes" / f"{name}.csv" for folder in (base.root, root))
+    return was.is_file() and now.is_file() and was.read_bytes() != now.read_bytes()

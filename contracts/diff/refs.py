@@ -8,19 +8,23 @@ from pathlib import Path
 from contracts import catalogue, reader
 from contracts.diff import base
 from contracts.diff.errors import ContractRefUnknown
+from contracts.diff.lists import Lists, lists_of
 from contracts.model import FeedContract
 from hub.ids import FeedId
 from hub.said import Said
 
 
-def contract_of(name: str, root: Path) -> FeedContract:
-    """The contract that a name stands for: FILE, ID, ID@VERSION or REVISION:ID.
+def contract_of(name: str, root: Path) -> tuple[FeedContract, Lists]:
+    """The contract that a name stands for: FILE, ID, ID@VERSION or REVISION:ID; and the code lists beside it.
+
+    Of a version that the hub used no lists are on record: there they are those of today.
 
     Raises ContractRefUnknown, ContractInvalid (a file or feed of today), FeedUnknown, BaseUnknown, DatabaseUnavailable.
     """
     path = Path(name)
     if path.is_file():
-        return reader.read(path, root=root_of(path, root))
+        own = root_of(path, root)
+        return _beside(reader.read(path, root=own), own)
     if "@" in name:
         feed, _, version = name.partition("@")
         # The registry of versions stands above contracts in the house; it is asked by name where it is wanted.
@@ -28,19 +32,23 @@ def contract_of(name: str, root: Path) -> FeedContract:
         if found is None:
             reason = Said("the hub never used that version of it", "枢纽未使用过该版本")
             raise ContractRefUnknown(name=name[:100], reason=reason)
-        return found  # type: ignore[no-any-return]
+        return _beside(found, root)
     if ":" in name:
         revision, _, feed = name.rpartition(":")
         with base.unpacked(root, revision) as there:
             contract = there.contract(feed)
-        if contract is None:
-            raise ContractRefUnknown(
-                name=name[:100], reason=Said("the revision has no such feed", "该修订中没有此数据源")
-            )
-        return contract
+            if contract is None:
+                raise ContractRefUnknown(
+                    name=name[:100], reason=Said("the revision has no such feed", "该修订中没有此数据源")
+                )
+            return _beside(contract, there.root)
     if "/" in name or name.endswith(".yaml"):
         raise ContractRefUnknown(name=name[:100], reason=Said("there is no such file", "没有该文件"))
-    return catalogue.load_one(FeedId(name))
+    return _beside(catalogue.load_one(FeedId(name)), root)
+
+
+def _beside(contract: FeedContract, root: Path) -> tuple[FeedContract, Lists]:
+    return contract, lists_of(contract, root)
 
 
 def root_of(path: Path, root: Path) -> Path:

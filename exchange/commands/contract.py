@@ -48,7 +48,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Shows what a changed contract would do: to the rows that came, the tables, the topic, and who reads it. Does nothing."""
-    contract = contract_of(feed, settings().contracts)
+    contract, _ = contract_of(feed, settings().contracts)
     with transaction() as conn:
         old = versions.latest(conn, contract.id)
         due = tables.planned(conn, contract)

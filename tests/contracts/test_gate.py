@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 from typer.testing import CliRunner
 
+from contracts import codes
 from contracts.commands.contract import app
 from contracts.diff import exceptions
 from contracts.diff.errors import ExceptionInvalid
@@ -153,6 +154,30 @@ def test_a_new_feed_passes_and_a_broken_contract_is_the_lints_to_tell(house):
     write(house, "audit_samples", "id: [")
     code, told = gate()
     assert code == 0 and [one["note"] for one in told["contracts"]] == ["new"]
+
+
+def test_a_code_that_goes_from_a_list_is_refused_though_no_contract_changed(house):
+    path = house / "codes" / "divisions.csv"
+    text = path.read_text(encoding="utf-8")
+    last = text.splitlines()[-1]
+    codes._load.cache_clear()
+    path.write_text(f"{text}999999,新设区,1\n", encoding="utf-8")
+    code, told = gate()
+    (one,) = told["contracts"]
+    assert code == 0 and [change["change"] for change in one["changes"]] == ["codes_added:divisions"]
+    codes._load.cache_clear()
+    path.write_text(text.removesuffix(f"{last}\n"), encoding="utf-8")
+    code, told = gate()
+    (one,) = told["contracts"]
+    assert (code, one["refused"]) == (1, ["codes_removed:divisions"])
+    assert one["changes"][0]["was"] == last.split(",")[0]
+    excepted(house, change="codes_removed:divisions", version="2.3.1")
+    assert gate()[0] == 0
+    diff = CliRunner().invoke(app, ["diff", "HEAD:audit_samples", "audit_samples"])
+    assert diff.exit_code == 1 and "codes_removed:divisions" in diff.stdout
+    codes._load.cache_clear()
+    path.write_text(text.replace("code,name_zh", "# a remark: no row changed\ncode,name_zh"), encoding="utf-8")
+    assert gate() == (0, {"base": told["base"], "refused": 0, "contracts": []}), "its rows are what counts"
 
 
 def test_a_contract_that_a_stricter_lint_refuses_is_compared_all_the_same(house):

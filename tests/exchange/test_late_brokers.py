@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,9 +51,9 @@ class Late(Cluster):
 def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that nobody waits for: the seconds that were slept."""
     slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept))
     for module in (cluster_module, topics):
-        monkeypatch.setattr(module.time, "sleep", slept.append)
-    monkeypatch.setattr(cluster_module.time, "monotonic", lambda: sum(slept))
+        monkeypatch.setattr(module, "time", clock)
     return slept
 
 
