@@ -2,7 +2,7 @@
 
 HubError
 ├── StoreMissing, StoreCorrupt, StorePathInvalid
-├── TableMismatch
+├── TableMismatch, PromiseBroken
 ├── BatchUnknown, BatchStateWrong, CountsDontAddUp, BatchContractGone
 ├── BatchCancelled, BatchNotRerunnable, FeedPaused, TakedownRefused, TakedownNotStanding, RecordUnknown
 ├── BatchAmbiguous, BatchUnnamed, OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
@@ -86,6 +86,21 @@ class TableMismatch(HubError):
     zh = "数据契约 {feed} {version} 与现有表不符：{reason}"
     remedy_en = "a breaking change needs a new feed or a migration of core.{feed} and history.{feed} by hand"
     remedy_zh = "破坏性变更需要新建数据源，或手工迁移 core.{feed} 与 history.{feed}"
+
+
+class PromiseBroken(HubError):
+    """A contract's events would not be what its topic promised."""
+
+    code = "HUB-TAB-003"
+    en = "the contract {feed} {new} breaks what {topic} promised its readers under {old}: {breaks}"
+    zh = "契约 {feed} {new} 违背主题 {topic} 在 {old} 版下对订阅方的承诺：{breaks}"
+    remedy_en = (
+        "take the change back, publish it on the topic of the next major version (…v<n+1>), or let it through by a dated "
+        "exception beside the contract (`hub contract diff` names the changes)"
+    )
+    remedy_zh = (
+        "请撤回变更，或改用下一主版本的主题（…v<n+1>），或在契约旁登记限期例外（变更名称见 `hub contract diff`）"
+    )
 
 
 class BatchUnknown(HubError):

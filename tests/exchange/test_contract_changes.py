@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from connectors.sample.reading import Asked
 from contracts import catalogue
 from contracts.sample.writing import Identity
 from exchange.cluster import Cluster
+from exchange.serve import drain
+from hub import clock
 from hub.cli import shell
 from hub.ids import FeedId
 from hub.settings import ROOT, Settings, settings
 from warehouse import engine, way
 from warehouse.engine import connection, transaction
+from warehouse.errors import PromiseBroken
 from warehouse.migrate import migrate
 from warehouse.store import store
 
@@ -249,6 +253,28 @@ def test_apply_refuses_what_breaks_and_an_exception_lets_it_through(house: House
         '[[exception]]\nchange = "subject_changed:contract"\nversion = "1.1.0"\nreason = "readers asked for it"\nowner = "audit_steward"\nexpires = 2026-12-31\n'
     )
     assert house.run(*words).exit_code == 0
+
+
+def test_a_run_keeps_what_the_topic_promised_unless_an_exception_says_otherwise(house: House) -> None:
+    promised = house.path.read_text(encoding="utf-8")
+    house.edit(("value: unit_code}", "value: remark}"), ('"1.0.0"', '"1.0.1"'))
+    assert house.take("unread.csv", [line(99)])[0].loaded == 1, "nobody has read the topic yet"
+    house.path.write_text(promised, encoding="utf-8")
+    (drained,) = drain([catalogue.load_one(FeedId(house.feed)).topic.name], timeout=30)
+    assert drained.error is None
+    house.edit(("value: unit_code}", "value: report_no}"), ('"1.0.0"', '"1.1.0"'))
+    with pytest.raises(PromiseBroken, match="x-hub-kafka-key") as caught:
+        house.take("second.csv", [line(100)])
+    assert "Kafka 键" in caught.value.sentence("zh") and "1.1.0" in caught.value.sentence()
+    assert house.sql("select count(*) from hub.batch where delivery = 'second.csv'")[0][0] == 0, (
+        "before anything is taken"
+    )
+    expires = clock.today() + timedelta(days=30)
+    house.path.with_name(f"{house.feed}.exceptions.toml").write_text(
+        '[[exception]]\nchange = "subject_changed:contract"\nversion = "1.1.0"\nreason = "readers asked for it"\n'
+        f'owner = "audit_steward"\nexpires = {expires}\n'
+    )
+    assert house.take("second.csv", [line(100)])[0].loaded == 1
 
 
 def test_a_new_major_version_with_the_same_table_gets_its_topic(house: House) -> None:

@@ -18,6 +18,7 @@ from hub import log
 from hub.ids import FeedId
 from hub.said import Said
 from warehouse.errors import TableMismatch
+from warehouse.feeds import promise
 from warehouse.feeds.stored_contract import contract_from
 from warehouse.feeds.tables import ensure_reference, ensure_tables
 from warehouse.outbox import ensure_topic
@@ -27,13 +28,15 @@ from warehouse.tables import contract_version
 def ensure(conn: sa.Connection, contract: FeedContract) -> None:
     """Makes what the feed needs where it is missing. In a transaction; doing it twice changes nothing.
 
-    Raises TableMismatch where the contract breaks with the version before: another key, another type, a field less.
+    Raises TableMismatch where the contract breaks with the version before (another key, another type, a field less), PromiseBroken
+    where only its readers would miss something.
     """
     known = sa.select(contract_version.c.feed).where(
         contract_version.c.feed == contract.id, contract_version.c.sha256 == contract.sha256
     )
     if conn.execute(known).first() is None:
         _check_key(conn, contract)
+        _check_promise(conn, contract)
         _check_version(conn, contract)
         conn.execute(
             insert(contract_version)
@@ -91,6 +94,12 @@ def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
                 f"主键原为 {'|'.join(before)}，现为 {'|'.join(contract.key)}",
             ),
         )
+
+
+def _check_promise(conn: sa.Connection, contract: FeedContract) -> None:
+    latest = _latest(conn, contract.id)
+    if latest is not None:
+        promise.keep(conn, contract_from(json.loads(latest)), contract)
 
 
 def _check_version(conn: sa.Connection, contract: FeedContract) -> None:
