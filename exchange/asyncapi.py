@@ -11,7 +11,7 @@ from typing import Any
 
 import hub
 from contracts.model import FeedContract, TopicSpec
-from exchange.topics import DEAD_LETTERS_TOPIC, OWN
+from exchange.own_events import DEAD_LETTERS, OWN_EVENTS, OwnEvents
 from hub.settings import Settings
 from warehouse.event_schema import schemas
 
@@ -32,31 +32,23 @@ Within a topic's name a schema only gains optional members.
 同一主题名下，模式只会增加可选成员。
 """
 
-_DEAD_LETTER: dict[str, Any] = {
-    "type": "object",
-    "title": "死信 / Dead letter",
-    "description": "References to an event that the brokers refused, never its data / 指向被代理拒绝的事件，不含其数据",
-    "properties": {
-        "event_id": {"type": "string", "description": "ce_id of the event / 事件的 ce_id"},
-        "topic": {"type": "string", "description": "Where it was to go / 原定主题"},
-        "lane": {"type": "string", "description": "Its lane / 所属通道"},
-        "batch": {"type": ["string", "null"], "description": "Its batch / 所属批次"},
-        "seq": {"type": "string", "pattern": "^[0-9]+$", "description": "Its outbox entry / 发件箱序号"},
-        "record": {"type": "string", "pattern": "^[0-9]+$", "description": "Its number in the entry / 项内序号"},
-        "code": {"type": "string", "description": "Why, in the brokers' word / 拒绝原因代码"},
-    },
-    "required": ["event_id", "topic", "lane", "batch", "seq", "record", "code"],
-}
-_DEAD_LETTER_TYPE = "hub.dead_letter.recorded"
 
+def document(
+    contracts: Iterable[FeedContract],
+    now: Settings,
+    servers: Iterable[str] | None = None,
+    own: Iterable[OwnEvents] = OWN_EVENTS,
+) -> dict[str, Any]:
+    """The document for these contracts and for what the hub publishes by itself; dead letters are always among it.
 
-def document(contracts: Iterable[FeedContract], now: Settings, servers: Iterable[str] | None = None) -> dict[str, Any]:
-    """The document for these contracts. `servers`: host:port that subscribers reach; None: those of the settings."""
+    `servers`: host:port that subscribers reach; None: those of the settings.
+    """
     where = list(servers) if servers is not None else _bootstrap(now)
     parts = _Parts(now.kafka_replication)
     for contract in contracts:
         parts.feed(contract)
-    parts.dead_letters()
+    for one in (*(one for one in own if one is not DEAD_LETTERS), DEAD_LETTERS):
+        parts.own(one)
     scheme = _SCHEMES[now.kafka_sasl_mechanism] if now.kafka_security_protocol.startswith("SASL") else None
     made: dict[str, Any] = {
         "asyncapi": VERSION,
@@ -106,13 +98,13 @@ class _Parts:
             key = f"{subject.name} ({subject.label_zh or subject.label_en})"
             self.messages[kind] = _message(kind, schema["title"], f"/feeds/{contract.id}", key)
 
-    def dead_letters(self) -> None:
-        """Adds the dead letters' topic."""
-        partitions, config = OWN[DEAD_LETTERS_TOPIC]
-        words = {name: _DEAD_LETTER[name] for name in ("title", "description")}
-        self._publish(TopicSpec(DEAD_LETTERS_TOPIC, partitions, config), words, [_DEAD_LETTER_TYPE])
-        self.payloads[_DEAD_LETTER_TYPE] = _DEAD_LETTER
-        self.messages[_DEAD_LETTER_TYPE] = _message(_DEAD_LETTER_TYPE, words["title"], None, "event_id (事件标识)")
+    def own(self, events: OwnEvents) -> None:
+        """Adds a topic on which the hub speaks of itself."""
+        words = {"title": events.title, "description": events.description}
+        self._publish(events.topic, words, list(events.schemas))
+        for kind, schema in events.schemas.items():
+            self.payloads[kind] = {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
+            self.messages[kind] = _message(kind, schema["title"], events.source, events.key)
 
     def _publish(self, topic: TopicSpec, words: Mapping[str, Any], kinds: list[str]) -> None:
         """Adds a topic's channel, and the operation that the hub sends its events."""

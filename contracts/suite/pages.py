@@ -19,6 +19,8 @@ from contracts.suite.summary import word
 
 STYLE = Path(__file__).with_name("docs.css")
 INDEX_ROWS = 1_000
+LATEST = "latest.json"
+"""What the index says of a feed; beside its pages, so that the index of many feeds reads few bytes of each."""
 
 _DROPPED = {
     "script",
@@ -77,9 +79,9 @@ def write_pages(
     _write(target, _whole(title, f"{back}{facts}{told}{below}", up="../"))
     entries = _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
     _write(folder / "index.html", _whole(title, _batches(entries), up="../"))
-    feeds = sorted(path.name for path in docs_dir.iterdir() if (path / "index.html").is_file())
-    links = "".join(f'<li><a href="{name}/index.html">{html.escape(name)}</a></li>' for name in feeds)
-    _write(docs_dir / "index.html", _whole("批次检查 · Batch checks", f"<ul>{links}</ul>", up=""))
+    latest = max(entries, key=lambda one: one["at"])
+    _write(folder / LATEST, json.dumps({**latest, "zh": feed["zh"], "en": feed["en"]}, ensure_ascii=False))
+    _write(docs_dir / "index.html", _whole("批次检查 · Batch checks", _feeds(docs_dir), up=""))
     return target
 
 
@@ -134,6 +136,26 @@ def _noted(path: Path) -> Iterator[Mapping[str, str]]:
             entry = json.loads(line)
             if isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("batch", "at", "verdict")):
                 yield entry
+
+
+def _feeds(docs_dir: Path) -> str:
+    """Each feed with its titles and its latest batch. A feed whose note can't be read is named all the same."""
+    rows = []
+    for name in sorted(path.name for path in docs_dir.iterdir() if (path / "index.html").is_file()):
+        found = next(_noted(docs_dir / name / LATEST), {})
+        title = " · ".join(html.escape(str(found[lang])) for lang in ("zh", "en") if found.get(lang))
+        feed = html.escape(name)
+        cells = f'<td><a href="{feed}/index.html">{feed}</a></td><td>{title}</td>'
+        if found:
+            batch, at = html.escape(found["batch"]), html.escape(found["at"])
+            verdict, told = html.escape(found["verdict"]), html.escape(word(found["verdict"]))
+            cells += f'<td><a href="{feed}/{batch}.html">{batch}</a></td><td>{at}</td><td class="{verdict}">{told}</td>'
+        else:
+            cells += '<td colspan="3"></td>'
+        rows.append(f"<tr>{cells}</tr>")
+    words = ("数据源 feed", "名称 title", "最近批次 latest batch", "时间 at", "结论 verdict")
+    head = "".join(f"<th>{text}</th>" for text in words)
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 def _batches(entries: Sequence[Mapping[str, str]]) -> str:

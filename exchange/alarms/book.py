@@ -27,6 +27,8 @@ from warehouse.outbox import append_event, ensure_topic
 from warehouse.tables import alarm, alarm_notice
 
 TOPIC = TopicSpec("hub.ops.alarm.v1", partitions=1, config={"retention.ms": str(90 * 24 * 3600 * 1000)}, lane="hub.ops")
+EVENT_TYPE = "ops.alarm"
+SOURCE = "/alarms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +138,9 @@ def _said(conn: sa.Connection, found: list[Notice | None]) -> list[Notice]:
 def event_headers(one: Notice, at: datetime) -> dict[str, str]:
     """The CloudEvents attributes of a notice."""
     return {
-        "ce_type": f"ops.alarm.{one.change}",
+        "ce_type": f"{EVENT_TYPE}.{one.change}",
         "ce_id": f"alarm:{one.alarm}:{one.number}",
-        "ce_source": "/alarms",
+        "ce_source": SOURCE,
         "ce_subject": one.object,
         "ce_time": at.isoformat(),
     }

@@ -19,6 +19,7 @@ from exchange.asyncapi import document
 from exchange.commands import topic
 from exchange.dead_letters import DeadLetter
 from exchange.errors import TopicUnknown
+from exchange.own_events import ALARMS
 from exchange.sending import Entry, Piece
 from exchange.topics import DEAD_LETTERS_TOPIC
 from hub.settings import ROOT, load_settings
@@ -94,7 +95,7 @@ def test_the_official_schema_finds_what_is_wrong() -> None:
 
 def test_every_feed_has_its_channel_and_every_reference_leads_somewhere() -> None:
     made = document(CONTRACTS, NOW)
-    assert set(made["channels"]) == {one.topic.name for one in CONTRACTS} | {DEAD_LETTERS_TOPIC}
+    assert set(made["channels"]) == {one.topic.name for one in CONTRACTS} | {DEAD_LETTERS_TOPIC, ALARMS.topic.name}
     for reference in references(made):
         assert resolved(made, reference)
     for one in CONTRACTS:
@@ -138,4 +139,6 @@ def test_the_command_prints_it_as_yaml_and_as_json_and_writes_it(tmp_path: Path)
     assert list(schemas) == [
         f"{event_type(one.topic.name)}.{change}" for change in ("recorded", "corrected", "withdrawn")
     ]
+    (raised, *_) = schemas = json.loads(ran("schema", ALARMS.topic.name))
+    assert raised == "ops.alarm.raised" and list(schemas) == list(ALARMS.schemas)
     assert isinstance(CliRunner().invoke(topic.app, ["schema", "no.such"]).exception, TopicUnknown)

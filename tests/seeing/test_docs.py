@@ -91,6 +91,44 @@ def test_every_link_resolves_and_no_address_leads_outside(site: Site) -> None:
     assert all("批次" in seen[path] for path in batches)
 
 
+def test_the_first_page_says_of_each_feed_its_title_and_how_its_latest_batch_went(site: Site) -> None:
+    fill(site.folder)
+    late = contract("sample_two", batch_rules=(HELD,), name_zh="样例二", name_en="Sample two")
+    figures = BatchMetrics(rows_in=9, rows_good=9)
+    judge(
+        late,
+        figures,
+        previous=None,
+        docs_dir=site.folder,
+        batch_id="sample_two-9",
+        now=datetime(2026, 2, 1, tzinfo=UTC),
+    )
+    earlier = datetime(2025, 1, 1, tzinfo=UTC)
+    judge(late, figures, previous=None, docs_dir=site.folder, batch_id="sample_two-8", now=earlier)
+    _, _, text = site.get("/")
+    page = lxml_html.document_fromstring(text)
+    cells = [[cell.text_content() for cell in row.findall("td")] for row in page.iter("tr")][1:]
+    assert [row[:1] + row[2:4] for row in cells] == [
+        ["sample_one", "sample_one-1", "2026-01-02T00:00:00+00:00"],
+        ["sample_two", "sample_two-9", "2026-02-01T00:00:00+00:00"],
+    ], "the latest is the youngest, not the one that was judged last"
+    assert cells[1][1] == "样例二 · Sample two" and "<img" in cells[0][1], "a title is text"
+    assert cells[0][4] != cells[1][4] and [row.get("class") for row in page.iter("td") if row.get("class")] == [
+        "held",
+        "passed",
+    ]
+    (site.folder / "sample_one" / "latest.json").write_text("{torn", encoding="utf-8")
+    judge(
+        late,
+        figures,
+        previous=None,
+        docs_dir=site.folder,
+        batch_id="sample_two-9",
+        now=datetime(2026, 2, 1, tzinfo=UTC),
+    )
+    assert "sample_one" in site.get("/")[2] and site.get("/sample_one/latest.json")[0] == 404
+
+
 def test_nothing_but_the_pages_is_to_be_had(site: Site) -> None:
     fill(site.folder)
     (site.folder / ".hidden.html").write_text("secret")

@@ -14,6 +14,7 @@ from contracts import catalogue
 from contracts.model import FeedContract
 from exchange import asyncapi as documents
 from exchange.errors import TopicUnknown
+from exchange.own_events import OWN_EVENTS, OwnEvents
 from hub import nearest
 from hub.output import AsJson, console, emit_json
 from hub.said import Said
@@ -50,7 +51,8 @@ def asyncapi(
     as_json: AsJson = False,
 ) -> None:
     """Prints the AsyncAPI 3 document of what the hub publishes, as YAML or with --json as JSON."""
-    made = documents.document(_contracts(topics), settings(), server)
+    contracts, own = _chosen(topics)
+    made = documents.document(contracts, settings(), server, own)
     if to is None and as_json:
         emit_json(made)
         return
@@ -74,9 +76,10 @@ def schema(
     as_json: AsJson = False,
 ) -> None:
     """Prints the JSON Schema of each event; --check says whether the promise to readers is kept."""
-    contracts = _contracts(topics)
+    contracts, own = _chosen(topics)
     if not check:
-        emit_json({kind: made for contract in contracts for kind, made in schemas(contract).items()})
+        every = [*(schemas(contract) for contract in contracts), *(one.schemas for one in own)]
+        emit_json({kind: made for one in every for kind, made in one.items()})
         return
     found = [row for contract in contracts for row in _broken(contract)]
     if as_json:
@@ -97,15 +100,18 @@ def unknown(topic: str, known: Iterable[str]) -> TopicUnknown:
     return TopicUnknown(topic=topic[:200], near=Said(f": {near}", f"：{near.zh}"))
 
 
-def _contracts(topics: list[str] | None) -> list[FeedContract]:
+def _chosen(topics: list[str] | None) -> tuple[list[FeedContract], list[OwnEvents]]:
+    """The contracts and the hub's own topics of these names; of none: every one. Raises TopicUnknown."""
     every = list(catalogue.load().feeds.values())
     if not topics:
-        return every
+        return every, list(OWN_EVENTS)
     known = {name: contract for contract in every for name in (contract.topic.name, contract.id)}
+    own = {str(one.topic.name): one for one in OWN_EVENTS}
     for name in topics:
-        if name not in known:
-            raise unknown(name, known)
-    return list({known[name].id: known[name] for name in topics}.values())
+        if name not in known and name not in own:
+            raise unknown(name, (*known, *own))
+    contracts = {known[name].id: known[name] for name in topics if name in known}
+    return list(contracts.values()), [own[name] for name in dict.fromkeys(topics) if name in own]
 
 
 def _broken(contract: FeedContract) -> list[dict[str, Any]]:
