@@ -191,6 +191,8 @@ class BatchVerdict:
     expected: str
     label_zh: str = ""
     label_en: str = ""
+    observed_zh: str = ""
+    expected_zh: str = ""
 
 
 Counts = Mapping[str, int]

@@ -14,6 +14,7 @@ from contracts.model import FeedContract
 from hub.clock import BEIJING
 from warehouse import batches
 from warehouse.batches import Batch, BatchOutcome
+from warehouse.checking.metrics import verdicts_from, why_held
 from warehouse.quarantine.view import sentences
 from warehouse.tables import quarantine, refusal
 
@@ -81,9 +82,10 @@ def _repeated(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Told
 
 
 def _held(batch: Batch) -> Told:
+    why = why_held(verdicts_from(batch.facts))
     return Told(
-        f"held: nothing of it is loaded until a named person decides: {batch.state_reason or ''}",
-        f"已挂起：在具名人员决定之前不入库：{batch.state_reason or ''}",
+        f"held: nothing of it is loaded until a named person decides: {why}",
+        f"已挂起：在具名人员决定之前不入库：{why.zh}",
         (f"hub batch release {batch.batch_id} {SIGNED}", f"hub batch reject {batch.batch_id} {SIGNED}"),
     )
 

@@ -23,7 +23,7 @@ from contracts.suite.errors import BatchRuleNotRunnable, JudgeFailed
 from contracts.suite.observations import OBSERVERS, Observation, observe
 from hub import log
 from hub.errors import HubException
-from hub.said import Said
+from hub.said import Said, joined
 
 _SUITES = 100  # judgements after which the context, which remembers every result, is made anew
 _SEVERITY = {"error": "warning", "warning": "info"}  # a rule that holds the batch is critical
@@ -91,14 +91,17 @@ def judge(
 
 
 def _verdict(rule: BatchRule, seen: Sequence[Observation], passed: bool) -> BatchVerdict:
+    observed, expected = joined(one.observed for one in seen), joined(one.expected for one in seen)
     return BatchVerdict(
         rule=rule.id,
         kind=rule.kind,
         passed=passed,
         gate=rule.gate,
         severity=rule.severity,
-        observed="; ".join(one.observed for one in seen),
-        expected="; ".join(one.expected for one in seen),
+        observed=str(observed),
+        expected=str(expected),
+        observed_zh=observed.zh,
+        expected_zh=expected.zh,
         label_zh=rule.label_zh,
         label_en=rule.label_en,
     )

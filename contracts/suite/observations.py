@@ -11,6 +11,7 @@ from typing import Any
 from contracts.model import BatchRule
 from contracts.page import VALUES, BatchMetrics
 from hub.clock import BEIJING
+from hub.said import Said
 
 Value = float | datetime | None
 
@@ -23,8 +24,8 @@ class Observation:
     value: Value
     least: Value
     greatest: Value
-    observed: str
-    expected: str
+    observed: Said
+    expected: Said
 
 
 Observe = Callable[[BatchRule, BatchMetrics, BatchMetrics | None, datetime], list[Observation]]
@@ -48,11 +49,23 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(Decimal(str(value)))
 
 
-def _between(rule: BatchRule, value: Any, least: Any = None, greatest: Any = None, note: str = "") -> list[Observation]:
+def _same(text: str) -> Said:
+    """A figure reads the same in both languages."""
+    return Said(text, text)
+
+
+_NOTHING = Said("nothing to judge", "无可判定")
+_NO_BATCH = Said("no batch before to compare with", "没有可比较的上一批次")
+
+
+def _between(
+    rule: BatchRule, value: Any, least: Any = None, greatest: Any = None, note: Said | None = None
+) -> list[Observation]:
     parts = [f"≥ {least}"] if least is not None else []
     parts += [f"≤ {greatest}"] if greatest is not None else []
-    observed = note or ("nothing to judge" if value is None else _text(value))
-    return [Observation(rule.id, _number(value), _number(least), _number(greatest), observed, " and ".join(parts))]
+    due = Said(" and ".join(parts), " 且 ".join(parts))
+    observed = note or (_NOTHING if value is None else _same(_text(value)))
+    return [Observation(rule.id, _number(value), _number(least), _number(greatest), observed, due)]
 
 
 def _share(part: int, whole: int) -> Decimal:
@@ -71,11 +84,12 @@ def _change(rule: BatchRule, now: Decimal, before: Decimal | None) -> list[Obser
     drop, rise = rule.args.get("max_drop"), rule.args.get("max_rise")
     least = None if drop is None else -Decimal(str(drop))
     if before is None:
-        return _between(rule, None, least, rise, "no batch before to compare with")
+        return _between(rule, None, least, rise, _NO_BATCH)
     if not before:
-        return _between(rule, None, least, rise, "nothing to compare with: 0 in the batch before")
+        note = Said("nothing to compare with: 0 in the batch before", "无可比较：上一批次为 0")
+        return _between(rule, None, least, rise, note)
     change = (now - before) / abs(before)
-    return _between(rule, change, least, rise, f"{_text(change)} ({_text(before)} → {_text(now)})")
+    return _between(rule, change, least, rise, _same(f"{_text(change)} ({_text(before)} → {_text(now)})"))
 
 
 def _row_count_change(
@@ -129,9 +143,9 @@ def _value_range(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None,
         dated = isinstance(limit, date) or (isinstance(limit, str) and limit.count("-") == 2)
         bound: Value = _instant(date.fromisoformat(str(limit))) if dated else _number(limit)
         seen: Value = _instant(value) if isinstance(value, date) else _number(value)
-        text = "nothing to judge" if value is None else _text(value)
+        text = _NOTHING if value is None else _same(_text(value))
         lower, upper = (bound, None) if end == "min" else (None, bound)
-        found.append(Observation(f"{rule.id} {end}", seen, lower, upper, text, f"{sign} {limit}"))
+        found.append(Observation(f"{rule.id} {end}", seen, lower, upper, text, _same(f"{sign} {limit}")))
     return found
 
 
@@ -148,8 +162,9 @@ def _duplicates(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, 
         limit = rule.args.get(f"max_{word}")
         if limit is not None:
             share = _share(count, metrics.rows_in)
-            text = f"{_text(share)} ({count} rows)"
-            found.append(Observation(f"{rule.id} {word}", float(share), None, _number(limit), text, f"≤ {limit}"))
+            text = Said(f"{_text(share)} ({count} rows)", f"{_text(share)}（{count} 行）")
+            due = _same(f"≤ {limit}")
+            found.append(Observation(f"{rule.id} {word}", float(share), None, _number(limit), text, due))
     return found
 
 
@@ -161,8 +176,9 @@ def _value_share(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None,
 def _values_present(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __: datetime) -> list[Observation]:
     there = metrics.named.get(rule.args["field"], {})
     missing = [value for value in rule.args["values"] if not there.get(value)]
-    observed = f"missing: {', '.join(missing)}" if missing else "all present"
-    return [Observation(rule.id, float(len(missing)), None, 0.0, observed, "none missing")]
+    gone = Said(f"missing: {', '.join(missing)}", f"缺少：{'、'.join(missing)}")
+    observed = gone if missing else Said("all present", "齐全")
+    return [Observation(rule.id, float(len(missing)), None, 0.0, observed, Said("none missing", "不缺"))]
 
 
 def _distribution_change(
@@ -170,15 +186,15 @@ def _distribution_change(
 ) -> list[Observation]:
     name = rule.args["field"]
     if previous is None:
-        return _between(rule, None, None, rule.args["max"], "no batch before to compare with")
+        return _between(rule, None, None, rule.args["max"], _NO_BATCH)
     if metrics.uncounted.get(name) or previous.uncounted.get(name):
-        return _between(rule, None, None, rule.args["max"], f"nothing to compare: more than {VALUES} values")
+        note = Said(f"nothing to compare: more than {VALUES} values", f"无可比较：取值超过 {VALUES} 个")
+        return _between(rule, None, None, rule.args["max"], note)
     now, before = metrics.counts.get(name, {}), previous.counts.get(name, {})
     sums = sum(now.values()), sum(before.values())
     if not all(sums):
-        return _between(
-            rule, None, None, rule.args["max"], "nothing to compare with: no value in one of the two batches"
-        )
+        note = Said("nothing to compare with: no value in one of the two batches", "无可比较：两批次之一没有取值")
+        return _between(rule, None, None, rule.args["max"], note)
     gaps = (abs(_share(now.get(key, 0), sums[0]) - _share(before.get(key, 0), sums[1])) for key in {*now, *before})
     return _between(rule, sum(gaps, Decimal(0)) / 2, None, rule.args["max"])
 
@@ -187,9 +203,10 @@ def _freshness(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, n
     newest = metrics.maxima.get(rule.args["field"])
     limit = rule.args["max_hours"]
     if newest is None:
-        return _between(rule, _NEVER, None, limit, "no value came")
+        return _between(rule, _NEVER, None, limit, Said("no value came", "没有取值"))
     age = (now.astimezone(UTC).replace(tzinfo=None) - _instant(newest)).total_seconds() / 3600
-    return _between(rule, age, None, limit, f"{_text(age)} hours (newest {_text(newest)})")
+    told = Said(f"{_text(age)} hours (newest {_text(newest)})", f"{_text(age)} 小时（最新 {_text(newest)}）")
+    return _between(rule, age, None, limit, told)
 
 
 OBSERVERS: Mapping[str, Observe] = {

@@ -73,14 +73,19 @@ def _batch_rules(verdicts: Sequence[BatchVerdict]) -> str:
         (
             _cell(verdict.rule),
             _cell(f"{verdict.label_zh} {verdict.label_en}".strip() or verdict.kind),
-            _cell(verdict.observed or "无可比较 nothing to compare with"),
-            _cell(verdict.expected),
+            _cell(_both(verdict.observed_zh, verdict.observed) or "无可比较 nothing to compare with"),
+            _cell(_both(verdict.expected_zh, verdict.expected)),
             _result(verdict),
         )
         for verdict in verdicts
     ]
     head = ("规则 rule", "说明 what it says", "实际 observed", "要求 expected", "结果 result")
     return _table("批次规则 batch rules", head, rows)
+
+
+def _both(zh: str, en: str) -> str:
+    """A figure once, words in both languages."""
+    return en if zh in ("", en) else f"{zh} · {en}"
 
 
 def _result(verdict: BatchVerdict) -> str:

@@ -277,6 +277,22 @@ def test_a_run_keeps_what_the_topic_promised_unless_an_exception_says_otherwise(
     assert house.take("second.csv", [line(100)])[0].loaded == 1
 
 
+def test_the_check_of_schemas_names_what_breaks_the_promise_and_since_when(house: House) -> None:
+    topic = catalogue.load_one(FeedId(house.feed)).topic.name
+    kept = house.run("topic", "schema", "--check", topic)
+    assert kept.exit_code == 0 and "3 events keep" in kept.stdout and "均符合" in kept.stdout
+    house.edit((REMARK, NEW_FIELD + REMARK), ('"1.0.0"', '"1.1.0"'))
+    assert house.json("topic", "schema", "--check", topic) == {"events": 3, "breaks": []}, "what is added breaks nobody"
+    assert house.take("second.csv", [line(100)])[0].loaded == 1
+    house.edit((NEW_FIELD, ""), ("value: unit_code}", "value: report_no}"), ('"1.1.0"', '"1.2.0"'))
+    done = house.run("topic", "schema", "--check", topic, "--json")
+    found = {(row["what"], row["since"]) for row in json.loads(done.stdout)["breaks"]}
+    assert done.exit_code == 1 and found == {("x-hub-kafka-key", "1.0.0"), ("record.place", "1.1.0")}
+    told = house.run("topic", "schema", "--check")
+    assert told.exit_code == 1 and "since 1.1.0" in told.stdout and "该成员被删除" in told.stdout
+    assert topic in told.stdout
+
+
 def test_a_new_major_version_with_the_same_table_gets_its_topic(house: House) -> None:
     house.edit(("value: unit_code}", "value: report_no}"), ('"1.0.0"', '"2.0.0"'))
     house.edit(('.v1"', '.v2"'))

@@ -150,6 +150,8 @@ def test_a_held_batch_names_the_two_decisions(newcomer: Newcomer) -> None:
     said = newcomer.run("--file", str(SAMPLE), code=1)
     ((batch_id,),) = newcomer.asked("select batch_id from hub.batch")
     assert "held: nothing of it is loaded" in said and "batch_not_empty" in said
+    (chinese,) = [text for text in said.splitlines() if "在具名人员决定之前不入库" in text]
+    assert "实际 5，应 ≥ 100" in chinese and "due" not in chinese
     for verb in ("release", "reject"):
         assert f"hub batch {verb} {batch_id} --operator NAME --reason TEXT" in said
     newcomer.says(batch.app, "release", batch_id, "--operator", "a.b", "--reason", "few")

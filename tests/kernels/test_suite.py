@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from hub import log
 from hub.errors import HubError
 from hub.ids import RuleId
 from tests.kernels.making import checker, contract, page, rule, spec
+from warehouse.checking.metrics import why_held
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIELDS = [
@@ -106,6 +108,11 @@ def test_every_kind_is_kept_and_broken() -> None:
     told = {verdict.rule: (verdict.observed, verdict.expected) for verdict in verdicts}
     assert told["row_count_change.keep"] == ("-0.5 (200 → 100)", "≥ -0.5")
     assert told["values_present.break"] == ("missing: c", "none missing")
+    for verdict in verdicts:
+        assert not re.search(r"[A-Za-z]{3}", f"{verdict.observed_zh} {verdict.expected_zh}"), verdict
+    said = why_held(replace(verdict, gate=True) for verdict in verdicts)
+    assert "values_present.break: missing: c, due none missing" in said
+    assert "values_present.break）：实际 缺少：c，应 不缺" in said.zh and ".keep" not in said + said.zh
 
 
 def test_the_first_batch_has_nothing_to_be_compared_with() -> None:
@@ -115,6 +122,7 @@ def test_the_first_batch_has_nothing_to_be_compared_with() -> None:
     verdicts = judge(feed(*rules), metrics(), previous=None, docs_dir=None, batch_id="b", now=NOW)
     assert [verdict.passed for verdict in verdicts] == [True, True, True]
     assert verdicts[0].observed == "no batch before to compare with"
+    assert [verdict.observed_zh for verdict in verdicts] == ["没有可比较的上一批次"] * 3
 
 
 def test_a_batch_before_without_rows_is_told_as_such() -> None:

@@ -118,7 +118,7 @@ class Judge:
         }
         with conn.begin():
             if broken and not waive:
-                reason = "; ".join(f"{verdict.rule}: {verdict.observed}, due {verdict.expected}" for verdict in broken)
+                reason = str(metrics.why_held(broken))
                 self._quarantine(conn, pages, batch, duplicates)
                 decided = _held(conn, batch, facts, reason)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from contracts import suite
 from contracts.page import BatchMetrics, BatchVerdict
+from hub.said import Said, joined
 from warehouse.batches import Batch
 from warehouse.tables import batch as batch_table
 
@@ -31,6 +32,18 @@ def of_batch_before(conn: sa.Connection, batch: Batch) -> BatchMetrics | None:
     )
     found = conn.scalar(query)
     return None if found is None else suite.from_facts(found)
+
+
+def why_held(verdicts: Iterable[BatchVerdict]) -> Said:
+    """The broken rules that hold a batch: what was seen, and what is due."""
+    broken = [one for one in verdicts if one.gate and not one.passed]
+    return joined(
+        Said(
+            f"{one.rule}: {one.observed}, due {one.expected}",
+            f"{one.label_zh or one.rule}（{one.rule}）：实际 {one.observed_zh or one.observed}，应 {one.expected_zh or one.expected}",
+        )
+        for one in broken
+    )
 
 
 def verdict_json(verdict: BatchVerdict) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from warehouse import batches, cancelling, refusals, way
 from warehouse import receipt as receipts
 from warehouse.batch_choice import chosen
 from warehouse.batches import Batch, BatchOutcome, BatchState
+from warehouse.checking.metrics import why_held
 from warehouse.engine import connection
 from warehouse.errors import ReceiptMissing
 from warehouse.feeds import known
@@ -173,6 +174,8 @@ def show_outcome(done: BatchOutcome, *, as_json: bool) -> None:
         emit_rows(rows, columns, as_json=False, title="rows in quarantine by rule")
     if done.reason:
         console().print(f"[yellow]{escape(done.reason)}[/]", soft_wrap=True)
+    if done.state == "held":
+        console().print(f"[yellow]{escape(why_held(done.verdicts).zh)}[/]", soft_wrap=True)
 
 
 def _line(batch: Batch) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def schema(
             console().print(f"{line} (since {escape(row['since'])})\n  {escape(row['zh'])}")
         if not found:
             console().print(f"{3 * len(contracts)} events keep what was promised to their readers")
+            console().print(f"{3 * len(contracts)} 种事件均符合对订阅方的承诺")
     if found:
         raise typer.Exit(1)
 
