@@ -75,10 +75,17 @@ def line(one: Batch) -> FeedLine:
         published = int(conn.scalar(query) or 0)
     end = one.loaded_at or one.checked_at or one.landed_at or one.opened_at
     return FeedLine(
-        one.feed, one.batch_id, one.delivery, one.kind, one.state, one.rows_in, one.rows_loaded, one.rows_unchanged,
-        one.rows_quarantined, one.rows_refused, published, round((end - one.opened_at).total_seconds(), 2), by_rule,
-        one.state_reason,
-    )  # fmt: skip
+        one.feed,
+        one.batch_id,
+        one.delivery,
+        one.kind,
+        one.state,
+        **one.counts.as_dict(),
+        published=published,
+        seconds=round((end - one.opened_at).total_seconds(), 2),
+        quarantined_by_rule=by_rule,
+        reason=one.state_reason,
+    )
 
 
 def quarantined(batch_id: BatchId) -> dict[int, list[str]]:

@@ -170,7 +170,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, its text must not reach the console
         if usage.is_help(error):
             sys.exit(UsageError.exit_code)
-        told = failure.told(mistyped := usage.told(error) or error)
+        told = failure.told(mistyped := usage.told(error, typer.main.get_command(shell), sys.argv[1:]) or error)
         if told is not mistyped:
             progress_console().print(failure.story(error), markup=False)
         emit_error(told, as_json="--json" in sys.argv)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from typer._click import exceptions as click
+from typer._click.core import Context
 
 from hub.errors import (
     AgencyError,
@@ -53,12 +53,13 @@ def command_not_found(ctx: Any, given: str, known: Iterable[str]) -> CommandNotF
     return CommandNotFound(parent=_path(ctx), given=given[:100], near=near_told(given, known))
 
 
-def told(error: BaseException) -> HubException | None:
-    """The hub's error for one of click's, or None where it is none."""
+def told(error: BaseException, root: Any, typed: Sequence[str]) -> HubException | None:
+    """The hub's error for one of click's, or None where it is none. `root`: the command line's click command, `typed` its words."""
     if isinstance(error, click.FileError):
         return ParameterWrong(command="hub", reason=error.format_message(), usage="`hub COMMAND`")
     if not isinstance(error, click.UsageError):
         return None
+    error.ctx = error.ctx or _context(root, typed)  # click's parser of options names no command
     command = _path(error.ctx)
     if isinstance(error, click.NoSuchOption):
         near = near_told(error.option_name, _options(error.ctx))
@@ -78,10 +79,20 @@ def _otherwise(error: click.UsageError, command: str) -> HubException:
     return ParameterWrong(command=command, reason=_no(unknown[1][:100]), usage=_usage(error.ctx))
 
 
+def _context(root: Any, typed: Sequence[str]) -> Context:
+    """The context of the command that the words come to: as far as they name groups and members of groups."""
+    ctx = Context(root, info_name="hub")
+    for word in typed:
+        find = getattr(ctx.command, "get_command", None)
+        found = None if find is None or word.startswith("-") else find(ctx, word)
+        if found is None:
+            break
+        ctx = Context(found, info_name=word, parent=ctx)
+    return ctx
+
+
 def _path(ctx: Any) -> str:
     """The command as it is typed, `hub batch show`, whatever the program was started as."""
-    if ctx is None:  # click's parser names no command; the first word has been found to be one
-        return " ".join(["hub", *(word for word in sys.argv[1:2] if word[:1].isalpha())])
     words: list[str] = []
     while ctx is not None and ctx.parent is not None:
         words.insert(0, str(ctx.info_name))
@@ -90,8 +101,6 @@ def _path(ctx: Any) -> str:
 
 
 def _usage(ctx: Any) -> str:
-    if ctx is None:
-        return f"`{_path(ctx)} …`"
     needed = [_form(one) for one in ctx.command.params if one.required]
     return f"`{' '.join([_path(ctx), *needed])}`"
 
@@ -122,6 +131,4 @@ def _reason(error: click.UsageError) -> Said:
 
 
 def _options(ctx: Any) -> list[str]:
-    if ctx is None:
-        return []
     return [name for one in ctx.command.params if one.param_type_name == "option" for name in one.opts] + ["--help"]

@@ -17,6 +17,7 @@ from warehouse.engine import connection, holding
 from warehouse.retention.files import purge_changes, purge_landed, purge_proofs
 from warehouse.retention.leftovers import abandon, sweep
 from warehouse.retention.rows import purge_core, purge_quarantine, purge_receipts
+from warehouse.retention.waiting import give_up
 from warehouse.store import Store, store
 from warehouse.tables import topic
 
@@ -32,6 +33,7 @@ class UpkeepOutcome:
     revisions: int  # replaced revisions of records
     emptied: int  # records whose content went; key, revision and hash stay
     receipts: int
+    given_up: int  # unreadable files that are waited for no longer
     leftovers: int  # unfinished and unnamed files
 
 
@@ -58,6 +60,7 @@ def _upkeep(kept: list[FeedContract], place: Store) -> UpkeepOutcome:
         revisions=core.revisions,
         emptied=core.emptied,
         receipts=purge_receipts(purge_proofs(place, kept)),
+        given_up=give_up(kept),
         leftovers=sweep(place),
     )
     log.get("upkeep").info("upkeep done", **asdict(done))

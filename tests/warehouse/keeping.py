@@ -27,6 +27,9 @@ def kept(days: Mapping[str, int], **more: Any) -> FeedContract:
     return contract(sla=Sla(retention_days={**LONG, **days}), **more)
 
 
+NOTHING = UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
 def after(days: float, one: FeedContract, *others: FeedContract) -> UpkeepOutcome:
     with clock.at(datetime.now(UTC) + timedelta(days=days)):
         return upkeep([one, *others])

@@ -11,14 +11,13 @@ import sqlalchemy as sa
 
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import HELD, contract, row, rows
-from tests.warehouse.keeping import after, execute, kept, publish, run
+from tests.warehouse.keeping import NOTHING, after, execute, kept, publish, run
 from warehouse import engine, story
 from warehouse.landing import intake
 from warehouse.landing import pages as landing
 from warehouse.quarantine import replay
 from warehouse.retention import files
 from warehouse.store import Store, store
-from warehouse.upkeep import UpkeepOutcome
 
 pytestmark = pytest.mark.stack
 
@@ -45,7 +44,7 @@ def test_landed_pages_go_when_relayed_and_settled_and_their_hashes_stay(hub: Hub
 def test_a_batch_that_is_held_keeps_everything_until_somebody_decides(hub: Hub) -> None:
     one = kept({"landing": 1, "quarantine": 1, "receipts": 1}, batch_rules=(HELD,))
     batch = run(hub, "a.csv", [row(1), row(2, amount="-1")], one)
-    assert after(1000, one) == UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0)
+    assert after(1000, one) == NOTHING
     assert replay.release(one, batch, operator="Li", reason="seen").loaded == 1
 
 

@@ -15,10 +15,10 @@ from hub import clock
 from hub.settings import ROOT
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import contract, row, rows
-from tests.warehouse.keeping import after, execute, kept, publish, run
+from tests.warehouse.keeping import NOTHING, after, execute, kept, publish, run
 from warehouse import engine
 from warehouse.store import store
-from warehouse.upkeep import UpkeepOutcome, upkeep
+from warehouse.upkeep import upkeep
 
 pytestmark = pytest.mark.stack
 
@@ -34,7 +34,7 @@ def test_every_layer_that_lint_demands_goes_after_the_days_of_a_contract_on_disk
     run(hub, "a.csv", [row(1), row(2, amount="-1")], one)
     run(hub, "b.csv", [row(1, payee="P2", version="2")], one)
     publish()
-    assert after(8, one) == UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0), "`rebase --to first` still finds every change set"
+    assert after(8, one) == NOTHING, "`rebase --to first` still finds every change set"
     assert after(keep["outbox"] + 1, one).changes == 2
     assert store().list("changes") == []
     assert after(keep["quarantine"] - 1, one).quarantined == 0
@@ -47,7 +47,7 @@ def test_every_layer_that_lint_demands_goes_after_the_days_of_a_contract_on_disk
     assert (done.revisions, done.emptied, done.receipts) == (1, 1, 2)
     assert store().list("") == []
     assert hub.value("select count(*) from hub.receipt") == 0
-    assert after(100_000, one) == UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0), "nothing is found twice"
+    assert after(100_000, one) == NOTHING, "nothing is found twice"
     assert hub.value("select count(*) from hub.batch where state = 'loaded' and rows_in is not null") == 2
 
 
@@ -55,7 +55,7 @@ def test_nothing_of_a_feed_goes_that_no_contract_speaks_for(hub: Hub) -> None:
     run(hub, "a.csv", [row(1), row(2, amount="-1")])
     publish()
     with clock.at(datetime.now(UTC) + timedelta(days=100_000)):
-        assert upkeep([]) == upkeep([kept({}, feed="other_feed")]) == UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0)
+        assert upkeep([]) == upkeep([kept({}, feed="other_feed")]) == NOTHING
 
 
 def test_upkeep_asks_for_what_is_due_alone(hub: Hub) -> None:

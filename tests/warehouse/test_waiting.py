@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from contracts.model import Sla
 from hub.ids import FeedId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import HEADERS, REFUSING, row, rows
+from tests.warehouse.keeping import NOTHING, after
 from tests.warehouse.test_late import OLD_HEADERS, T0, live, plain, put, readable
 from warehouse import engine, way
 from warehouse.batches import BatchOutcome
@@ -138,6 +140,33 @@ def test_an_unreadable_file_waits_as_long_as_it_lies_there(hub: Hub) -> None:
     put(hub, "4.csv", rows(7), 500)
     way.run_feed(made)
     assert hub.all(NOTES) == [], "it was written over: it can't be read any more"
+
+
+def test_an_unreadable_file_is_not_waited_for_without_an_end(hub: Hub) -> None:
+    made = plain(sla=Sla(retention_days={"quarantine": 30}))
+    put(hub, "0.csv", rows(3), 0)
+    put(hub, "1.csv", rows(3, amount="7.00"), 100, OLD_HEADERS)
+    way.run_feed(made)
+    assert after(29, made).given_up == 0
+    put(hub, "2.csv", rows(4), 200)
+    way.run_feed(made)
+    assert len(hub.all(NOTES)) == 3, "until then it waits"
+    with engine.holding("feed", made.id):
+        assert after(31, made).given_up == 0, "where somebody works on the feed it is left for the next night"
+    assert (after(31, made).given_up, after(31, made)) == (1, NOTHING)
+    put(hub, "3.csv", rows(5), 300)
+    assert new(way.run_feed(made)) == [("3.csv", "loaded")]
+    assert hub.all(NOTES) == [], "nothing is noted for it any more"
+    assert hub.value("select state_reason from hub.batch where delivery = '1.csv'"), (
+        "why it was not read stays on record"
+    )
+    assert new(way.run_feed(readable(made))) == [], (
+        "as it lies there it is not read, though it could be: newer ones came"
+    )
+    assert live(hub)["V000001"] == "1.50"
+    touch(hub, "1.csv", 400)
+    assert new(way.run_feed(readable(made))) == [("1.csv", "loaded")], "delivered anew it is news"
+    assert live(hub)["V000001"] == "7.00"
 
 
 def test_a_folder_that_is_not_mounted_ends_no_waiting(hub: Hub) -> None:
