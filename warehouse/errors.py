@@ -96,11 +96,9 @@ class PromiseBroken(HubError):
     zh = "契约 {feed} {new} 违背主题 {topic} 在 {old} 版下对订阅方的承诺：{breaks}"
     remedy_en = (
         "take the change back, publish it on the topic of the next major version (…v<n+1>), or let it through by a dated "
-        "exception beside the contract (`hub contract diff` names the changes)"
+        "exception beside the contract (`hub contract diff {feed}@{old} {feed}` names the changes)"
     )
-    remedy_zh = (
-        "请撤回变更，或改用下一主版本的主题（…v<n+1>），或在契约旁登记限期例外（变更名称见 `hub contract diff`）"
-    )
+    remedy_zh = "请撤回变更，或改用下一主版本的主题（…v<n+1>），或在契约旁登记限期例外（变更名称见 `hub contract diff {feed}@{old} {feed}`）"
 
 
 class BatchUnknown(HubError):

@@ -256,13 +256,11 @@ def test_apply_refuses_what_breaks_and_an_exception_lets_it_through(house: House
 
 
 def test_a_run_keeps_what_the_topic_promised_unless_an_exception_says_otherwise(house: House) -> None:
-    promised = house.path.read_text(encoding="utf-8")
-    house.edit(("value: unit_code}", "value: remark}"), ('"1.0.0"', '"1.0.1"'))
+    house.edit(("hub.subject, value: unit_code}", "hub.subject, value: report_no}"), ('"1.0.0"', '"1.0.1"'))
     assert house.take("unread.csv", [line(99)])[0].loaded == 1, "nobody has read the topic yet"
-    house.path.write_text(promised, encoding="utf-8")
     (drained,) = drain([catalogue.load_one(FeedId(house.feed)).topic.name], timeout=30)
     assert drained.error is None
-    house.edit(("value: unit_code}", "value: report_no}"), ('"1.0.0"', '"1.1.0"'))
+    house.edit(("hub.subject, value: report_no}", "hub.subject, value: unit_code}"), ('"1.0.1"', '"1.1.0"'))
     with pytest.raises(PromiseBroken, match="x-hub-kafka-key") as caught:
         house.take("second.csv", [line(100)])
     assert "Kafka 键" in caught.value.sentence("zh") and "1.1.0" in caught.value.sentence()
