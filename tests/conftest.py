@@ -24,6 +24,8 @@ from hub import log
 from hub.settings import Settings, load_settings, settings
 from hub.stack import admin_conninfo, down, up
 from hub.stack.client import OWNER
+from warehouse import engine
+from warehouse.migrate import migrate
 
 RUN = "HUB_TEST_VAR"
 
@@ -144,6 +146,19 @@ def hub_settings(
     settings.cache_clear()
     yield settings()
     settings.cache_clear()
+
+
+@pytest.fixture
+def agency(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder in which the agency of `tests.warehouse.feeds` drops its files; the database has the hub's tables."""
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    (tmp_path / "places.toml").write_text(f'[places.drop]\nroot = "{folder}"\n')
+    monkeypatch.setenv("HUB_PLACES", str(tmp_path / "places.toml"))
+    settings.cache_clear()
+    migrate()
+    yield folder
+    engine.dispose()
 
 
 def _clear(secret: SecretStr | None) -> str | None:

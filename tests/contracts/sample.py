@@ -6,6 +6,26 @@ from pathlib import Path
 
 from contracts.reader import Reading, examine
 
+PROMISES = """\
+slaProperties:
+- {property: frequency, value: 1, unit: d, scheduler: cron, schedule: "15 2 * * 1-5"}
+- {property: freshness, value: 2, unit: d}
+- {property: latency, value: 90, unit: m}
+- {property: retention, value: 3, unit: years, element: landing}
+- {property: retention, value: 10, unit: years, element: core}
+- {property: retention, value: 90, unit: d, element: quarantine}
+- {property: retention, value: 30, unit: d, element: outbox}
+- {property: retention, value: 10, unit: years, element: receipts}
+roles:
+- {role: office_sender, access: push}
+- {role: discipline_reader, access: read}
+team:
+  name: Data centre of the office
+support:
+- channel: office-data-centre
+"""
+"""How a contract on disk ends: service levels, roles, whom to call."""
+
 SAMPLE = """\
 apiVersion: v3.1.0
 kind: DataContract
@@ -122,24 +142,8 @@ schema:
     implementation: {kind: row_count, min: 1}
     customProperties:
     - {property: hub.holds_batch, value: true}
-slaProperties:
-- {property: frequency, value: 1, unit: d, scheduler: cron, schedule: "15 2 * * 1-5"}
-- {property: freshness, value: 2, unit: d}
-- {property: latency, value: 90, unit: m}
-- {property: retention, value: 3, unit: years, element: landing}
-- {property: retention, value: 10, unit: years, element: core}
-- {property: retention, value: 90, unit: d, element: quarantine}
-- {property: retention, value: 30, unit: d, element: outbox}
-- {property: retention, value: 10, unit: years, element: receipts}
-roles:
-- {role: office_sender, access: push}
-- {role: discipline_reader, access: read}
-team:
-  name: Data centre of the office
-support:
-- channel: office-data-centre
 """
-SAMPLE = SAMPLE.replace("physicalName: no\n", 'physicalName: "no"\n')
+SAMPLE = SAMPLE.replace("physicalName: no\n", 'physicalName: "no"\n') + PROMISES
 
 CODES = """\
 # title_zh: 行政区划

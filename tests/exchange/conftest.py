@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -15,7 +14,7 @@ from exchange.cluster import Cluster
 from exchange.consume import open_reader
 from exchange.relay import open_session
 from hub.ids import BatchId, LaneId, TopicName, new_batch_id
-from hub.settings import Settings, settings
+from hub.settings import Settings
 from warehouse import engine
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, Events, event_type
 from warehouse.engine import transaction
@@ -113,19 +112,6 @@ class Bench:
         with transaction() as conn:
             result = conn.execute(sa.text(statement), values)
             return list(result.all()) if result.returns_rows else []
-
-
-@pytest.fixture
-def agency(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder in which the agency of `tests.warehouse.feeds` drops its files; the database has the hub's tables."""
-    folder = tmp_path / "drop"
-    folder.mkdir()
-    (tmp_path / "places.toml").write_text(f'[places.drop]\nroot = "{folder}"\n')
-    monkeypatch.setenv("HUB_PLACES", str(tmp_path / "places.toml"))
-    settings.cache_clear()
-    migrate()
-    yield folder
-    engine.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from contracts.model import FeedContract, TopicSpec
 from exchange.serve import drain
 from hub.settings import Settings, settings
 from tests.warehouse import feeds
-from warehouse import engine
-from warehouse.migrate import migrate
 from warehouse.way import BatchOutcome, run_feed
 
 
@@ -73,16 +70,9 @@ class Office:
 
 
 @pytest.fixture
-def office(hub_settings: Settings, tmp_path: Path, unique: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    folder = tmp_path / "drop"
-    folder.mkdir()
-    places = tmp_path / "places.toml"
-    places.write_text(f'[places.drop]\nroot = "{folder}"\n')
-    monkeypatch.setenv("HUB_PLACES", str(places))
+def office(agency: Path, unique: str, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setenv("HUB_PAGE_ROWS", "1000")
     settings.cache_clear()
-    migrate()
     base = feeds.contract()
     contract = replace(base, topic=TopicSpec(f"hub.t{unique}.sample.voucher.v1", 3))
-    yield Office(settings(), folder, contract)
-    engine.dispose()
+    return Office(settings(), agency, contract)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from hub.settings import ROOT
+from tests.contracts.sample import PROMISES, write
 
 FEED = "audit_vouchers"
 
@@ -102,22 +103,6 @@ schema:
     engine: great-expectations
     dimension: coverage
     implementation: {kind: row_count, min: 1}
-slaProperties:
-- {property: frequency, value: 1, unit: d, scheduler: cron, schedule: "15 2 * * 1-5"}
-- {property: freshness, value: 2, unit: d}
-- {property: latency, value: 90, unit: m}
-- {property: retention, value: 3, unit: years, element: landing}
-- {property: retention, value: 10, unit: years, element: core}
-- {property: retention, value: 90, unit: d, element: quarantine}
-- {property: retention, value: 30, unit: d, element: outbox}
-- {property: retention, value: 10, unit: years, element: receipts}
-roles:
-- {role: office_sender, access: push}
-- {role: discipline_reader, access: read}
-team:
-  name: Data centre of the office
-support:
-- channel: office-data-centre
 """
 
 HEADER = "voucher_no,payee,amount_cny,paid_on,paid_at,version,is_void,remark"
@@ -125,10 +110,8 @@ HEADER = "voucher_no,payee,amount_cny,paid_on,paid_at,version,is_void,remark"
 
 def folder(root: Path, unique: str) -> Path:
     """A folder of contracts that holds this one and the code lists."""
-    (root / "feeds" / "audit").mkdir(parents=True)
     shutil.copytree(ROOT / "contracts" / "codes", root / "codes")
-    path = root / "feeds" / "audit" / f"{FEED}.odcs.yaml"
-    path.write_text(TEXT.replace("TOPIC", f"voucher{unique}"), encoding="utf-8")
+    write(root, FEED, TEXT.replace("TOPIC", f"voucher{unique}") + PROMISES)
     return root
 
 

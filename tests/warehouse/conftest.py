@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from hub import crash
-from hub.settings import Settings, settings
+from hub.settings import settings
 from warehouse import engine
 from warehouse.changeset import ChangeSet
-from warehouse.migrate import migrate
 from warehouse.store import store
 
 
@@ -54,17 +52,10 @@ class Hub:
 
 
 @pytest.fixture
-def hub(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    folder = tmp_path / "drop"
-    folder.mkdir()
-    places = tmp_path / "places.toml"
-    places.write_text(f'[places.drop]\nroot = "{folder}"\n')
-    monkeypatch.setenv("HUB_PLACES", str(places))
+def hub(agency: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setenv("HUB_PAGE_ROWS", "1000")
     settings.cache_clear()
-    migrate()
-    yield Hub(folder)
-    engine.dispose()
+    return Hub(agency)
 
 
 @pytest.fixture
