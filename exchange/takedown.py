@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from exchange.cluster import Cluster
-from exchange.consume import open_reader
+from exchange.consume import Reader, open_reader
 from exchange.errors import PublicationLate
 from exchange.serve import drain
 from hub import crash, log
@@ -97,7 +97,7 @@ def _take_down(contract: FeedContract, key: str, *, by: tuple[str, str], cut: bo
         try:
             if done.seq is not None:
                 _send(contract, done.seq)
-            events = _events(contract.topic.name, key) if there else {}
+            events = _events(cluster, contract.topic.name, key) if there else {}
             withdrawal = taking.withdrawal_of(contract, key)
             ends = _cut(cluster, contract.topic.name, events, withdrawal) if cut else {}
             crash.point("takedown.cut")
@@ -136,10 +136,21 @@ def _send(contract: FeedContract, seq: int) -> None:
         time.sleep(0.1)
 
 
-def _events(topic: str, key: str) -> dict[int, list[tuple[int, str]]]:
+def _shown(cluster: Cluster, reader: Reader, topic: str) -> None:
+    """Waits until readers are shown all that lies on the topic: brokers end a transaction a little after its commit has returned."""
+    ends = cluster.ends(topic, len(reader.partitions(topic)))
+    until = time.monotonic() + PATIENCE_SECONDS
+    while any(reader.ends(topic, number)[1] < end for number, end in ends.items()):
+        if time.monotonic() > until:
+            raise PublicationLate(waiting=1, batches=1, seconds=round(PATIENCE_SECONDS))
+        time.sleep(0.05)
+
+
+def _events(cluster: Cluster, topic: str, key: str) -> dict[int, list[tuple[int, str]]]:
     """Partition -> (offset, event id) of the record's events that the topic still holds. Reads it from its beginning."""
     found: dict[int, list[tuple[int, str]]] = {}
     with open_reader(group="hub.takedown") as reader:
+        _shown(cluster, reader, topic)
         starts = {(topic, number): reader.ends(topic, number)[0] for number in reader.partitions(topic)}
         wanted = key.encode()
         for message in reader.read(starts):

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
@@ -25,6 +26,7 @@ from exchange.commands import alarm as alarm_command
 from exchange.consume import tail
 from exchange.errors import WebhookKeyMissing
 from exchange.feed_status import status
+from exchange.own_events import ALARMS
 from exchange.relay import open_session
 from hub import clock, log
 from hub.ids import LaneId
@@ -120,6 +122,7 @@ def test_a_notice_is_an_event_on_its_topic(agency: Path, hub_settings: Settings)
             pass
     mine = [event for event in tail(TOPIC.name, 20) if event.key == PROMISED.id]
     assert mine[-1].type == "ops.alarm.raised" and mine[-1].data["kind"] == "freshness"
+    jsonschema.Draft7Validator(ALARMS.schemas[mine[-1].type]).validate(mine[-1].data)
     assert "2 h" in mine[-1].data["en"] and "2 小时" in mine[-1].data["zh"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -32,11 +33,19 @@ def lag(bench: Bench, group: str) -> GroupLag:  # noqa: F811
     return found
 
 
+def ended(bench: Bench) -> dict[int, int]:  # noqa: F811
+    """The ends, once the transaction's own records lie there too: the brokers write them after the commit has returned."""
+    until = time.monotonic() + 60
+    while len(bench.seen()) < len(bench.loaded):
+        assert time.monotonic() < until, "what was committed is never shown"
+    return bench.cluster.ends(bench.topic, bench.partitions)
+
+
 def test_a_group_is_behind_by_what_it_has_not_read(bench: Bench) -> None:  # noqa: F811
     keys = [f"K{number}" for number in range(40)]
     bench.load(keys)
     bench.relay()
-    ends = bench.cluster.ends(bench.topic, bench.partitions)
+    ends = ended(bench)
     group = f"{bench.topic}.readers"
     assert lags(bench.cluster, [bench.topic], group) == []
     # As clients in C commit: after the last record, before the transaction's end, which takes an offset too.
