@@ -125,6 +125,12 @@ class Sla:
     retries: int = 2
     retry_delay_seconds: int = 30
 
+    @property
+    def run_minutes(self) -> float | None:
+        """Within how long a run must be done so that what is promised can be kept: the shortest promise; None where none is."""
+        fresh = None if self.freshness_hours is None else self.freshness_hours * 60
+        return min((promise for promise in (self.latency_minutes, fresh) if promise is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class FeedContract:

@@ -13,8 +13,9 @@ from dags.operators import HubTask
 WORDS = """
 # 告警 · Alarms
 
-每五分钟对照数据契约检查时效、数据量、延迟、挂起批次以及存储占用；告警只发出一次，按设置重复，恢复后解除。
+每五分钟对照数据契约检查时效、数据量、延迟、挂起批次以及存储占用；告警只发出一次，按设置重复，恢复后解除。超过时限仍未完成的运行由 Airflow 即时告知。
 Every five minutes: freshness, volume, latency, held batches and space. An alarm is raised once, repeated as set, cleared when it is over.
+A run that is not done by its deadline is told by Airflow at once.
 
 未解除的告警 open alarms: `hub alarm list`
 """
@@ -26,8 +27,10 @@ class LookForAlarms(HubTask):
     def work(self, context: Any) -> dict[str, Any]:
         """Red only when it could not look: that a feed is late is an alarm, no failure of this task."""
         from contracts import catalogue
+        from dags import deadline
         from exchange.alarms import book, webhook
 
+        deadline.settle()
         notices = book.look(catalogue.load().feeds.values())
         sent = webhook.send_due()
         return {"notices": len(notices), "sent": sent.sent, "later": sent.later, "given_up": sent.given_up}

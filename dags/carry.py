@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dags.errors import DeliveriesUnreadable
@@ -47,6 +47,14 @@ class CarryFeed(FeedTask):
     and the counts of COUNTS, summed over `batches`.
     """
 
+    _became: Sequence[BatchOutcome] = ()
+
+    def ended(self, context: Any, error: HubException | None) -> None:
+        """The run's note: what became of its batches, and what went wrong."""
+        from dags import note
+
+        note.put(context, lambda: note.of_run(self._became, error, passing(context, error)))
+
     def work(self, context: Any) -> dict[str, Any]:
         """Runs the feed as the run asks. Raises what the way raises, and DeliveriesUnreadable; both after all was tried."""
         from connectors.base import Window
@@ -60,6 +68,7 @@ class CarryFeed(FeedTask):
         window = Window(interval_start=request.start, interval_end=request.end) if request.backfill else None
         sources = [request.source] if request.source else [source.id for source in contract.sources]
         outcomes, failures = carried(contract, sources, window)
+        self._became = outcomes
         figures = summary(outcomes)
         if failures:
             context["ti"].xcom_push(key="return_value", value=figures)
@@ -70,9 +79,16 @@ class CarryFeed(FeedTask):
 class AwaitPublished(FeedTask):
     """Waits until the relay has every batch of the run on its topic. XCom: `batches` (number), `published` (events), `seconds`."""
 
+    def ended(self, context: Any, error: HubException | None) -> None:
+        """Where it failed: the run's note, which `carry` wrote, anew with what went wrong."""
+        from dags import note
+
+        if error is not None:
+            note.put(context, lambda: note.of_figures(_carried(context), error, passing(context, error)))
+
     def work(self, context: Any) -> dict[str, Any]:
         """Waits; raises PublicationLate, which is tried again."""
-        done = context["ti"].xcom_pull(task_ids="carry") or {}
+        done = _carried(context)
         fresh, repeated = done.get("batches", []), done.get("repeated", [])
         started = time.monotonic()
         events = 0
@@ -83,6 +99,17 @@ class AwaitPublished(FeedTask):
             publication.wait([*fresh, *repeated], PATIENCE_SECONDS)
             events = publication.state(fresh).events
         return {"batches": len(fresh), "published": events, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _carried(context: Any) -> dict[str, Any]:
+    """What `carry` left in XCom."""
+    return context["ti"].xcom_pull(task_ids="carry") or {}
+
+
+def passing(context: Any, error: HubException | None) -> bool:
+    """Whether Airflow tries again after this error."""
+    ti = context["ti"]
+    return isinstance(error, TransientError) and ti.try_number <= ti.max_tries
 
 
 def carried(
@@ -118,7 +145,8 @@ def carried(
                 f"{named} {why.get('error')}; {why.get('remedy')}",
                 f"{named} {why.get('error_zh')}；{why.get('remedy_zh')}",
             )
-            failures.append(DeliveriesUnreadable(source=source, count=len(unreadable), first=first))
+            code = str(why.get("code"))
+            failures.append(DeliveriesUnreadable(source=source, count=len(unreadable), first=first, first_code=code))
     return outcomes, failures
 
 

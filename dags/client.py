@@ -20,6 +20,7 @@ import httpx
 
 from dags.errors import AirflowRefused, AirflowSilent, DagUnknown, RunNotEnded, RunNotSucceeded
 from dags.failed_task import FailedTask, failed_task
+from hub.stack.airflow import USER
 from hub.stack.client import status
 from hub.stack.errors import StackDown
 from hub.stack.layout import Layout
@@ -69,9 +70,9 @@ Watcher = Callable[[Sequence[Run]], None]
 class AirflowClient:
     """A session with one Airflow. Raises AirflowSilent when it does not answer, AirflowRefused when it won't."""
 
-    def __init__(self, address: str, user: str, password: str) -> None:
+    def __init__(self, address: str, user: str, password: str, timeout: float = 30) -> None:
         # A proxy of the operator's environment must not get between us and loopback.
-        self._http = httpx.Client(base_url=address, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=address, timeout=timeout, trust_env=False)
         self._address, self._user, self._password = address, user, password
 
     @classmethod
@@ -81,8 +82,7 @@ class AirflowClient:
         if "airflow" not in current.ports or not current.running:
             raise StackDown(var=layout.var)
         users = json.loads(Vault(layout.secrets).get("airflow-passwords.json", lambda: "{}"))
-        user, password = next(iter(users.items()))
-        return cls(f"http://127.0.0.1:{current.ports['airflow']}", user, password)
+        return cls(f"http://127.0.0.1:{current.ports['airflow']}", USER, users[USER])
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +188,20 @@ class AirflowClient:
     def run(self, run: Run) -> Run:
         """The run as it is now."""
         return _run(self._ask("GET", f"/dags/{_part(run.dag_id)}/dagRuns/{_part(run.run_id)}"))
+
+    def find(self, dag_id: str, run_id: str) -> Run | None:
+        """A run by its id; None where Airflow has none of it."""
+        found = self._ask("GET", f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}", absent={})
+        return _run(found) if found else None
+
+    def note(self, dag_id: str, run_id: str) -> str:
+        """What is noted on a run; empty where nothing is."""
+        return str(self._ask("GET", f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}")["note"] or "")
+
+    def put_note(self, dag_id: str, run_id: str, text: str) -> None:
+        """Writes a run's note, in place of the one before."""
+        path = f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}"
+        self._ask("PATCH", path, params={"update_mask": "note"}, body={"note": text})
 
     def look(self, runs: Iterable[Run]) -> list[Run]:
         """These runs as they are now, in one request: asking for each costs the server a fifth of a core."""

@@ -10,7 +10,8 @@ HubError
 └── RunNotSucceeded    a run that was waited for ended badly
 TransientError
 ├── AirflowSilent      Airflow's API does not answer
-└── RunNotEnded        a run did not end in the time given
+├── RunNotEnded        a run did not end in the time given
+└── TaskTooLong        a task was stopped because it took too long
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class RunRequestInvalid(AgencyError):
 
 
 class DeliveriesUnreadable(AgencyError):
-    """Deliveries that could not be read; each is a refused batch. Facts: `source`, `count`, `first` (which, and why)."""
+    """Deliveries that could not be read; each is a refused batch. Facts: `source`, `count`, `first` (which, and why), `first_code`."""
 
     code = "HUB-DAG-009"
     en = "{count} deliver(ies) of {source} could not be read, all others are loaded; the first is {first}"
@@ -96,3 +97,13 @@ class RunNotEnded(TransientError):
     zh = "{dag_id} 的运行 {run_id} 在 {seconds} 秒后仍为 {state}"
     remedy_en = "it goes on by itself; its page in Airflow shows what it waits for"
     remedy_zh = "运行会自行继续；其 Airflow 页面显示在等待什么"
+
+
+class TaskTooLong(TransientError):
+    """A task took longer than any may, and was stopped. Facts: `task`."""
+
+    code = "HUB-DAG-010"
+    en = "the task {task} was stopped: it took longer than a task may"
+    zh = "任务 {task} 超过允许的最长时间，已被停止"
+    remedy_en = "it is tried again and goes on where it was; its log in Airflow shows what it waited for"
+    remedy_zh = "任务会重试并从中断处继续；其 Airflow 日志显示在等待什么"

@@ -43,6 +43,8 @@ WARM: tuple[str, ...] = (
     "great_expectations",
     "contracts.catalogue",
     "dags.factory",
+    "dags.note",
+    "dags.account",
     "hub.settings",
     "warehouse.way",
     "exchange.publication",

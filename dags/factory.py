@@ -12,6 +12,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimeta
 
 from contracts.model import FeedContract
 from dags.carry import AwaitPublished, CarryFeed
+from dags.deadline import LONGEST, alert
 from dags.words import contract_in_words
 from hub.ids import FeedId
 
@@ -21,9 +22,6 @@ ZONE = pendulum.timezone("Asia/Shanghai")
 
 FIRST_DAY = pendulum.datetime(2000, 1, 1, tz=ZONE)
 """Where backfills may begin; fixed, so that the DAG is the same at each parse."""
-
-LONGEST = timedelta(hours=12)
-"""A task that takes longer hangs: it is stopped and tried again, and goes on where it was."""
 
 _UNTAGGABLE = re.compile(r"[^\w .:-]+")
 
@@ -60,6 +58,7 @@ def build(contract: FeedContract, *, described: bool = True) -> DAG:
         tags={"feed", tag(contract.domain), tag(contract.owner), tag(contract.publish)},
         params=run_params(tuple(source.id for source in contract.sources)),
         doc_md=contract_in_words(contract) if described else None,
+        deadline=alert(contract.id, sla),
     )
     ring: dict[str, Any] = {
         "dag": dag,

@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
 
+from dags.errors import TaskTooLong
 from hub import emitting, failure
 from hub.errors import HubException, TransientError
 from hub.ids import PlaceId
@@ -33,16 +34,24 @@ class HubTask(BaseOperator):
     def work(self, context: Any) -> dict[str, Any]:
         """Does it; returns ids and counts only."""
 
+    def ended(self, context: Any, error: HubException | None) -> None:
+        """After the work, however it ended: for what must not change how it ended. Never raises."""
+
     def execute(self, context: Any) -> dict[str, Any]:
         """What Airflow calls. Raises AirflowException (tried again) or AirflowFailException (not)."""
         mask_secrets()
+        known: HubException | None = None
         try:
             return self.work(context)
+        except AirflowTaskTimeout:
+            known = TaskTooLong(task=self.task_id)
+            raise
         except Exception as error:  # noqa: BLE001 - a bug must be told without its text, which may quote data
             known = failure.told(error)
             if known is not error:
                 _LOG.error("frames of the unforeseen error:\n%s", failure.story(error))
         finally:
+            self.ended(context, known)
             # A task's process ends without ceremony: what observers are to be told leaves now, or not at all.
             emitting.flush()
         # Raised outside the handler, so that no chained traceback carries another exception's text into the log.

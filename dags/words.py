@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from contracts.model import FeedContract, FieldSpec
+from dags.deadline import time_of
 
 MAX_TEXT = 600
 """Characters of any one text of a contract; the rest is cut, with an ellipsis."""
@@ -75,6 +76,7 @@ def _glance(contract: FeedContract) -> Iterable[tuple[str, ...]]:
         yield "新鲜度 · freshness", f"≤ {sla.freshness_hours:g} h"
     if sla.latency_minutes is not None:
         yield "时延 · latency", f"≤ {sla.latency_minutes:g} min"
+    yield "时限 · deadline of a run", f"{time_of(sla).total_seconds() / 60:g} min, 逾期告警 an alarm after that"
     if sla.retention_days:
         yield (
             "保留 · retention",

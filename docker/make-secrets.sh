@@ -20,7 +20,7 @@ make() {
 }
 url() { printf 'postgresql+%s://%s:%s@postgres:5432/%s' "$1" "$2" "$(cat "$folder/postgres-$2")" "$2"; }
 
-for name in postgres-stack postgres-hub postgres-airflow kafka-hub airflow-admin; do make "$name" word; done
+for name in postgres-stack postgres-hub postgres-airflow kafka-hub airflow-admin airflow-notes; do make "$name" word; done
 for name in airflow-session airflow-jwt; do make "$name" long; done
 make airflow-fernet fernet
 make hub-database-url url psycopg hub

@@ -19,7 +19,7 @@ from typing import get_args
 import psutil
 from pydantic import SecretStr
 
-from hub import clock, crash, logins, stack
+from hub import clock, crash, logins, observers, stack
 from hub.checked import Check, Verdict, remedy_of
 from hub.errors import HubException
 from hub.said import Said
@@ -332,6 +332,8 @@ LOOKS: tuple[tuple[str, str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("parts", "stack", parts),
     ("parts", "database", database),
     ("parts", "brokers", brokers),
+    ("observers", "otlp", observers.collector),
+    ("observers", "lineage", observers.lineage_endpoint),
     ("contracts", "catalogue", contracts),
     ("settings", "settings", settings_shown),
 )

@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricsData, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -113,6 +114,33 @@ class Otlp:
         for inner in span.within:
             self._span(inner, below)
         made.end(max(span.began, span.ended))
+
+
+def answers(endpoint: str | None) -> Mapping[str, int | str]:
+    """Asks the collector with empty requests, by headers and certificates as they are set: for each signal the status it
+    answers, or the class of what kept it from answering."""
+    _quiet()
+    base = endpoint.rstrip("/") if endpoint else None
+    with _Asking() as traces, _Asking() as metrics:
+        OTLPSpanExporter(f"{base}/v1/traces" if base else None, timeout=SEND_SECONDS, session=traces).export(())
+        figures = OTLPMetricExporter(f"{base}/v1/metrics" if base else None, timeout=SEND_SECONDS, session=metrics)
+        figures.export(MetricsData(()))
+    return {"traces": traces.answer, "metrics": metrics.answer}
+
+
+class _Asking(requests.Session):
+    """Keeps the last answer, which the exporters turn into yes or no."""
+
+    answer: int | str = "no answer"
+
+    def request(self, *args: Any, **more: Any) -> requests.Response:
+        try:
+            answer = super().request(*args, **more)
+        except requests.RequestException as error:
+            self.answer = type(error).__name__
+            raise
+        self.answer = answer.status_code
+        return answer
 
 
 def ids_of(batch: str) -> tuple[int, int]:

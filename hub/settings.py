@@ -212,6 +212,11 @@ class Settings(BaseSettings):
         description="Address at which people open Airflow's pages. Unset: http://HUB_AIRFLOW_HOST:HUB_AIRFLOW_PORT.",
     )
 
+    airflow_notes_password: SecretStr | None = Field(
+        None,
+        description="Password of Airflow's user `hub-notes`, by which tasks write what became of a run onto it. Unset: no notes; the stack sets it.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

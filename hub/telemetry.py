@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hub.emitting import Emitter, Handler, Switch
-from hub.settings import settings
+from hub.settings import Settings, settings
 
 OTEL_ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -129,14 +129,23 @@ def told(labels: Mapping[str, Label]) -> dict[str, Label]:
 _switch: Switch[Told] = Switch("opentelemetry")
 
 
-def _emitter() -> Emitter[Told] | None:
-    endpoint = settings().otlp_endpoint
-    standard = tuple(os.environ.get(name) for name in OTEL_ENDPOINTS)
+def wanted(now: Settings) -> bool:
+    """Whether a collector is named, and OpenTelemetry not switched off by its own variable."""
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return bool(now.otlp_endpoint or any(_standard())) and not disabled
+
+
+def _standard() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in OTEL_ENDPOINTS)
+
+
+def _emitter() -> Emitter[Told] | None:
+    now = settings()
+    endpoint = now.otlp_endpoint
 
     def handler() -> Handler[Told]:
         from hub.otlp import Otlp  # noqa: PLC0415 - OpenTelemetry is imported only where somebody listens
 
         return Otlp(endpoint)
 
-    return _switch.at((endpoint, standard) if (endpoint or any(standard)) and not disabled else None, handler)
+    return _switch.at((endpoint, _standard()) if wanted(now) else None, handler)

@@ -51,16 +51,34 @@ def look(contracts: Iterable[FeedContract]) -> list[Notice]:
         return _settle(conn, conditions.found(conn, contracts))
 
 
+def tell(condition: Condition) -> list[Notice]:
+    """Raises the alarm of something that no look can find, or says it again where that is due. Raises DatabaseUnavailable."""
+    with transaction() as conn:
+        lock_transaction(conn, "alarms", "book")
+        return _said(conn, [_noted(conn, condition, clock.now())])
+
+
+def over(number: int) -> list[Notice]:
+    """Clears an alarm where it is still open. Raises DatabaseUnavailable."""
+    with transaction() as conn:
+        lock_transaction(conn, "alarms", "book")
+        rows = conn.execute(sa.select(alarm).where(alarm.c.alarm_no == number, alarm.c.cleared_at.is_(None))).all()
+        return _said(conn, [_cleared(conn, row, clock.now()) for row in rows])
+
+
 def _settle(conn: sa.Connection, amiss: list[Condition]) -> list[Notice]:
     now = clock.now()
     notices = [_noted(conn, condition, now) for condition in amiss]
     still = {(condition.object, condition.kind) for condition in amiss}
-    for row in conn.execute(sa.select(alarm).where(alarm.c.cleared_at.is_(None)).order_by(alarm.c.alarm_no)).all():
-        if (row.object, row.kind) not in still:
-            conn.execute(sa.update(alarm).where(alarm.c.alarm_no == row.alarm_no).values(cleared_at=now))
-            over = f"over: {row.facts.get('en', row.kind)}", f"已解除：{row.facts.get('zh', row.kind)}"
-            notices.append(_note(conn, row.alarm_no, "cleared", Condition(row.object, row.kind, *over, "", {}), now))
+    open_ = conn.execute(sa.select(alarm).where(alarm.c.cleared_at.is_(None)).order_by(alarm.c.alarm_no)).all()
+    notices += [_cleared(conn, row, now) for row in open_ if (row.object, row.kind) not in still]
     return _said(conn, notices)
+
+
+def _cleared(conn: sa.Connection, row: sa.Row[Any], now: datetime) -> Notice:
+    conn.execute(sa.update(alarm).where(alarm.c.alarm_no == row.alarm_no).values(cleared_at=now))
+    told = f"over: {row.facts.get('en', row.kind)}", f"已解除：{row.facts.get('zh', row.kind)}"
+    return _note(conn, row.alarm_no, "cleared", Condition(row.object, row.kind, *told, "", {}), now)
 
 
 def _noted(conn: sa.Connection, condition: Condition, now: datetime) -> Notice | None:

@@ -6,25 +6,27 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from contracts.model import FeedContract
 from exchange.feed_status import FeedStatus, status
+from hub.ids import FeedId
 from hub.settings import settings
 from warehouse.checking.metrics import verdicts_from
 from warehouse.engine import try_lock_session, unlock_session
 from warehouse.store import Store, store
-from warehouse.tables import batch
+from warehouse.tables import alarm, batch, source_look
 from warehouse.takedown import standing
-
-KINDS = ("freshness", "latency", "volume", "held", "takedown", "storage")
-"""What an alarm may be about; subscribers of its topic read them."""
 
 VOLUME = ("row_count", "row_count_change")
 """Kinds of batch rules that judge how much came."""
+
+Kind = Literal["freshness", "latency", "volume", "held", "takedown", "deadline", "storage"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What an alarm may be about; subscribers of its topic read them. `deadline` is told by Airflow (`exchange.alarms.deadlines`); all others are found by looking."""
 
 _GIB = 1024**3
 
@@ -34,7 +36,7 @@ class Condition:
     """One thing that is amiss, in words, with the command that tells more."""
 
     object: str  # a feed, or `store`, `database`
-    kind: str  # one of KINDS
+    kind: Kind
     en: str
     zh: str
     next: str
@@ -44,9 +46,10 @@ class Condition:
 def found(conn: sa.Connection, contracts: Iterable[FeedContract]) -> list[Condition]:
     """Everything that is amiss now. In the caller's connection."""
     amiss: list[Condition] = []
-    for contract in contracts:
+    known = {contract.id: contract for contract in contracts}
+    for contract in known.values():
         amiss += of_feed(conn, contract, status(conn, contract))
-    return amiss + of_takedowns(conn) + of_space(conn, store())
+    return amiss + of_takedowns(conn) + of_runs(conn, known) + of_space(conn, store())
 
 
 def of_feed(conn: sa.Connection, contract: FeedContract, now: FeedStatus) -> list[Condition]:
@@ -86,6 +89,22 @@ def of_takedowns(conn: sa.Connection) -> list[Condition]:
         en = f"takedown {named} of {feed} was begun and is not finished; the nightly upkeep goes on with it, or order it again"
         zh = f"数据源 {feed} 的撤下 {named} 已开始但未完成；每晚维护会继续，也可重新执行"
         amiss.append(Condition(feed, "takedown", en, zh, f"hub takedown list --feed {feed}", {"takedowns": numbers}))
+
+
+def of_runs(conn: sa.Connection, contracts: Mapping[FeedId, FeedContract]) -> list[Condition]:
+    """Runs that were not done by their deadline, as Airflow told; over once each source was looked at since: a later run came so far."""
+    query = sa.select(alarm).where(alarm.c.kind == "deadline", alarm.c.cleared_at.is_(None)).order_by(alarm.c.alarm_no)
+    amiss = []
+    for row in conn.execute(query).all():
+        contract = contracts.get(row.object)
+        if contract is None:
+            continue
+        since = source_look.c.feed == contract.id, source_look.c.looked_at > row.raised_at
+        looked = set(conn.scalars(sa.select(source_look.c.source).where(*since)))
+        if not {source.id for source in contract.sources} <= looked:
+            facts = dict(row.facts)
+            en, zh = str(facts.pop("en")), str(facts.pop("zh"))
+            amiss.append(Condition(contract.id, "deadline", en, zh, f"hub feed status {contract.id}", facts))
     return amiss
 
 

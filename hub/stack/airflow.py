@@ -30,6 +30,9 @@ from hub.stack.postgres import Postgres, plain_url
 from hub.stack.processes import Launch
 
 USER = "admin"
+NOTES = "hub-notes"
+"""The account by which tasks write notes onto runs. `user` is the least of the four roles that may: it reads DAGs and acts on
+their runs, and sees no connection, variable, pool or configuration."""
 LOOPBACK = "127.0.0.1,localhost,::1"
 
 
@@ -56,7 +59,7 @@ class AirflowPart(Part):
         """Makes AIRFLOW_HOME and the password file."""
         self.folder.mkdir(exist_ok=True)
         passwords = self.plan.vault.path("airflow-passwords.json")
-        wanted = {USER: self.plan.vault.get("airflow-admin")}
+        wanted = {USER: self.plan.vault.get("airflow-admin"), NOTES: self.plan.vault.get("airflow-notes")}
         if not passwords.exists() or json.loads(passwords.read_text(encoding="utf-8")) != wanted:
             write_private(passwords, json.dumps(wanted))
 
@@ -77,7 +80,7 @@ class AirflowPart(Part):
                 "executor": "dags.executor.WarmLocalExecutor",
                 "parallelism": max(4, 2 * (os.cpu_count() or 2)),
                 "fernet_key": get("airflow-fernet", _fernet_key),
-                "simple_auth_manager_users": f"{USER}:admin",
+                "simple_auth_manager_users": f"{USER}:admin,{NOTES}:user",
                 "simple_auth_manager_passwords_file": self.plan.vault.path("airflow-passwords.json"),
                 "execution_api_server_url": f"http://{self.plan.host}:{port}/execution/",
                 "default_timezone": "Asia/Shanghai",
@@ -213,6 +216,13 @@ class AirflowScheduler(AirflowService):
     needs = ("airflow-db", "warehouse")
     words = ("scheduler", "--skip-serve-logs")
     key = "scheduler"
+
+    def environment(self) -> dict[str, str]:
+        """With the password of the account by which tasks write notes, as a file: tasks alone have it."""
+        named = super().environment()
+        if not named.get("HUB_AIRFLOW_NOTES_PASSWORD"):
+            named.setdefault("HUB_AIRFLOW_NOTES_PASSWORD_FILE", str(self.plan.vault.file("airflow-notes")))
+        return named
 
 
 class AirflowDagProcessor(AirflowService):

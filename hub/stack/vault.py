@@ -39,6 +39,12 @@ class Vault:
             raise SecretUnsafe(path=path, mode=oct(mode))
         return path.read_text(encoding="utf-8").strip()
 
+    def file(self, name: str, make: Callable[[], str] = password) -> Path:
+        """The file of that secret, made where there is none, for a program that reads it there. Raises SecretUnsafe."""
+        self.get(name, make)
+        given = None if self.given is None else self.given / Path(name).name
+        return given if given is not None and given.is_file() else self.path(name)
+
     def put(self, name: str, text: str) -> Path:
         """Writes a file that holds secrets (a part's configuration) and returns its path."""
         path = self.path(name)

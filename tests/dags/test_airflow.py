@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +13,27 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
 from dags.client import AirflowClient, Run
 from dags.errors import AirflowRefused, DagUnknown, RunNotSucceeded
 from hub.settings import ROOT, load_settings
-from hub.stack import down, up
+from hub.stack import down, status, up
+from hub.stack.airflow import NOTES
+from hub.stack.environment import publish
+from hub.stack.layout import Layout, write_private
+from hub.stack.vault import Vault
 from tests.connectors.serving import Server, serving
 from tests.dags import trial
+from tests.seeing.receiver import attributes, receiver
 
 pytestmark = [pytest.mark.stack, pytest.mark.airflow, pytest.mark.timeout(600)]
 
 GOOD, FLAKY, GONE, IDLE = "testing_good", "testing_flaky", "testing_gone", "testing_idle"
+HANGING, STRICT = "testing_hanging", "testing_strict"
+FEEDS = (GOOD, FLAKY, GONE, IDLE, HANGING, STRICT)
 BEIJING = timezone(timedelta(hours=8))
 
 
@@ -36,6 +46,7 @@ class Trial:
     contracts: Path
     var: Path
     failing: set[str] = field(default_factory=set)
+    let_go: threading.Event = field(default_factory=threading.Event)
 
     def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
         url = load_settings(var=self.var).url().replace("postgresql+psycopg://", "postgresql://")
@@ -45,6 +56,14 @@ class Trial:
     def cursor(self, feed: str) -> list[tuple[Any, ...]]:
         return self.rows("select source, value, batch_id, moved_at from hub.cursor where feed = %s", feed)
 
+    def await_rows(self, query: str, *params: Any, seconds: float = 90) -> list[tuple[Any, ...]]:
+        """The rows once there are any."""
+        end = time.monotonic() + seconds
+        while not (found := self.rows(query, *params)) and time.monotonic() < end:
+            time.sleep(0.3)
+        assert found, query
+        return found
+
     def live(self, feed: str) -> Run:
         return self.airflow.succeed(self.airflow.ring([f"feed_{feed}"]))[0]
 
@@ -53,8 +72,11 @@ class Trial:
 def on_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("airflow")
     failing: set[str] = set()
-    with serving(lambda asked: trial.answer(asked, failing)) as agency, pytest.MonkeyPatch.context() as patch:
+    let_go = threading.Event()
+    with serving(lambda asked: trial.answer(asked, failing, let_go)) as agency, pytest.MonkeyPatch.context() as patch:
         contracts = trial.contracts(folder / "contracts", [GOOD, FLAKY, GONE, IDLE])
+        for feed, document in ((HANGING, trial.hasty(HANGING)), (STRICT, trial.strict(STRICT))):
+            (contracts / "feeds" / "testing" / f"{feed}.odcs.yaml").write_text(document, encoding="utf-8")
         broken = contracts / "feeds" / "testing" / "testing_broken.odcs.yaml"
         broken.write_text(
             trial.contract("testing_broken").replace("status: active", "stauts: active"), encoding="utf-8"
@@ -69,15 +91,15 @@ def on_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
         up(var, timeout=300)
         try:
             with AirflowClient.of_stack(var) as airflow:
-                airflow.await_dags([f"feed_{feed}" for feed in (GOOD, FLAKY, GONE, IDLE)])
-                yield Trial(airflow, agency, contracts, var, failing)
+                airflow.await_dags([f"feed_{feed}" for feed in FEEDS])
+                yield Trial(airflow, agency, contracts, var, failing, let_go)
         finally:
             down(var)
 
 
 def test_every_readable_contract_has_its_dag_and_no_file_fails(on_trial: Trial) -> None:
     on_trial.airflow.await_dags(["alarms", "broken_contracts", "relay", "upkeep"])
-    feeds = {f"feed_{feed}" for feed in (GOOD, FLAKY, GONE, IDLE)}
+    feeds = {f"feed_{feed}" for feed in FEEDS}
     assert set(on_trial.airflow.dag_ids()) == feeds | {"alarms", "broken_contracts", "relay", "upkeep"}
     assert on_trial.airflow.import_errors() == []
 
@@ -182,6 +204,103 @@ def test_an_agencys_error_fails_at_once_and_says_code_and_remedy(on_trial: Trial
     with pytest.raises(RunNotSucceeded) as raised:
         on_trial.airflow.succeed([run])
     assert "carry failed" in raised.value.sentence()
+
+
+def noted(on_trial: Trial, run: Run) -> str:
+    """A run's note, which holds no secret and nothing of a record."""
+    text = on_trial.airflow.note(run.dag_id, run.run_id)
+    assert 0 < len(text) <= 1000
+    for secret in (trial.TOKEN, "R-0001", load_settings(var=on_trial.var).url()):
+        assert secret not in text
+    return text
+
+
+def test_a_loaded_run_explains_itself(on_trial: Trial) -> None:
+    run = on_trial.live(GOOD)
+    counts = on_trial.airflow.figures(run, "carry")
+    text = noted(on_trial, run)
+    if counts["batches"]:
+        assert text.startswith("**loaded 已入库**") and f"rows 行 {counts['rows_in']}" in text
+        assert f"`hub batch receipt {counts['batches'][0]}`" in text
+    else:
+        assert text.startswith("**nothing new 没有新数据**")
+
+
+def test_a_held_run_explains_itself(on_trial: Trial) -> None:
+    run = on_trial.live(STRICT)
+    (batch,) = on_trial.airflow.figures(run, "carry")["held"]
+    text = noted(on_trial, run)
+    assert text.startswith("**held 已挂起**") and "quarantined 隔离 10" in text
+    assert "`enough`" in text and f"`hub batch show {batch}`" in text
+
+
+def test_a_failed_run_explains_itself(on_trial: Trial) -> None:
+    from connectors.errors import HttpRefused
+
+    run = on_trial.airflow.wait(on_trial.airflow.ring([f"feed_{GONE}"]))[0]
+    text = noted(on_trial, run)
+    assert text.startswith(f"**failed 失败** `{HttpRefused.code} [agency]`") and "→ `" in text
+
+
+def test_the_account_that_writes_notes_may_do_no_more_than_it_must(on_trial: Trial) -> None:
+    address = str(on_trial.airflow._http.base_url)
+    vault = Vault(Layout.of(on_trial.var).secrets)
+    run = on_trial.live(GOOD)
+    with AirflowClient(address, NOTES, vault.get("airflow-notes")) as account:
+        account.put_note(run.dag_id, run.run_id, "by the account")
+        for path in ("/connections", "/variables", "/pools/default_pool"):
+            with pytest.raises(AirflowRefused) as refused:
+                account._ask("PATCH" if "pools" in path else "GET", path, body={"slots": 1})
+            assert refused.value.facts["status"] == 403, path
+    assert on_trial.airflow.note(run.dag_id, run.run_id) == "by the account"
+    environments = [
+        psutil.Process(pid).environ()
+        for name in ("airflow-scheduler", "airflow-api", "airflow-dag-processor")
+        if (pid := status(on_trial.var).pid(name))
+    ]
+    assert [("HUB_AIRFLOW_NOTES_PASSWORD_FILE" in one) for one in environments] == [True, False, False]
+    assert not any(vault.get("airflow-notes") in one.values() for one in environments)
+
+
+ALARMS = "select alarm_no, facts->>'run', cleared_at from hub.alarm where object = %s and kind = 'deadline'"
+
+
+def test_a_run_that_hangs_is_told_by_the_hubs_own_alarm_and_cleared_when_it_is_done(on_trial: Trial) -> None:
+    (run,) = on_trial.airflow.ring([f"feed_{HANGING}"])
+    ((number, told, _),) = on_trial.await_rows(ALARMS, HANGING)
+    assert told == run.run_id
+    assert on_trial.airflow.run(run).state == "running", "it was told while it hung"
+    ((event,),) = on_trial.rows(
+        "select event->'data' from hub.outbox where topic = 'hub.ops.alarm.v1' and event->>'key' = %s", HANGING
+    )
+    assert (event["alarm"], event["kind"], event["change"]) == (number, "deadline", "raised")
+    on_trial.airflow.succeed([on_trial.airflow.trigger("alarms")])
+    assert on_trial.rows(ALARMS, HANGING)[0][2] is None, "it hangs still"
+    on_trial.let_go.set()
+    on_trial.airflow.succeed([run])
+    on_trial.airflow.succeed([on_trial.airflow.trigger("alarms")])
+    assert on_trial.rows(ALARMS, HANGING)[0][2] is not None
+
+
+def test_observers_are_told_by_a_task_of_airflow(on_trial: Trial) -> None:
+    layout = Layout.of(on_trial.var)
+    before = layout.env_file.read_text(encoding="utf-8")
+    with receiver() as got:
+        told = {"HUB_OTLP_ENDPOINT": got.url, "HUB_LINEAGE_URL": f"{got.url}/api/v1/lineage"}
+        publish(on_trial.var, told)
+        try:
+            day = datetime(2026, 3, 2, tzinfo=UTC)
+            run = on_trial.airflow.succeed([on_trial.airflow.again(f"feed_{GOOD}", day, day + timedelta(days=1))])[0]
+        finally:
+            write_private(layout.env_file, before)
+    (batch,) = on_trial.airflow.figures(run, "carry")["batches"]
+    assert got.wrong == []
+    span = got.span("batch")
+    assert span.trace_id.hex() == batch.replace("-", "") and attributes(span)["batch"] == batch
+    assert got.points("hub.rows")[(GOOD, "in")].as_int == 1
+    assert [one["eventType"] for one in got.documents] == ["START", "COMPLETE"]
+    assert {one["job"]["name"] for one in got.documents} == {GOOD}
+    assert len({one["run"]["runId"] for one in got.documents}) == 1
 
 
 def test_the_broken_contract_is_told_while_the_others_run(on_trial: Trial) -> None:

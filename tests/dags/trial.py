@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -190,6 +191,21 @@ def contract(feed: str, *more: str) -> str:
     return _CONTRACT.format(feed=feed, topic=feed, servers="".join(servers))
 
 
+def hasty(feed: str) -> str:
+    """One whose runs have three seconds."""
+    return _once(contract(feed), "- property: latency\n  value: 30\n", "- property: latency\n  value: 0.05\n")
+
+
+def strict(feed: str) -> str:
+    """One whose batches are held: more rows are due than its API has."""
+    return _once(_once(contract(feed), "severity: warning", "severity: error"), "min: 0", f"min: {len(RECORDS) + 1}")
+
+
+def _once(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, old
+    return text.replace(old, new)
+
+
 def places(path: Path, url: str) -> Path:
     """The operator's list with the agency in it; the token lies in a file of its own."""
     secret = path.with_suffix(".token")
@@ -205,8 +221,11 @@ def places(path: Path, url: str) -> Path:
     return path
 
 
-def answer(asked: Asked, failing: set[str]) -> None:
-    """The API: records by time; `failing` names paths that answer 503 once; /testing_gone is not there."""
+def answer(asked: Asked, failing: set[str], let_go: threading.Event | None = None) -> None:
+    """The API: records by time; `failing` names paths that answer 503 once; /testing_gone is not there, /testing_hanging
+    answers once it is let go."""
+    if let_go is not None and asked.path == "/testing_hanging":
+        let_go.wait(120)
     if asked.headers.get("authorization") != f"Bearer {TOKEN}":
         asked.answer({"error": "who are you"}, 401)
     elif asked.path in failing:

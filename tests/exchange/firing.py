@@ -1,0 +1,75 @@
+"""How each kind of alarm comes to be raised: one way for each, held against the kinds that the code knows (`tests/every`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from contracts.model import FeedContract, Sla
+from exchange.alarms import deadlines
+from exchange.alarms.conditions import Kind
+from hub.settings import settings
+from tests.warehouse.feeds import HELD, contract, drop, row, rows
+from warehouse import way
+
+
+@dataclass(frozen=True)
+class Amiss:
+    """Something is amiss: of what, and what to look at, how many hours from now."""
+
+    object: str
+    contracts: tuple[FeedContract, ...] = ()
+    hours: float = 0
+
+
+def late_feed(folder: Path, _: pytest.MonkeyPatch) -> Amiss:
+    """Nothing new came for longer than promised."""
+    feed = contract(sla=Sla(freshness_hours=2))
+    drop(folder, "a.csv", rows(2))
+    way.run_feed(feed)
+    return Amiss(feed.id, (feed,), hours=3)
+
+
+def late_events(folder: Path, _: pytest.MonkeyPatch) -> Amiss:
+    """Events wait for their topic, and no relay sends them."""
+    feed = contract(sla=Sla(latency_minutes=30))
+    drop(folder, "a.csv", rows(2))
+    way.run_feed(feed)
+    return Amiss(feed.id, (feed,), hours=1)
+
+
+def too_few_rows(folder: Path, _: pytest.MonkeyPatch) -> Amiss:
+    """The delivery breaks a rule on how much comes, which holds the batch as well."""
+    feed = contract(batch_rules=(HELD,))
+    drop(folder, "a.csv", [row(1), row(2)])
+    way.run_feed(feed)
+    return Amiss(feed.id, (feed,))
+
+
+def full_store(folder: Path, patch: pytest.MonkeyPatch) -> Amiss:
+    """The store takes more than the operator's limit allows."""
+    drop(folder, "a.csv", rows(2))
+    way.run_feed(contract())
+    patch.setenv("HUB_STORE_LIMIT_GIB", "0.000001")
+    settings.cache_clear()
+    return Amiss("store")
+
+
+def late_run(_: Path, __: pytest.MonkeyPatch) -> Amiss:
+    """Airflow says that a run was not done in time (that it does: tests/dags/test_desk.py)."""
+    feed = contract()
+    deadlines.tell(deadlines.Late(feed.id, "scheduled__2026-03-01", 30, "running"))
+    return Amiss(feed.id, (feed,))
+
+
+FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
+    "freshness": late_feed,
+    "latency": late_events,
+    "volume": too_few_rows,
+    "held": too_few_rows,
+    "storage": full_store,
+    "deadline": late_run,
+}
