@@ -47,13 +47,16 @@ class CarryFeed(FeedTask):
     and the counts of COUNTS, summed over `batches`.
     """
 
-    _became: Sequence[BatchOutcome] = ()
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._became: Sequence[BatchOutcome] = ()
+        self._paused: list[HubException] = []
 
     def ended(self, context: Any, error: HubException | None) -> None:
         """The run's note: what became of its batches, and what went wrong."""
         from dags import note
 
-        note.put(context, lambda: note.of_run(self._became, error, passing(context, error)))
+        note.put(context, lambda: note.of_run(self._became, error, passing(context, error), bool(self._paused)))
 
     def work(self, context: Any) -> dict[str, Any]:
         """Runs the feed as the run asks. Raises what the way raises, and DeliveriesUnreadable; both after all was tried."""
@@ -67,7 +70,7 @@ class CarryFeed(FeedTask):
         mask_places(source.place for source in contract.sources)
         window = Window(interval_start=request.start, interval_end=request.end) if request.backfill else None
         sources = [request.source] if request.source else [source.id for source in contract.sources]
-        outcomes, failures = carried(contract, sources, window)
+        outcomes, failures = carried(contract, sources, window, self._paused)
         self._became = outcomes
         figures = summary(outcomes)
         if failures:
@@ -113,9 +116,12 @@ def passing(context: Any, error: HubException | None) -> bool:
 
 
 def carried(
-    contract: FeedContract, sources: Iterable[str], window: Window | None
+    contract: FeedContract, sources: Iterable[str], window: Window | None, paused: list[HubException] | None = None
 ) -> tuple[list[BatchOutcome], list[HubException]]:
-    """Takes each source the whole way; what became of its batches, and what stood in the way of the others."""
+    """Takes each source the whole way; what became of its batches, and what stood in the way of the others.
+
+    That the feed is paused is neither: it goes to `paused`.
+    """
     from warehouse import way
     from warehouse.errors import FeedPaused
 
@@ -127,6 +133,8 @@ def carried(
         except FeedPaused as error:
             # A person's word, no failure: the run is green and says why it brought nothing.
             _LOG.warning("%s", told(error))
+            if paused is not None:
+                paused.append(error)
             break
         except HubException as error:
             _LOG.error("source %s: %s", source, told(error))

@@ -65,12 +65,14 @@ def put(context: Any, words: Callable[[], str]) -> None:
         _LOG.warning("the run's note could not be written: %s", code)
 
 
-def of_run(outcomes: Iterable[BatchOutcome], error: HubException | None, again: bool) -> str:
-    """The note of a run whose batches came so far."""
+def of_run(
+    outcomes: Iterable[BatchOutcome], error: HubException | None, again: bool = False, paused: bool = False
+) -> str:
+    """The note of a run whose batches came so far. `again`: Airflow will try again; `paused`: a person paused the feed."""
     listed = list(outcomes)
     fresh = [one for one in listed if not one.repeated]
     counts = {name: sum(getattr(one, name) for one in fresh) for name in COUNTS}
-    first = _failed(error, again) if error else [_well(fresh, repeated=len(listed) - len(fresh))]
+    first = _failed(error, again) if error else [_well(fresh, len(listed) - len(fresh), paused)]
     # What needs a person stands before what is well: the note may not hold them all.
     order = sorted(fresh, key=lambda one: (one.state == "loaded", not one.quarantined))
     return _fitting([*first, *([_counts(counts)] if fresh else [])], [_batch(one) for one in order])
@@ -83,11 +85,13 @@ def of_figures(figures: Mapping[str, Any], error: HubException, again: bool) -> 
     return _fitting([*_failed(error, again), *counts], batches)
 
 
-def _well(fresh: Sequence[BatchOutcome], *, repeated: int) -> str:
+def _well(fresh: Sequence[BatchOutcome], repeated: int, paused: bool) -> str:
     if any(one.state == "held" for one in fresh):
         return "**held 已挂起**: a named person decides 等待具名人员决定"
     if fresh:
         return "**loaded 已入库**" if any(one.state == "loaded" for one in fresh) else "**nothing loaded 未入库**"
+    if paused:
+        return "**paused 已暂停**: nothing is pulled 不拉取数据 · `hub feed status`"
     met = f" ({repeated} met before 此前已接收)" if repeated else ""
     return f"**nothing new 没有新数据**{met}"
 

@@ -13,11 +13,13 @@ from contracts import catalogue
 from contracts.model import FeedContract
 from dags.carry import carried, summary, worst
 from dags.errors import DeliveriesUnreadable
+from hub.errors import HubException
 from hub.ids import FeedId
 from hub.settings import Settings, settings
 from tests.connectors.serving import serving
 from tests.dags import trial
 from warehouse import engine
+from warehouse.errors import FeedPaused
 from warehouse.feeds import pausing
 from warehouse.migrate import migrate
 
@@ -80,7 +82,9 @@ def test_a_delivery_that_nobody_can_read_is_told_and_the_others_load(several: Se
 
 def test_a_paused_feed_brings_nothing_and_fails_nothing(several: Several) -> None:
     pausing.pause(several.contract.id, operator="Op One", reason="repair")
-    assert carried(several.contract, ["trial_api", "trial_drop"], None) == ([], [])
+    paused: list[HubException] = []
+    assert carried(several.contract, ["trial_api", "trial_drop"], None, paused) == ([], [])
+    assert [type(error) for error in paused] == [FeedPaused], "and the run's note can say so"
     pausing.resume(several.contract.id, operator="Op One", reason="repaired")
     assert summary(carried(several.contract, ["trial_api"], None)[0])["loaded"] == 10
 

@@ -88,6 +88,7 @@ def test_a_run_that_was_loaded_and_not_published_says_both() -> None:
 
 def test_nothing_new_is_said_so() -> None:
     assert told().startswith("**nothing new 没有新数据**")
+    assert note.of_run([], None, paused=True).startswith("**paused 已暂停**")
     assert told(replace(CLEAN, repeated=True)) == "**nothing new 没有新数据** (1 met before 此前已接收)"
 
 

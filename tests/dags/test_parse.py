@@ -43,6 +43,8 @@ print(json.dumps({
         "paused": dag.is_paused_upon_creation, "start": dag.start_date.isoformat(),
         "retries": {task.task_id: [task.retries, task.retry_delay.total_seconds()] for task in dag.tasks},
         "assets": sorted(asset.uri for task in dag.tasks for asset in task.outlets),
+        "deadlines": [[type(one.reference).__name__, one.interval.total_seconds(), one.callback.path, one.callback.kwargs]
+                      for one in dag.deadline or []],
         "templates": sorted({field for task in dag.tasks for field in task.template_fields}),
     } for dag in bag.dags.values()},
 }))
@@ -116,6 +118,9 @@ def test_a_feeds_dag_is_what_its_contract_says(parsed: dict[str, Any]) -> None:
         assert {"feed", contract.domain, contract.owner} <= set(dag["tags"])
         assert "interval_start" in dag["params"]
         assert escaped(contract.name_zh) in dag["doc"]
+        within = min(12 * 60, contract.sla.run_minutes or 12 * 60)
+        told = {"feed": contract.id, "minutes": within}
+        assert dag["deadlines"] == [["DagRunQueuedAtDeadline", within * 60, "dags.deadline.missed", told]]
         assert dag["start"] == "1999-12-31T16:00:00+00:00", "a fixed day, midnight in Asia/Shanghai"
 
 

@@ -198,7 +198,9 @@ def hasty(feed: str) -> str:
 
 def strict(feed: str) -> str:
     """One whose batches are held: more rows are due than its API has."""
-    return _once(_once(contract(feed), "severity: warning", "severity: error"), "min: 0", f"min: {len(RECORDS) + 1}")
+    holds = "max: 1000000\n    customProperties:\n    - {property: hub.holds_batch, value: true}\n"
+    text = _once(_once(contract(feed), "severity: warning", "severity: error"), "max: 1000000\n", holds)
+    return _once(text, "min: 0", f"min: {len(RECORDS) + 1}")
 
 
 def _once(text: str, old: str, new: str) -> str:
