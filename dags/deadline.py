@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
@@ -18,6 +18,9 @@ from contracts.model import Sla
 from hub import failure
 from hub.errors import HubException
 from hub.ids import FeedId
+
+if TYPE_CHECKING:
+    from dags.client import AirflowClient
 
 LONGEST = timedelta(hours=12)
 """A task that takes longer hangs: it is stopped and tried again, and goes on where it was. No run has more time than that."""
@@ -69,9 +72,10 @@ def _raise(feed: FeedId, run: str, minutes: float, state: str) -> None:
 
 
 def settle() -> int:
-    """Clears the alarms of runs that ended well after all, or that Airflow does not know any more; how many.
+    """Clears the alarms of runs that ended well after all, that Airflow does not know any more, or after which another ended
+    well; how many.
 
-    Where Airflow can't be asked they stay: a later run of the feed clears them (`exchange.alarms.conditions`). Raises DatabaseUnavailable.
+    Where Airflow can't be asked they stay until the feed's sources were looked at (`exchange.alarms.conditions`). Raises DatabaseUnavailable.
     """
     from dags.account import airflow
     from dags.factory import dag_id_of
@@ -85,10 +89,17 @@ def settle() -> int:
     with session:
         for one in waiting:
             try:
-                run = session.find(dag_id_of(one.feed), one.run)
+                is_over = _is_over(session, dag_id_of(one.feed), one.run)
             except HubException as error:
                 _LOG.warning("how a late run stands can't be asked: %s", error.code)
                 break
-            if run is None or run.state == "success":
-                cleared += len(book.over(one.alarm))
+            cleared += len(book.over(one.alarm)) if is_over else 0
     return cleared
+
+
+def _is_over(session: AirflowClient, dag_id: str, run_id: str) -> bool:
+    run = session.find(dag_id, run_id)
+    if run is None or run.state == "success":
+        return True
+    later = (one for one in session.runs(dag_id, 20) if one.run_type != "backfill" and one.start and run.start)
+    return any(one.state == "success" and one.start > run.start for one in later)  # type: ignore[operator]  # both are there

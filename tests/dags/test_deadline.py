@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -71,11 +72,15 @@ def test_what_goes_wrong_is_told_by_its_code_alone(
     assert PERSON not in caplog.text
 
 
-class Asked:
-    """An Airflow that knows these runs."""
+FIRST, LATER = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
 
-    def __init__(self, states: dict[str, str] | None) -> None:
-        self.states = states
+
+class Asked:
+    """An Airflow that knows these runs; None: it does not answer."""
+
+    def __init__(self, *runs: Run, silent: bool = False) -> None:
+        self.known = {run.run_id: run for run in runs}
+        self.silent = silent
 
     def __enter__(self) -> Asked:
         return self
@@ -83,26 +88,40 @@ class Asked:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def find(self, dag_id: str, run_id: str) -> Run | None:
-        if self.states is None:
+    def find(self, _: str, run_id: str) -> Run | None:
+        if self.silent:
             raise AirflowSilent(address="http://x", reason="ConnectError")
-        state = self.states.get(run_id)
-        return Run(dag_id, run_id, "scheduled", state) if state else None
+        return self.known.get(run_id)
+
+    def runs(self, *_: object) -> list[Run]:
+        return list(self.known.values())
 
 
-def test_alarms_of_runs_that_are_done_or_unknown_are_over(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def run_of(run_id: str, state: str, start: datetime = FIRST, run_type: str = "scheduled") -> Run:
+    return Run("feed_x", run_id, run_type, state, start)
+
+
+@pytest.mark.parametrize(
+    ("airflow", "is_over"),
+    [
+        (Asked(run_of("mine", "running")), False),
+        (Asked(run_of("mine", "failed"), run_of("before", "success")), False),
+        (Asked(run_of("mine", "failed"), run_of("past", "success", LATER, "backfill")), False),
+        (Asked(run_of("mine", "failed"), run_of("next", "failed", LATER)), False),
+        (Asked(run_of("mine", "failed"), run_of("next", "success", LATER)), True),
+        (Asked(run_of("mine", "success")), True),
+        (Asked(run_of("other", "running")), True),
+        (Asked(silent=True), False),
+        (None, False),
+    ],
+    ids=["hangs", "failed", "backfill", "fails on", "next", "done", "gone", "silent", "no account"],
+)
+def test_an_alarm_is_over_once_airflow_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, airflow: Asked | None, is_over: bool
 ) -> None:
     over: list[int] = []
-    waiting = [
-        deadlines.OpenDeadline(number, FeedId(FEED), run) for number, run in enumerate(("hung", "bad", "done", "gone"))
-    ]
-    monkeypatch.setattr(deadlines, "open_ones", lambda: waiting)
+    monkeypatch.setattr(deadlines, "open_ones", lambda: [deadlines.OpenDeadline(7, FeedId(FEED), "mine")])
     monkeypatch.setattr(book, "over", lambda number: over.append(number) or [None])
-    asked = Asked({"hung": "running", "bad": "failed", "done": "success"})
-    monkeypatch.setattr("dags.account.airflow", lambda: asked)
-    assert deadline.settle() == 2 and over == [2, 3]
-    for silent in (Asked(None), None):
-        monkeypatch.setattr("dags.account.airflow", lambda silent=silent: silent)
-        assert deadline.settle() == 0, "nobody can be asked: they stay"
-    assert AirflowSilent.code in caplog.text
+    monkeypatch.setattr("dags.account.airflow", lambda: airflow)
+    assert deadline.settle() == len(over) == int(is_over)
+    assert (AirflowSilent.code in caplog.text) == bool(airflow and airflow.silent)

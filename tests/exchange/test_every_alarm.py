@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from exchange.alarms.conditions import KINDS, Kind
 from exchange.feed_status import status
 from hub import clock
 from tests.exchange.firing import FIRING
-from tests.exchange.test_alarms import NOW, Receiver, agency, look, receiver
+from tests.exchange.test_alarms import Receiver, agency, look, receiver
 from tests.warehouse.feeds import contract, drop, rows, source
 from warehouse import way
 from warehouse.engine import connection
@@ -31,7 +31,7 @@ def test_it_reaches_log_topic_and_webhook(
     kind: Kind, receiver: Receiver, agency: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     amiss = FIRING[kind](agency, monkeypatch)
-    with clock.at(NOW + timedelta(hours=amiss.hours)):
+    with clock.at(datetime.now(UTC) + timedelta(hours=amiss.hours)):
         book.look(amiss.contracts)
         webhook.send_due()
     told = [json.loads(body) for _, body in receiver.got]
@@ -66,8 +66,10 @@ def test_a_late_run_is_told_once_and_repeated_while_no_later_run_has_gone_throug
         assert status(conn, FEED).alarms == ("deadline",)
     assert look(FEED, after=1) == []
     assert look(FEED, after=25) == [(FEED.id, "deadline", "repeated")]
+    drop(agency, "after.csv", rows(2, first=9))
     way.run_feed(FEED, "drop")
     assert look(FEED, after=26) == [], "the other source was not looked at since"
+    drop(other, "after.csv", rows(2, first=19))
     way.run_feed(FEED, "other")
     assert look(FEED, after=26) == [(FEED.id, "deadline", "cleared")]
     assert deadlines.open_ones() == []
