@@ -192,8 +192,8 @@ def contract(feed: str, *more: str) -> str:
 
 
 def hasty(feed: str) -> str:
-    """One whose runs have three seconds."""
-    return _once(contract(feed), "- property: latency\n  value: 30\n", "- property: latency\n  value: 0.05\n")
+    """One whose runs have little more than a second."""
+    return _once(contract(feed), "- property: latency\n  value: 30\n", "- property: latency\n  value: 0.02\n")
 
 
 def strict(feed: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import lineage, otlp
 from hub.checked import Check
 from hub.doctor import LOOKS
 from hub.settings import load_settings
@@ -64,7 +65,11 @@ def test_a_collector_that_refuses_is_wrongly_set(
         assert (check.verdict, str(status) in check.found, said in check.remedy) == (verdict, True, True), check
 
 
-def test_one_that_is_away_or_hangs_may_come_back(looked: Callable[..., dict[str, Check]]) -> None:
+def test_one_that_is_away_or_hangs_may_come_back(
+    looked: Callable[..., dict[str, Check]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (otlp, lineage):
+        monkeypatch.setattr(module, "SEND_SECONDS", 0.2)
     found = looked(otlp_endpoint=nobody(), lineage_url=f"{nobody()}/api/v1/lineage")
     assert verdicts(found) == {"otlp traces": "warn", "otlp metrics": "warn", "lineage": "warn"}
     assert "ConnectionError" in found["otlp traces"].found and "ConnectError" in found["lineage"].found
