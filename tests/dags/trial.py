@@ -192,8 +192,9 @@ def contract(feed: str, *more: str) -> str:
 
 
 def hasty(feed: str) -> str:
-    """One whose runs have little more than a second."""
-    return _once(contract(feed), "- property: latency\n  value: 30\n", "- property: latency\n  value: 0.02\n")
+    """One whose runs have little more than a second, and wait long for their API."""
+    patient = _once(contract(feed), "attempts: 1}", "attempts: 1, timeout_seconds: 200}")
+    return _once(patient, "- property: latency\n  value: 30\n", "- property: latency\n  value: 0.02\n")
 
 
 def strict(feed: str) -> str:
