@@ -268,6 +268,7 @@ def test_a_run_that_hangs_is_told_by_the_hubs_own_alarm_and_cleared_when_it_is_d
 
 
 def test_observers_are_told_by_a_task_of_airflow(on_trial: Trial) -> None:
+    on_trial.live(GOOD)
     layout = Layout.of(on_trial.var)
     before = layout.env_file.read_text(encoding="utf-8")
     with receiver() as got:
