@@ -89,6 +89,7 @@ def of_takedowns(conn: sa.Connection) -> list[Condition]:
         en = f"takedown {named} of {feed} was begun and is not finished; the nightly upkeep goes on with it, or order it again"
         zh = f"数据源 {feed} 的撤下 {named} 已开始但未完成；每晚维护会继续，也可重新执行"
         amiss.append(Condition(feed, "takedown", en, zh, f"hub takedown list --feed {feed}", {"takedowns": numbers}))
+    return amiss
 
 
 def of_runs(conn: sa.Connection, contracts: Mapping[FeedId, FeedContract]) -> list[Condition]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from contracts.model import FeedContract, Sla
 from exchange.alarms import deadlines
 from exchange.alarms.conditions import Kind
 from hub.settings import settings
 from tests.warehouse.feeds import HELD, contract, drop, row, rows
-from warehouse import way
+from warehouse import engine, way
+from warehouse.tables import takedown
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ def too_few_rows(folder: Path, _: pytest.MonkeyPatch) -> Amiss:
     return Amiss(feed.id, (feed,))
 
 
+def left_takedown(folder: Path, _: pytest.MonkeyPatch) -> Amiss:
+    """A takedown's process died after it had noted what it would do (that one leaves this: test_takedown_stands.py)."""
+    feed = contract()
+    drop(folder, "a.csv", rows(2))
+    way.run_feed(feed)
+    with engine.transaction() as conn:
+        noted = {"feed": feed.id, "record_key": "V-1", "operator": "Op One", "reason": "why", "state": "begun"}
+        conn.execute(sa.insert(takedown).values(noted))
+    return Amiss(feed.id, (feed,))
+
+
 def full_store(folder: Path, patch: pytest.MonkeyPatch) -> Amiss:
     """The store takes more than the operator's limit allows."""
     drop(folder, "a.csv", rows(2))
@@ -70,6 +83,7 @@ FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "latency": late_events,
     "volume": too_few_rows,
     "held": too_few_rows,
+    "takedown": left_takedown,
     "storage": full_store,
     "deadline": late_run,
 }

@@ -16,14 +16,14 @@ from exchange.alarms.conditions import KINDS, Kind
 from exchange.feed_status import status
 from hub import clock
 from tests.exchange.firing import FIRING
-from tests.exchange.test_alarms import Receiver, agency, look, receiver
+from tests.exchange.test_alarms import Receiver, look, receiver
 from tests.warehouse.feeds import contract, drop, rows, source
 from warehouse import way
 from warehouse.engine import connection
 from warehouse.tables import outbox
 
 pytestmark = pytest.mark.stack
-__all__ = ["agency", "receiver"]
+__all__ = ["receiver"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,7 +37,7 @@ alarm = Table(
     metadata,
     Column("alarm_no", BigInteger, Identity(), primary_key=True),
     Column("object", Text, nullable=False),  # a feed, or `store`, `database`
-    Column("kind", Text, nullable=False),  # freshness volume held latency storage
+    Column("kind", Text, nullable=False),  # one of exchange.alarms.conditions.KINDS
     Column("facts", JSONB, nullable=False, server_default="{}"),
     Column("notices", Integer, nullable=False, server_default="0"),
     at("raised_at", required=True),
