@@ -131,4 +131,6 @@ def _cell(text: str) -> str:
 
 def _printable(text: str) -> str:
     """A text without control characters: an HTML page can't hold them."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else "·" for letter in text)

@@ -24,6 +24,9 @@ from warehouse.feeds.tables import ensure_reference, ensure_tables
 from warehouse.outbox import ensure_topic
 from warehouse.tables import contract_version
 
+_MOST_KEPT = 512
+_kept: dict[tuple[str, str, str], FeedContract] = {}
+
 
 def ensure(conn: sa.Connection, contract: FeedContract) -> None:
     """Makes what the feed needs where it is missing. In a transaction; doing it twice changes nothing.
@@ -62,7 +65,13 @@ def is_whole_key(conn: sa.Connection, feed: str, field: str) -> bool:
 
 
 def recorded(conn: sa.Connection, feed: FeedId, sha256: str) -> FeedContract:
-    """The contract of that hash as it was when it was used. Raises KeyError where it never was."""
+    """The contract of that hash as it was when it was used. Raises KeyError where it never was.
+
+    Kept once read: what a hash stands for never changes.
+    """
+    key = str(conn.engine.url), feed, sha256
+    if key in _kept:
+        return _kept[key]
     document = conn.scalar(
         sa.select(contract_version.c.document).where(
             contract_version.c.feed == feed, contract_version.c.sha256 == sha256
@@ -70,7 +79,9 @@ def recorded(conn: sa.Connection, feed: FeedId, sha256: str) -> FeedContract:
     )
     if document is None:
         raise KeyError(sha256)
-    return contract_from(json.loads(document))
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    return _kept.setdefault(key, contract_from(json.loads(document)))
 
 
 def versions(conn: sa.Connection, feed: FeedId) -> list[FeedContract]:
