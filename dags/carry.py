@@ -42,6 +42,7 @@ class FeedTask(HubTask):
 class CarryFeed(FeedTask):
     """Source → gate → landing → checks → quarantine → load → outbox, up to the commit.
 
+    A scheduled run of a frequent feed stands for its hour with the worker too (`dags.hour`).
     First finishes what an earlier try left unfinished. Sources are taken one by one: one that can't be reached does not keep
     the others waiting. XCom, also of a run that fails: `batches` (ids), `repeated` (ids of deliveries met before), `held` (ids)
     and the counts of COUNTS, summed over `batches`.
@@ -71,6 +72,11 @@ class CarryFeed(FeedTask):
         window = Window(interval_start=request.start, interval_end=request.end) if request.backfill else None
         sources = [request.source] if request.source else [source.id for source in contract.sources]
         outcomes, failures = carried(contract, sources, window, self._paused)
+        if contract.latency == "frequent" and str(run.run_type.value) == "scheduled":
+            from dags import hour
+
+            outcomes, missed = hour.gathered(contract, *interval, outcomes)
+            failures += missed
         self._became = outcomes
         figures = summary(outcomes)
         if failures:
@@ -127,35 +133,38 @@ def carried(
 
     outcomes: list[BatchOutcome] = []
     failures: list[HubException] = []
-    for source in sources:
-        try:
-            found = way.run_feed(contract, source_id=source, window=window)
-        except FeedPaused as error:
+    for source, found in way.each_source(contract, sources, window):
+        if isinstance(found, FeedPaused):
             # A person's word, no failure: the run is green and says why it brought nothing.
-            _LOG.warning("%s", told(error))
+            _LOG.warning("%s", told(found))
             if paused is not None:
-                paused.append(error)
+                paused.append(found)
             break
-        except HubException as error:
-            _LOG.error("source %s: %s", source, told(error))
-            failures.append(error)
+        if isinstance(found, HubException):
+            _LOG.error("source %s: %s", source, told(found))
+            failures.append(found)
             continue
         if not found:
             _LOG.info("source %s: nothing new | 没有新数据", source)
         for outcome in found:
             _LOG.info("%s", line_of(outcome))
         outcomes += found
-        unreadable = [outcome for outcome in found if outcome.error and not outcome.repeated]
-        if unreadable:
-            why = unreadable[0].error or {}
-            named = f"{unreadable[0].delivery}: {why.get('code')}"
-            first = Said(
-                f"{named} {why.get('error')}; {why.get('remedy')}",
-                f"{named} {why.get('error_zh')}；{why.get('remedy_zh')}",
-            )
-            code = str(why.get("code"))
-            failures.append(DeliveriesUnreadable(source=source, count=len(unreadable), first=first, first_code=code))
+        failures += unreadable(source, found)
     return outcomes, failures
+
+
+def unreadable(source: str, found: Iterable[BatchOutcome]) -> list[HubException]:
+    """One error for all deliveries of a source that nobody can read; those met before were told before."""
+    bad = [outcome for outcome in found if outcome.error and not outcome.repeated]
+    if not bad:
+        return []
+    why = bad[0].error or {}
+    named = f"{bad[0].delivery}: {why.get('code')}"
+    first = Said(
+        f"{named} {why.get('error')}; {why.get('remedy')}",
+        f"{named} {why.get('error_zh')}；{why.get('remedy_zh')}",
+    )
+    return [DeliveriesUnreadable(source=source, count=len(bad), first=first, first_code=str(why.get("code")))]
 
 
 def worst(failures: list[HubException]) -> HubException:

@@ -10,8 +10,6 @@ one settles what was open and reads where the lane truly stands.
 from __future__ import annotations
 
 import gc
-import os
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +34,7 @@ from hub import clock
 from hub.crash import point
 from hub.log import get
 from hub.settings import Settings
-from warehouse import lost
+from warehouse import listening, lost
 from warehouse.engine import lock_key, translated, try_lock_session, unlock_session
 from warehouse.store import Store
 from warehouse.tables import dead_letter
@@ -62,7 +60,7 @@ def _engine(url: str) -> sa.Engine:
 
 def application() -> str:
     """How this process names itself to the database, so that an operator sees who holds a lane."""
-    return f"hub relay {os.getpid()}@{socket.gethostname()}"[:63]
+    return listening.application("relay")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, field
 
 import psycopg
-import sqlalchemy as sa
 
 from exchange import seen
 from exchange.cluster import Cluster
@@ -29,6 +28,7 @@ from hub.settings import Settings, settings
 from warehouse.arrow import memory
 from warehouse.engine import connection, translated
 from warehouse.errors import DatabaseUnavailable
+from warehouse.listening import conninfo
 from warehouse.outbox import CHANNEL
 
 log = get("exchange.serve")
@@ -203,7 +203,7 @@ class Server:
         log.info("relay ends")
 
     def _listen(self, backoff: Backoff) -> None:
-        with translated(), psycopg.connect(conninfo(self.now), autocommit=True) as conn:
+        with translated(), psycopg.connect(conninfo(self.now, application()), autocommit=True) as conn:
             conn.execute(f"listen {CHANNEL}")
             conn.execute(f"listen {RELEASE_CHANNEL}")
             backoff.reset()
@@ -249,17 +249,6 @@ class Server:
             lane = self._lanes[name] = Lane(name, self)
             lane.start()
         lane.ring.set()
-
-
-def conninfo(now: Settings) -> str:
-    """The database's address for psycopg itself."""
-    url = sa.make_url(now.url()).set(drivername="postgresql")
-    made = psycopg.conninfo.make_conninfo(
-        url.render_as_string(hide_password=False),
-        application_name=application(),
-        connect_timeout=10,
-    )
-    return str(made)
 
 
 @dataclass(slots=True)

@@ -41,7 +41,12 @@ RELAY_POINTS = (
     "relay.buried",  # the dead letter is in the open transaction
 )
 
-POINTS = WAREHOUSE_POINTS + RELAY_POINTS
+TURN_POINTS = (
+    "turn.begun",  # a feed's turn is noted as begun, nothing is pulled
+    "turn.carried",  # what was due is loaded, the turn is not noted as ended
+)
+
+POINTS = WAREHOUSE_POINTS + RELAY_POINTS + TURN_POINTS
 
 TAKEDOWN_POINTS = (
     "takedown.begun",  # what was found is noted, nothing is taken out

@@ -27,6 +27,9 @@ STACK_ONLY = frozenset({"postgres", "kafka-2", "kafka-3"})
 BEAT_SECONDS = 45
 """How old the last heartbeat of an Airflow service may be."""
 
+LATE_SECONDS = 600
+"""How long a feed may be due before its worker counts as unwell; a turn alone may take HUB_TURN_SECONDS."""
+
 
 JOBS = {
     "airflow-scheduler": "SchedulerJob",
@@ -97,17 +100,38 @@ def _broker(part: Part) -> str | None:
         return str(error)
 
 
-def _relay(part: Part) -> str | None:
-    """It listens in PostgreSQL from this machine, and the brokers take its password."""
-    now = part.plan.operator
+def _listens(part: Part) -> str | None:
+    """Whether it has a session in PostgreSQL from this machine."""
     try:
-        with psycopg.connect(plain_url(now.url()), connect_timeout=5) as connection:
+        with psycopg.connect(plain_url(part.plan.operator.url()), connect_timeout=5) as connection:
             query = "select count(*) from pg_stat_activity where application_name like %s"
-            row = connection.execute(query, (f"hub relay %@{socket.gethostname()}"[:63],)).fetchone()
+            row = connection.execute(query, (f"hub {part.name} %@{socket.gethostname()}"[:63],)).fetchone()
     except psycopg.Error as error:
         return _first_line(error)
-    if not row or not row[0]:
-        return "no relay of this machine listens in the database"
+    return None if row and row[0] else f"no {part.name} of this machine listens in the database"
+
+
+def _worker(part: Part) -> str | None:
+    """It is there, and what is due does not wait for it."""
+    if (reason := _listens(part)) is not None:
+        return reason
+    query = (
+        "select count(*), extract(epoch from now() - min(due_at)) from hub.feed_turn"
+        " where served and failures = 0 and due_at < now() - make_interval(secs => %s)"
+    )
+    try:
+        with psycopg.connect(plain_url(part.plan.operator.url()), connect_timeout=5) as connection:
+            row = connection.execute(query, (LATE_SECONDS,)).fetchone()
+    except psycopg.Error as error:
+        return _first_line(error)
+    return f"{row[0]} feeds are due, the first since {row[1]:.0f} s" if row and row[0] else None
+
+
+def _relay(part: Part) -> str | None:
+    """It listens in PostgreSQL from this machine, and the brokers take its password."""
+    if (reason := _listens(part)) is not None:
+        return reason
+    now = part.plan.operator
     secret = now.kafka_password.get_secret_value() if now.kafka_password else None
     sasl = now.kafka_security_protocol.startswith("SASL")
     login = kafka_wire.Login(
@@ -155,6 +179,7 @@ def _first_line(error: psycopg.Error) -> str:
 CHECKS: dict[str, Callable[[Part], str | None]] = {
     "kafka": _broker,
     "relay": _relay,
+    "worker": _worker,
     "airflow-api": _api,
     **dict.fromkeys(JOBS, _service),
 }

@@ -166,6 +166,15 @@ class Settings(BaseSettings):
         16 * 1024**3, ge=1024, description="Size (bytes) above which a dropped file is refused."
     )
 
+    worker_processes: int = Field(
+        2, ge=1, le=64, description="Processes in which the worker takes frequent feeds, side by side."
+    )
+    turn_seconds: float = Field(
+        300,
+        ge=1,
+        description="Seconds after which a feed's turn with the worker is ended; its DAG's next run goes on without this limit.",
+    )
+
     alarm_repeat_hours: float = Field(
         24, ge=0, description="Hours after which an alarm that is still true is said again; 0: never."
     )

@@ -28,12 +28,13 @@ _RETRY_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01")
 def _engine(url: str) -> sa.Engine:
     # UTC: a timestamp without a zone never reaches the database, and texts read back are comparable.
     # Parameters are rows: no message of an error may quote them.
+    # The interval: a session that waits for a lock must see that its process was killed, or it keeps the feed's own lock.
     return sa.create_engine(
         url,
         pool_pre_ping=True,
         pool_size=5,
         hide_parameters=True,
-        connect_args={"options": "-c timezone=UTC -c datestyle=ISO"},
+        connect_args={"options": "-c timezone=UTC -c datestyle=ISO -c client_connection_check_interval=5s"},
     )
 
 

@@ -10,8 +10,8 @@ another process left on the way. Doing any of it twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ from warehouse.checking import pages as checked
 from warehouse.checking.checkers import checker_for
 from warehouse.checking.recheck import recheck
 from warehouse.engine import holding, translated
-from warehouse.errors import SourceUnknown
+from warehouse.errors import FeedPaused, SourceUnknown
 from warehouse.feeds import pausing, registry
 from warehouse.feeds.contracts_of import contract_of
 from warehouse.landing import intake, known
@@ -70,14 +70,22 @@ class Opened:
 
 
 @contextmanager
-def opened(contract: FeedContract, progress: Progress = silent) -> Iterator[Opened]:
+def opened(
+    contract: FeedContract, progress: Progress = silent, held: sa.Connection | None = None, *, ready: bool = False
+) -> Iterator[Opened]:
     """Takes a feed's lock, makes its tables where they are missing, and finishes what was left unfinished.
+
+    `held` is a connection that has the lock already and keeps it; `ready`: since it has it, all this was done.
 
     In that order: a load that began before it was killed was laid out for the table as it stood then, so nothing may
     come between. Raises DatabaseUnavailable, TableMismatch, and what the unfinished batches raise.
     """
-    with holding("feed", contract.id) as conn, translated():
+    locked = holding("feed", contract.id) if held is None else nullcontext(held)
+    with locked as conn, translated():
         memory.bound()
+        if ready:
+            yield Opened(conn, [])
+            return
         with conn.begin():
             registry.ensure(conn, contract)
         yield Opened(conn, _finish_all(conn, contract, _unfinished(conn, contract), progress))
@@ -91,15 +99,20 @@ def run_feed(
     file: Path | None = None,
     operator: str | None = None,
     progress: Progress = silent,
+    held: sa.Connection | None = None,
+    ready: bool = False,
 ) -> list[BatchOutcome]:
     """Takes a feed the whole way: first what was left unfinished, then every waiting delivery, one after another.
 
     `window` with an interval is a backfill and moves no cursor; `file` is one delivery given by hand. Returns an outcome
     for each batch, in that order. A delivery that is refused or can't be read is a batch in state `refused`, whose reason
-    says what to do; one that was taken or refused before comes with `repeated` set.
+    says what to do; one that was taken or refused before comes with `repeated` set. `held` and `ready`: see `opened`.
     Raises FeedPaused, SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
     """
-    with seen.run(contract, _named(contract, source_id, file), _interval(window)), opened(contract, progress) as feed:
+    with (
+        seen.run(contract, _named(contract, source_id, file), _interval(window)),
+        opened(contract, progress, held, ready=ready) as feed,
+    ):
         outcomes = list(feed.finished)
         if file is None:
             with feed.conn.begin():
@@ -110,6 +123,30 @@ def run_feed(
             outcomes.append(through(feed.conn, taken, progress, timing))
             timing.clear()
         return outcomes
+
+
+def each_source(
+    contract: FeedContract,
+    sources: Iterable[str],
+    window: Window | None = None,
+    *,
+    held: sa.Connection | None = None,
+) -> Iterator[tuple[str, list[BatchOutcome] | HubException]]:
+    """Runs a feed source by source: one that can't be reached keeps no other waiting. What came of each, or its error.
+
+    Ends at FeedPaused, which holds for all of them.
+    """
+    ready = False
+    for source in sources:
+        try:
+            found = run_feed(contract, source, window, held=held, ready=ready)
+            ready = held is not None
+            yield source, found
+        except FeedPaused as error:
+            yield source, error
+            return
+        except HubException as error:
+            yield source, error
 
 
 def through(conn: sa.Connection, taken: Taken, progress: Progress, timing: Timing) -> BatchOutcome:

@@ -77,6 +77,14 @@ def _service(view: View) -> None:
             what="freshness",
             why=Said("how old the newest record of a scheduled feed may be", "定时数据源最新记录允许的最长时间"),
         )
+    if "frequency" not in words and view.hub(()).get("latency") == "frequent":
+        note(
+            errors.Missing,
+            ("slaProperties",),
+            where="slaProperties",
+            what="frequency",
+            why=Said("when a feed with hub.latency: frequent is due", "hub.latency: frequent 的数据源何时处理"),
+        )
     for layer in LAYERS:
         if ("retention", layer) not in seen:
             note(

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from contracts.model import FeedContract
 from exchange.feed_status import FeedStatus, status
+from hub import clock
 from hub.ids import FeedId
 from hub.settings import settings
 from warehouse.checking.metrics import verdicts_from
@@ -20,13 +21,20 @@ from warehouse.engine import try_lock_session, unlock_session
 from warehouse.store import Store, store
 from warehouse.tables import alarm, batch, source_look
 from warehouse.takedown import standing
+from warehouse.turns import book
 
 VOLUME = ("row_count", "row_count_change")
 """Kinds of batch rules that judge how much came."""
 
-Kind = Literal["freshness", "latency", "volume", "held", "takedown", "deadline", "storage"]
+Kind = Literal["freshness", "latency", "volume", "held", "takedown", "deadline", "turns", "storage"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What an alarm may be about; subscribers of its topic read them. `deadline` is told by Airflow (`exchange.alarms.deadlines`); all others are found by looking."""
+
+FAILED_TURNS = 3
+"""Turns of a frequent feed that fail one after another before it is told."""
+
+LATE_MINUTES = 10.0
+"""Minutes for which a frequent feed is due before it is told that nobody takes it."""
 
 _GIB = 1024**3
 
@@ -72,7 +80,26 @@ def of_feed(conn: sa.Connection, contract: FeedContract, now: FeedStatus) -> lis
         en = f"{now.held} batch(es) of {contract.id} are held and wait for a decision"
         zh = f"数据源 {contract.id} 有 {now.held} 个批次挂起，等待决定"
         amiss.append(Condition(contract.id, "held", en, zh, "hub batch list --state held", {"batches": now.held}))
-    return amiss + _volume(conn, contract)
+    return amiss + _turns(conn, contract) + _volume(conn, contract)
+
+
+def _turns(conn: sa.Connection, contract: FeedContract) -> list[Condition]:
+    """Of a frequent feed: turns that fail one after another, or that nobody takes."""
+    turn = book.of(conn, contract.id) if book.frequent(contract) else None
+    if turn is None or not turn.served:
+        return []
+    if turn.failures >= FAILED_TURNS:
+        error = turn.error or {}
+        facts: dict[str, Any] = {"failures": turn.failures, "code": error.get("code")}
+        en = f"{turn.failures} turns of {contract.id} in a row failed: {error.get('code')} {error.get('error')}"
+        zh = f"数据源 {contract.id} 连续 {turn.failures} 轮处理失败：{error.get('code')} {error.get('error_zh')}"
+        return [Condition(contract.id, "turns", en, zh, "hub worker status", facts)]
+    late = round(turn.late(clock.now()) / 60, 1)
+    if late >= LATE_MINUTES:
+        en = f"{contract.id} is due for {late} min, and no worker takes it"
+        zh = f"数据源 {contract.id} 已到期 {late} 分钟，无工作进程处理"
+        return [Condition(contract.id, "turns", en, zh, "hub worker status", {"late_minutes": late})]
+    return []
 
 
 def of_takedowns(conn: sa.Connection) -> list[Condition]:

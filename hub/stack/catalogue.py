@@ -11,11 +11,11 @@ from hub.stack.airflow import AIRFLOW
 from hub.stack.errors import PartUnknown
 from hub.stack.kafka import BROKERS
 from hub.stack.layout import Layout
-from hub.stack.ours import Relay, Warehouse
+from hub.stack.ours import Relay, Warehouse, Worker
 from hub.stack.parts import Part, Plan
 from hub.stack.postgres import Postgres
 
-PARTS: tuple[type[Part], ...] = (Postgres, *BROKERS, Warehouse, Relay, *AIRFLOW)
+PARTS: tuple[type[Part], ...] = (Postgres, *BROKERS, Warehouse, Relay, Worker, *AIRFLOW)
 GROUPS: dict[str, tuple[str, ...]] = {"airflow": tuple(part.name for part in AIRFLOW)}
 
 MORE_BROKERS = frozenset(part.name for part in BROKERS[1:])

@@ -1,4 +1,4 @@
-"""The parts that are our own code: the warehouse's tables and the relay. Each is there when its module is on disk."""
+"""The parts that are our own code: the warehouse's tables, the relay and the worker. Each is there when its module is on disk."""
 
 from __future__ import annotations
 
@@ -54,13 +54,47 @@ class Relay(Part):
         return Launch([sys.executable, "-m", "hub", "relay", "serve"], self.plan.our_env(self.name), ROOT)
 
     def ready(self) -> bool:
-        """Whether it listens: its session in PostgreSQL carries its process id in its name."""
-        given = self.plan.operator.database_url
-        url = given.get_secret_value() if given else Postgres(self.plan).url("hub")
-        try:
-            with psycopg.connect(plain_url(url), connect_timeout=3) as connection:
-                name = f"hub relay {self.pid}@{socket.gethostname()}"
-                query = "select 1 from pg_stat_activity where application_name = %s"
-                return connection.execute(query, (name[:63],)).fetchone() is not None
-        except psycopg.Error:
-            return False
+        """Whether it listens."""
+        return _is_seen(self)
+
+
+class Worker(Part):
+    """Takes frequent feeds as they come due; started again at once when it ends unasked.
+
+    Without Airflow nobody can switch a feed on or off, so it serves all of them.
+    """
+
+    name = "worker"
+    title = "worker"
+    needs = ("warehouse",)
+    restarts = True
+    probe_every = 0.2
+    stop_order = 0
+    grace = 15.0
+
+    def absent(self) -> str | None:
+        """Nothing to start in an installation without the command."""
+        path = ROOT / "warehouse" / "commands" / "worker.py"
+        return None if path.exists() else "no warehouse/commands/worker.py"
+
+    def launch(self) -> Launch:
+        """`hub worker serve`."""
+        alone = [] if "airflow-scheduler" in self.plan.wanted or self.plan.id == "service" else ["--all"]
+        return Launch([sys.executable, "-m", "hub", "worker", "serve", *alone], self.plan.our_env(self.name), ROOT)
+
+    def ready(self) -> bool:
+        """Whether it has its session in PostgreSQL."""
+        return _is_seen(self)
+
+
+def _is_seen(part: Part) -> bool:
+    """Whether the part's own process has a session in PostgreSQL: its id stands in the session's name."""
+    given = part.plan.operator.database_url
+    url = given.get_secret_value() if given else Postgres(part.plan).url("hub")
+    try:
+        with psycopg.connect(plain_url(url), connect_timeout=3) as connection:
+            name = f"hub {part.name} {part.pid}@{socket.gethostname()}"
+            query = "select 1 from pg_stat_activity where application_name = %s"
+            return connection.execute(query, (name[:63],)).fetchone() is not None
+    except psycopg.Error:
+        return False

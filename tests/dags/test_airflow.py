@@ -32,8 +32,8 @@ from tests.seeing.receiver import attributes, receiver
 pytestmark = [pytest.mark.stack, pytest.mark.airflow, pytest.mark.timeout(600)]
 
 GOOD, FLAKY, GONE, IDLE = "testing_good", "testing_flaky", "testing_gone", "testing_idle"
-HANGING, STRICT = "testing_hanging", "testing_strict"
-FEEDS = (GOOD, FLAKY, GONE, IDLE, HANGING, STRICT)
+HANGING, STRICT, OFTEN = "testing_hanging", "testing_strict", "testing_often"
+FEEDS = (GOOD, FLAKY, GONE, IDLE, HANGING, STRICT, OFTEN)
 BEIJING = timezone(timedelta(hours=8))
 
 
@@ -75,7 +75,11 @@ def on_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     let_go = threading.Event()
     with serving(lambda asked: trial.answer(asked, failing, let_go)) as agency, pytest.MonkeyPatch.context() as patch:
         contracts = trial.contracts(folder / "contracts", [GOOD, FLAKY, GONE, IDLE])
-        for feed, document in ((HANGING, trial.hasty(HANGING)), (STRICT, trial.strict(STRICT))):
+        for feed, document in (
+            (HANGING, trial.hasty(HANGING)),
+            (STRICT, trial.strict(STRICT)),
+            (OFTEN, trial.often(OFTEN)),
+        ):
             (contracts / "feeds" / "testing" / f"{feed}.odcs.yaml").write_text(document, encoding="utf-8")
         broken = contracts / "feeds" / "testing" / "testing_broken.odcs.yaml"
         broken.write_text(
@@ -107,9 +111,9 @@ def noted(on_trial: Trial, run: Run) -> str:
 
 
 def test_every_readable_contract_has_its_dag_and_no_file_fails(on_trial: Trial) -> None:
-    on_trial.airflow.await_dags(["alarms", "broken_contracts", "relay", "upkeep"])
+    on_trial.airflow.await_dags(["alarms", "broken_contracts", "frequent", "relay", "upkeep"])
     feeds = {f"feed_{feed}" for feed in FEEDS}
-    assert set(on_trial.airflow.dag_ids()) == feeds | {"alarms", "broken_contracts", "relay", "upkeep"}
+    assert set(on_trial.airflow.dag_ids()) == feeds | {"alarms", "broken_contracts", "frequent", "relay", "upkeep"}
     assert on_trial.airflow.import_errors() == []
 
 
@@ -296,6 +300,32 @@ def test_the_broken_contract_is_told_while_the_others_run(on_trial: Trial) -> No
     assert "HUB-DAG-001" in log
     assert "testing_broken.odcs.yaml" in log
     assert on_trial.live(IDLE).state == "success"
+
+
+def test_a_frequent_feed_is_taken_by_the_worker_while_its_dag_is_on(on_trial: Trial) -> None:
+    """The worker of the stack takes it, its DAG's run tells of the hour, and who pauses the DAG has it stop."""
+
+    def told() -> dict[str, Any]:
+        run = on_trial.airflow.succeed([on_trial.airflow.trigger("frequent")])[0]
+        return dict(on_trial.airflow.figures(run, "serve"))
+
+    def turn() -> tuple[Any, ...]:
+        return on_trial.rows("select served, turns, failed, holder from hub.feed_turn where feed = %s", OFTEN)[0]
+
+    assert told()["served"] == 0
+    assert turn()[:3] == (False, 0, 0), "a new feed waits until somebody lets it run"
+    on_trial.airflow.pause(f"feed_{OFTEN}", paused=False)
+    assert told() == {"served": 1, "changed": 1, "turns": 0, "failed": 0}
+    end = time.monotonic() + 120
+    while not (turn()[1] >= 1 and on_trial.rows("select 1 from hub.batch where feed = %s and state = 'loaded'", OFTEN)):
+        assert time.monotonic() < end, "no turn was taken"
+        time.sleep(0.2)
+    assert turn()[3].startswith("hub turns ")
+    run = on_trial.live(OFTEN)
+    assert on_trial.airflow.figures(run, "carry")["loaded"] == 0, "the worker had taken it all"
+    on_trial.airflow.pause(f"feed_{OFTEN}")
+    assert told()["changed"] == 1
+    assert turn()[0] is False
 
 
 @pytest.mark.parametrize(("dag_id", "task_id"), [("relay", "drain"), ("upkeep", "tidy")])

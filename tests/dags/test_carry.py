@@ -11,8 +11,10 @@ import pytest
 from connectors.errors import HttpRefused, HttpUnavailable
 from contracts import catalogue
 from contracts.model import FeedContract
+from dags import hour
 from dags.carry import carried, summary, worst
 from dags.errors import DeliveriesUnreadable
+from hub import clock
 from hub.errors import HubException
 from hub.ids import FeedId
 from hub.settings import Settings, settings
@@ -103,3 +105,22 @@ def test_a_passing_trouble_decides_for_another_try(several: Several) -> None:
     assert outcomes == []
     assert {type(error) for error in failures} == {HttpRefused, HttpUnavailable}
     assert isinstance(worst(failures), HttpUnavailable)
+
+
+def test_the_hour_of_a_frequent_feed_holds_what_the_worker_took(several: Several) -> None:
+    """Counts of all its batches in the hour, once; a delivery that nobody could read makes the run of its hour red."""
+    began = clock.now()
+    worker, _ = carried(several.contract, ["trial_drop"], None)
+    (several.drop / "bad.csv").write_bytes(b"no such header\nx\n")
+    more, unread = carried(several.contract, ["trial_drop"], None)
+    assert [type(error) for error in unread] == [DeliveriesUnreadable]
+    end = clock.now()
+    own, failures = carried(several.contract, ["trial_api", "trial_drop"], None)
+    assert failures == [], "what nobody can read was told before"
+    found, missed = hour.gathered(several.contract, began, end, own)
+    assert {one.batch_id for one in found} >= {one.batch_id for one in [*worker, *more, *own]}
+    assert len({one.batch_id for one in found}) == len(found)
+    assert summary(found)["loaded"] == 10 + sum(one.loaded for one in worker)
+    assert [type(error) for error in missed] == [DeliveriesUnreadable]
+    later, nothing = hour.gathered(several.contract, end, clock.now(), own)
+    assert (later, nothing) == (own, []), "the next hour does not count it again"

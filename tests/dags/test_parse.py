@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.dag_factory import copies
+from contracts.model import FeedContract
 from dags.words import escaped
+from hub.ids import FeedId
 from hub.settings import ROOT
 
-CHORES = {"alarms", "broken_contracts", "relay", "upkeep"}
+CHORES = {"alarms", "broken_contracts", "frequent", "relay", "upkeep"}
 HEAVY = {
     "pyarrow",
     "polars",
@@ -103,12 +107,34 @@ def test_reading_the_dags_imports_nothing_heavy(parsed: dict[str, Any]) -> None:
     assert set(parsed["heavy"]) & HEAVY == set()
 
 
+def rhythm(contract: FeedContract) -> str | None:
+    """A run each time it is due; of a frequent feed one an hour."""
+    from dags import factory
+
+    found = factory.rhythm(contract)
+    if contract.latency == "frequent":
+        assert found is not None and re.fullmatch(r"\d{1,2} \* \* \* \*", found)
+    else:
+        assert found == contract.sla.schedule
+    return found
+
+
+def test_hours_of_frequent_feeds_are_spread_and_stay_where_they_are() -> None:
+    from contracts import catalogue
+
+    one = next(iter(catalogue.load().feeds.values()))
+    often = [replace(one, id=FeedId(f"testing_often{number}"), latency="frequent") for number in range(60)]
+    found = {rhythm(contract) for contract in often}
+    assert len(found) > 20
+    assert {rhythm(contract) for contract in often} == found
+
+
 def test_a_feeds_dag_is_what_its_contract_says(parsed: dict[str, Any]) -> None:
     from contracts import catalogue
 
     for contract in catalogue.load().feeds.values():
         dag = parsed["dags"][f"feed_{contract.id}"]
-        assert dag["cron"] == contract.sla.schedule
+        assert dag["cron"] == rhythm(contract)
         assert dag["timetable"] == ("CronDataIntervalTimetable" if contract.sla.schedule else "NullTimetable")
         assert dag["tasks"] == ["carry", "published"]
         wanted = [contract.sla.retries, contract.sla.retry_delay_seconds]

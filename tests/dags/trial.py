@@ -209,6 +209,12 @@ def _once(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def often(feed: str) -> str:
+    """The document of one that the worker takes each minute."""
+    document = contract(feed).replace('schedule: "0 2 * * *"', 'schedule: "* * * * *"')
+    return document.replace("customProperties:\n", "customProperties:\n- {property: hub.latency, value: frequent}\n", 1)
+
+
 def places(path: Path, url: str) -> Path:
     """The operator's list with the agency in it; the token lies in a file of its own."""
     secret = path.with_suffix(".token")

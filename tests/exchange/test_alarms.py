@@ -29,13 +29,16 @@ from exchange.feed_status import status
 from exchange.own_events import ALARMS
 from exchange.relay import open_session
 from hub import clock, log
+from hub.errors import HubException
 from hub.ids import LaneId
 from hub.settings import Settings, settings
 from tests.warehouse.feeds import HELD, contract, drop, row, rows
 from warehouse import engine, way
-from warehouse.engine import connection
+from warehouse.engine import connection, transaction
+from warehouse.errors import SourceUnknown
 from warehouse.feeds import pausing
 from warehouse.quarantine import replay
+from warehouse.turns import book as turns
 
 pytestmark = pytest.mark.stack
 
@@ -47,6 +50,31 @@ def look(*contracts: FeedContract, after: float = 0) -> list[tuple[str, str, str
     """(object, kind, change) of what is said some hours from now."""
     with clock.at(NOW + timedelta(hours=after)):
         return [(one.object, one.kind, one.change) for one in book.look(contracts)]
+
+
+def test_turns_that_fail_or_that_nobody_takes_are_told(agency: Path) -> None:
+    often = contract(latency="frequent", sla=Sla(schedule="* * * * *"))
+    feed = often.id
+
+    def turn(error: HubException | None) -> None:
+        with transaction() as conn:
+            assert turns.ring(conn, feed)
+            assert turns.begin(conn, feed, "me")
+            turns.end(conn, feed, 0.1, error)
+
+    with transaction() as conn:
+        turns.sync(conn, [often], serve_all=True)
+    for _ in range(2):
+        turn(SourceUnknown(feed=feed, source="x", sources="y"))
+        assert look(often) == [], "it may pass"
+    turn(SourceUnknown(feed=feed, source="x", sources="y"))
+    assert look(often) == [(feed, "turns", "raised")]
+    turn(None)
+    assert look(often) == [(feed, "turns", "cleared")]
+    assert look(often, after=1) == [(feed, "turns", "raised")], "it is due since long, and nobody takes it"
+    with transaction() as conn:
+        turns.serve(conn, {feed: False})
+    assert look(often, after=1) == [(feed, "turns", "cleared")], "its DAG is off: nobody should"
 
 
 def test_a_feed_of_which_nothing_comes_is_told_once_repeated_and_cleared(agency: Path) -> None:

@@ -48,8 +48,8 @@ def test_the_compose_file_is_valid_by_the_specification() -> None:
 
 
 def test_it_is_the_whole_hub() -> None:
-    assert set(service.names()) - {"relay"} <= {SERVICES[name]["command"][-1] for name in OURS}
-    assert {"postgres", "kafka", "relay", "hub", "airflow-api", "airflow-scheduler"} <= set(SERVICES)
+    assert set(service.names()) - {"relay", "worker"} <= {SERVICES[name]["command"][-1] for name in OURS}
+    assert {"postgres", "kafka", "relay", "worker", "hub", "airflow-api", "airflow-scheduler"} <= set(SERVICES)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -150,6 +150,7 @@ def test_only_who_must_reaches_outside() -> None:
     assert {name for name, one in SERVICES.items() if "outside" in one["networks"]} == {
         "airflow-api",
         "airflow-scheduler",
+        "worker",
     }
     assert {name for name, one in SERVICES.items() if "ports" in one} == {"airflow-api"}
 

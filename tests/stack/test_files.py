@@ -102,7 +102,8 @@ def test_what_needs_what() -> None:
     assert catalogue.choose(["relay"]) == {"relay", "warehouse", "postgres", "kafka"}
     assert catalogue.choose(["postgres", "kafka"]) == {"postgres", "kafka"}
     without = catalogue.choose(None, ["airflow"])
-    assert without == {"postgres", "kafka", "warehouse", "relay"}
+    assert without == {"postgres", "kafka", "warehouse", "relay", "worker"}
+    assert catalogue.choose(["worker"]) == {"worker", "warehouse", "postgres"}
     assert catalogue.choose(None, ["postgres"]) == {"kafka"}
     assert catalogue.choose(["relay"], brokers=3) == catalogue.choose(["relay"]) | {"kafka-2", "kafka-3"}
     assert catalogue.choose(["postgres"], brokers=3) == {"postgres"}

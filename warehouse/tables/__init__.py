@@ -22,7 +22,7 @@ from warehouse.tables.delivering import (
     source_look,
 )
 from warehouse.tables.publishing import dead_letter, lane, lost_event, outbox, relay_position, restored, topic
-from warehouse.tables.running import act, alarm, alarm_notice, feed_pause, takedown
+from warehouse.tables.running import act, alarm, alarm_notice, feed_pause, feed_turn, takedown
 
 __all__ = [
     "SCHEMA",
@@ -36,6 +36,7 @@ __all__ = [
     "cursor",
     "dead_letter",
     "feed_pause",
+    "feed_turn",
     "fix",
     "landed_object",
     "lane",

@@ -1,8 +1,21 @@
-"""What people and alarms did: acts, pauses, alarms with their notices, takedowns."""
+"""What people and alarms did: acts, pauses, alarms with their notices, takedowns, turns of frequent feeds."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from warehouse.tables.base import at, metadata
@@ -77,3 +90,22 @@ takedown = Table(
     at("ended_at"),
     Index("takedown_by_key", "feed", "record_key"),
 )
+
+# A feed that the worker takes, and how its turns go. A turn that began and did not end is under way, or its process is gone.
+feed_turn = Table(
+    "feed_turn",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("schedule", Text),  # cron; null: only when it is rung
+    Column("served", Boolean, nullable=False, server_default="false"),  # whether its DAG is on
+    at("due_at"),
+    at("began_at"),
+    at("ended_at"),
+    Column("holder", Text),  # process of the newest turn
+    Column("turns", BigInteger, nullable=False, server_default="0"),  # begun, ever
+    Column("failed", BigInteger, nullable=False, server_default="0"),  # of them
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row, up to now
+    Column("seconds", Float),  # that the newest turn took
+    Column("error", JSONB),  # of the newest turn that failed
+)
+Index("feed_turn_due", feed_turn.c.due_at, postgresql_where=text("served"))
