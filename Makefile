@@ -9,7 +9,7 @@ KILLS ?= 2000
 BROKERS ?= 1
 ROWS ?= 20000
 TESTS ?= tests
-BENCHMARKS := dag_factory whole_way
+BENCHMARKS := dag_factory whole_way scale
 # A virtual environment that happens to be active must not leak into ours.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 

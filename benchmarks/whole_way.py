@@ -32,6 +32,7 @@ from hub.settings import load_settings  # noqa: E402
 from hub.stack import down, status, up  # noqa: E402
 
 FEED, SOURCE = payments.FEED, "payments_csv"
+TOPIC = "hub.finance.payment.v1"
 
 
 def arguments() -> argparse.Namespace:
@@ -50,6 +51,7 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.var = Path(tempfile.mkdtemp(prefix="hub-bench-"))
+        self.drop = self.var / "drop"
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
         self.env |= {"HUB_VAR": str(self.var), "HUB_LOG_LEVEL": "warning", "HUB_PRODUCER": options.producer}
         self.env["HUB_PLACES"] = str(self.var / "places.toml")
@@ -60,15 +62,15 @@ class Run:
 
     def prepare(self) -> None:
         os.environ["HUB_PRODUCER"] = self.options.producer
-        (self.var / "drop").mkdir()
-        (self.var / "places.toml").write_text(f'[places.finance_bureau_drop]\nroot = "{self.var / "drop"}"\n')
+        self.drop.mkdir(exist_ok=True)
+        (self.var / "places.toml").write_text(f'[places.finance_bureau_drop]\nroot = "{self.drop}"\n')
         (self.var / "places.toml").chmod(0o600)
         up(self.var, {"postgres", "kafka", "warehouse", "relay"}, owner=os.getpid())
         self.settings = load_settings(var=self.var)
         self.engine = sa.create_engine(self.settings.url())
 
     def file(self, rows: int, seed: int) -> Path:
-        path = self.var / "drop" / f"payments-{seed}.csv"
+        path = self.drop / f"payments-{seed}.csv"
         begun = time.perf_counter()
         payments.write_csv(path, rows, seed)
         self.say(
@@ -190,7 +192,7 @@ def main() -> None:
     try:
         run.prepare()
         hub = run.hub(run.file(1_000, seed=999), run.file(options.rows, seed=1))
-        events, distinct = run.count_events("hub.finance.payment.v1")
+        events, distinct = run.count_events(TOPIC)
         with run.engine.connect() as conn:
             expected = conn.scalar(sa.text("select sum(records) from hub.outbox"))
         whole = hub["rows"] / hub["total"]
