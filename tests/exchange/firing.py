@@ -15,7 +15,9 @@ from exchange.alarms.conditions import Kind
 from hub.settings import settings
 from tests.warehouse.feeds import HELD, contract, drop, row, rows
 from warehouse import engine, way
+from warehouse.errors import SourceUnknown
 from warehouse.tables import takedown
+from warehouse.turns import book
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,18 @@ def late_run(_: Path, __: pytest.MonkeyPatch) -> Amiss:
     return Amiss(feed.id, (feed,))
 
 
+def failing_turns(_: Path, __: pytest.MonkeyPatch) -> Amiss:
+    """The worker takes a frequent feed, and cannot, three times."""
+    feed = contract(latency="frequent", sla=Sla(schedule="* * * * *"))
+    with engine.transaction() as conn:
+        book.sync(conn, [feed], serve_all=True)
+    for _number in range(3):
+        with engine.transaction() as conn:
+            assert book.ring(conn, feed.id) and book.begin(conn, feed.id, "worker")
+            book.end(conn, feed.id, 0.1, SourceUnknown(feed=feed.id, source="x", sources="y"))
+    return Amiss(feed.id, (feed,))
+
+
 FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "freshness": late_feed,
     "latency": late_events,
@@ -86,4 +100,5 @@ FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "takedown": left_takedown,
     "storage": full_store,
     "deadline": late_run,
+    "turns": failing_turns,
 }
