@@ -222,7 +222,7 @@ def settle_suspects(conn: sa.Connection, lane_id: str, position: Position, *, de
 
 def waiting_lanes(conn: sa.Connection) -> list[str]:
     """Lanes that have work: entries beyond the noted position, a topic's changed settings, a position to keep alive,
-    and after a restore those to be held against Kafka."""
+    and after a restore those with a topic to be read."""
     begun = (
         sa.select(outbox.c.seq)
         .where(outbox.c.lane == lane.c.lane, outbox.c.seq == relay_position.c.seq)
@@ -235,7 +235,7 @@ def waiting_lanes(conn: sa.Connection) -> list[str]:
         .where(lane.c.last_seq > 0)
         .where(sa.or_(relay_position.c.lane.is_(None), lane.c.last_seq > relay_position.c.seq, begun))
     )
-    restored = sa.select(lane.c.lane).where(uncompared())
+    restored = sa.select(topic.c.lane).where(uncompared())
     changed = sa.select(topic.c.lane).where(topic.c.uuid.is_not(None), topic.c.applied.is_distinct_from(topic.c.config))
     # A few at a time: a thousand idle lanes need not be awake together once a day.
     fading = (

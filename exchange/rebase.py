@@ -15,9 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exchange import lost as beyond
+from exchange import comparing, relay, topics
 from exchange import position as positions
-from exchange import relay, topics
 from exchange.cluster import Cluster
 from exchange.errors import (
     ClusterRebuilt,
@@ -36,8 +35,9 @@ from exchange.serve import RELEASE_CHANNEL
 from hub.errors import HubException
 from hub.log import get
 from hub.said import Said
-from warehouse import acts, lost
+from warehouse import acts
 from warehouse.engine import connection, holding, translated, try_lock_session, unlock_session
+from warehouse.lost import Found
 from warehouse.outbox import CHANNEL, waiting
 from warehouse.store import Store
 from warehouse.tables import lane, outbox
@@ -63,6 +63,7 @@ class Rebase:
     asked: str | None = None  # what was given as `to`
     lost: int = 0  # events on the topics that the restored database does not know
     conflicting: int = 0  # revisions that it has given to other content since
+    taken_down: int = 0  # records whose takedown it has forgotten
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -76,6 +77,7 @@ class Rebase:
             "skipped": self.skipped,
             "lost": self.lost,
             "conflicting": self.conflicting,
+            "taken_down": self.taken_down,
             "cluster": self.cluster_id,
             "topics_made_or_accepted": list(self.changed_topics),
         }
@@ -100,7 +102,7 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
         before = positions.START if note is None else note.position
         passed = sa.select(sa.func.count()).where(outbox.c.lane == lane_id, waiting(), ~positions.open_after(target))
         skipped = conn.scalar(passed) or 0
-        beyond_it = _beyond(conn, cluster, lane_id, why)
+        found_beyond = _beyond(conn, cluster, lane_id, why)
         return Rebase(
             lane_id,
             why,
@@ -112,20 +114,22 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
             changed,
             skipped,
             to,
-            lost=beyond_it.lost,
-            conflicting=beyond_it.conflicting,
+            lost=found_beyond.lost,
+            conflicting=found_beyond.conflicting,
+            taken_down=found_beyond.taken_down,
         )
 
 
-def _beyond(conn: sa.Connection, cluster: Cluster, lane_id: str, why: HubException | None) -> beyond.Found:
-    """What `apply` would note as lost: noted, counted, and rolled back."""
-    if not isinstance(why, DatabaseRestored):
-        return beyond.Found()
+def _beyond(conn: sa.Connection, cluster: Cluster, lane_id: str, why: HubException | None) -> Found:
+    """What the topics hold beyond a restored database; a database that is sound is not compared."""
     conn.rollback()
+    found = comparing.compare(conn, cluster, lane_id)  # noted for good: it is what is so, whatever is decided
+    if not isinstance(why, DatabaseRestored):
+        return found
     with conn.begin() as looking:
-        found = beyond.note(conn, lane_id, cluster.settings)
+        again = comparing.note(conn, cluster, lane_id)
         looking.rollback()
-    return found
+    return again
 
 
 def _fitting(lane_id: str, why: HubException | None) -> str:
@@ -164,11 +168,10 @@ def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple
                 if isinstance(rebase.why, DatabaseRestored):
                     # Before Kafka's position moves: killed in between, the lane still says that it was restored.
                     with conn.begin():
-                        beyond.note(conn, rebase.lane, cluster.settings)
+                        comparing.note(conn, cluster, rebase.lane)
                 relay.move(rebase.lane, rebase.to, cluster.settings)
                 with conn.begin():
                     positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
-                    lost.compared(conn, rebase.lane)
                     acts.note(conn, "rebase", rebase.lane, by, {**rebase.as_dict(), "topics": changed})
         finally:
             with conn.begin():

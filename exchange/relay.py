@@ -21,8 +21,8 @@ from functools import lru_cache
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from exchange import comparing, seen, topics
 from exchange import position as positions
-from exchange import seen, topics
 from exchange.cluster import Cluster
 from exchange.dead_letters import DeadLetter
 from exchange.errors import LaneBusy, RecordsRefused
@@ -34,7 +34,7 @@ from hub import clock
 from hub.crash import point
 from hub.log import get
 from hub.settings import Settings
-from warehouse import listening, lost
+from warehouse import listening
 from warehouse.engine import lock_key, translated, try_lock_session, unlock_session
 from warehouse.store import Store
 from warehouse.tables import dead_letter
@@ -99,6 +99,7 @@ class Session:
                 if not try_lock_session(conn, "relay", self.lane):
                     raise LaneBusy(lane=self.lane, holder=holder(conn, self.lane) or "unknown")
             topics.ensure_own(self._cluster)
+            comparing.compare(conn, self._cluster, self.lane)
             self._look_at_topics()
             self._cluster_id = self._cluster.cluster_id()
             self._open_producer()
@@ -111,7 +112,6 @@ class Session:
         point("relay.opened")
         with conn.begin():
             self.position, dead = positions.start(conn, self._cluster, self.lane, self._cluster_id)
-            lost.compared(conn, self.lane)
             before = positions.read_note(conn, self.lane)
             if self.position.entry_id and (before is None or before.position != self.position):
                 # A relay that died between the two commits: the note catches up.
@@ -124,6 +124,7 @@ class Session:
         """Sends one transaction, or None when nothing waits; `looked` after `waits`. After any error: `close`."""
         with translated(), _without_collector():
             if time.monotonic() - self._looked > TOPIC_CHECK_SECONDS:
+                comparing.compare(self._held(), self._cluster, self.lane)
                 self._look_at_topics()
             plan = self._plan(fetch=not looked)
             if plan is None:

@@ -8,7 +8,7 @@ HubError
 ├── BatchAmbiguous, BatchUnnamed, OperatorMissing, SourceUnknown, ReceiptMissing, CursorRefused, TopicPartitionsFixed
 └── FixForbidden, FixInvalid, NothingToReplay, SheetUnreadable, SheetUnwritable, QuarantineRowUnknown
 TransientError
-└── DatabaseUnavailable, FeedBusy, BatchTakenOver, LaneNotDrained, LaneNotCompared
+└── DatabaseUnavailable, FeedBusy, BatchTakenOver, LaneNotDrained, TopicNotCompared
 """
 
 from __future__ import annotations
@@ -346,14 +346,16 @@ class LaneNotDrained(TransientError):
     remedy_zh = "请先由转发发送（`hub relay run --once --lane {was}`）后重试；或将 hub.lane 改回 {was}"
 
 
-class LaneNotCompared(TransientError):
-    """The database was restored, and the feed's lane was not held against Kafka since."""
+class TopicNotCompared(TransientError):
+    """The database was restored, and what the feed's topic holds beyond it is not known yet."""
 
     code = "HUB-OUT-003"
-    en = "the feed {feed} can't load yet: the database was restored from a backup, and its lane {lane} was not held against Kafka since, so nobody knows which revisions subscribers already have"
-    zh = "数据源 {feed} 暂不能入库：数据库曾从备份恢复，其通道 {lane} 尚未与 Kafka 核对，无法确定订阅方已收到哪些修订"
-    remedy_en = "the relay does it by itself within seconds where it runs and nothing was lost; otherwise `hub relay status` shows the lane as stopped, and `hub relay rebase {lane} --operator NAME --reason WHY` goes on. Then run the feed again"
-    remedy_zh = "转发服务运行且没有丢失时，几秒内自动完成；否则 `hub relay status` 显示该通道已停止，请执行 `hub relay rebase {lane} --operator 姓名 --reason 理由`，然后重新运行该数据源"
+    en = "nothing is done with the feed {feed} yet: the database was restored from a backup, and its topic {topic} was not read since, so nobody knows which revisions subscribers already have"
+    zh = "数据源 {feed} 暂不处理：数据库曾从备份恢复，其主题 {topic} 此后尚未读取，无法确定订阅方已收到哪些修订"
+    remedy_en = (
+        "the relay reads it by itself within seconds where it runs, `hub relay run --once` does it now; then run again"
+    )
+    remedy_zh = "转发服务运行时会在几秒内自动读取，也可用 `hub relay run --once` 立即读取；然后重试"
 
 
 class NothingLoaded(HubError):

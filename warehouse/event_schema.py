@@ -28,6 +28,7 @@ Schema = dict[str, Any]
 _LINKS = {
     "moved_to": "The subject changed: the record goes on under this Kafka key / 主体变更：记录转到此 Kafka 键下",
     "moved_from": "The subject changed: the record came from this Kafka key / 主体变更：记录来自此 Kafka 键",
+    "taken_down": "By a named person's order: remove what you have of the record / 由具名人员撤下：请清除已持有的该记录",
 }
 _SAID = {
     "recorded": ("is held for the first time, or again after it was withdrawn", "首次入库，或撤回后重新入库"),
@@ -68,6 +69,7 @@ def schema(contract: FeedContract, change: str) -> Schema:
     }
     if change == "withdrawn":
         made["properties"]["moved_to"] = {"type": "string", "description": _LINKS["moved_to"]}
+        made["properties"]["taken_down"] = {"const": True, "description": _LINKS["taken_down"]}
     else:
         made["properties"]["moved_from"] = {"type": "string", "description": _LINKS["moved_from"]}
     if contract.publish == "reference":

@@ -1,9 +1,10 @@
-"""Events that a restored database lost: they are on their topics, but came after the backup.
+"""What a database that came from a backup does not know: events that are on their topics and came after the backup.
 
-Their ids are given for good: a revision that subscribers have must not be given to other content. So a rebase that
-finds the database restored notes them (`note`), and until a record has passed them a load looks here for its next
+Their ids are given for good: a revision that subscribers have must not be given to other content. So after a restore
+each topic is compared (`exchange.comparing`): what it holds beyond the database is noted (`note`), and nothing is done
+with a feed before (`must_be_compared`). Until a record has passed its lost events a load looks here for its next
 revision (`warehouse/loading/beyond.py`): a delivery that comes again as it was gets the very ids it had, anything
-else a revision above all that was published.
+else a revision above all that was published. A record that was taken down meanwhile is to be taken down again.
 
 Most records come again and their rows go. Of those that don't, subscribers have what the hub has not. Once all that
 can be delivered again was, a named person settles a lane: from then on a delivery that repeats what the database
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -23,18 +25,19 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from contracts.model import FeedContract
 from hub import clock
-from hub.ids import LaneId, TopicName
 from warehouse import acts, outbox
 from warehouse.arrow.copying import copy_in, csv_of
 from warehouse.engine import driver
-from warehouse.errors import LaneNotCompared
+from warehouse.errors import TopicNotCompared
 from warehouse.feeds.tables import CORE, HISTORY
-from warehouse.tables import lane, lost_event, restored, topic
+from warehouse.tables import lost_event, restored, topic
 
-COLUMNS = ("feed", "record_key", "revision", "change", "hash", "subject")
-"""Of an event as `note` takes it, all text; `change` is `moved` for the old subject's half of a move."""
+COLUMNS = ("feed", "record_key", "revision", "change", "hash", "subject", "event_id")
+"""Of an event as `note` takes it, all text. `change` is `moved` for the old subject's half of a move, `taken_down` for the
+withdrawal of a takedown."""
 
-CHANGES = ("recorded", "corrected", "withdrawn", "moved")
+OPERATOR = "hub"
+"""Who orders a takedown again that the database forgot: no person does, the topic says that one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,60 +61,78 @@ class LostOf:
         }
 
 
-def mark_restored(conn: sa.Connection, backup: str) -> None:
-    """Notes that this database came from a backup: every lane is to be compared with Kafka before feeds load."""
-    values = {"backup": backup, "restored_at": sa.func.clock_timestamp()}
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What topics hold beyond the database."""
+
+    lost: int = 0  # events
+    conflicting: int = 0  # revisions that the database has given to other content since
+    taken_down: int = 0  # records whose takedown it has forgotten, ordered again
+
+    def __add__(self, other: Found) -> Found:
+        """Both."""
+        return Found(self.lost + other.lost, self.conflicting + other.conflicting, self.taken_down + other.taken_down)
+
+
+def mark_restored(conn: sa.Connection, taken_at: datetime) -> None:
+    """Notes that this database came from a backup: every topic is to be compared before its feed goes on."""
+    values = {"taken_at": taken_at, "restored_at": sa.func.clock_timestamp()}
     statement = insert(restored).values(**values)
     conn.execute(statement.on_conflict_do_update(index_elements=["one"], set_=values))
 
 
+def restored_from(conn: sa.Connection) -> datetime | None:
+    """When the backup was taken that this database came from; None where it came from none."""
+    found: datetime | None = conn.scalar(sa.select(restored.c.taken_at))
+    return found
+
+
 def uncompared() -> sa.ColumnElement[bool]:
-    """Which lanes were not compared with Kafka since the database was restored."""
-    late = sa.or_(lane.c.compared_at.is_(None), lane.c.compared_at < restored.c.restored_at)
-    return sa.exists(sa.select(sa.literal(1)).select_from(restored).where(late))
+    """Which topics of feeds were not compared since the database was restored; those made since are among them."""
+    late = sa.or_(topic.c.compared_at.is_(None), topic.c.compared_at < restored.c.restored_at)
+    return sa.and_(topic.c.feed.is_not(None), sa.exists(sa.select(sa.literal(1)).select_from(restored).where(late)))
 
 
-def compared(conn: sa.Connection, lane_id: str) -> None:
-    """Notes that the lane and Kafka agree. Writes nothing where that was known."""
-    mine = lane.update().where(lane.c.lane == lane_id, uncompared())
+def compared(conn: sa.Connection, name: str) -> None:
+    """Notes that what the topic holds beyond the database is known."""
+    mine = topic.update().where(topic.c.topic == name)
     conn.execute(mine.values(compared_at=sa.func.clock_timestamp()))
 
 
 def must_be_compared(conn: sa.Connection, contract: FeedContract) -> None:
-    """Rings the relay and raises LaneNotCompared while the feed's lane was not compared since a restore.
+    """Rings the relay and raises TopicNotCompared while the feed's topic was not compared since a restore.
 
-    In no transaction: the lane's row is made where it is missing, since the relay compares what it finds there.
+    In no transaction: the topic's row is made where it is missing, since the relay compares what it finds there.
     """
     with conn.begin():
-        if conn.scalar(sa.select(restored.c.restored_at)) is None:
+        if restored_from(conn) is None:
             return
         outbox.ensure_topic(conn, contract.topic, contract.id)
+    name = str(contract.topic.name)
     with conn.begin():
-        mine: LaneId = outbox.lane_of(conn, TopicName(contract.topic.name))
-        if conn.scalar(sa.select(lane.c.lane).where(lane.c.lane == mine, uncompared())) is None:
+        if conn.scalar(sa.select(topic.c.topic).where(topic.c.topic == name, uncompared())) is None:
             return
-        conn.execute(sa.select(sa.func.pg_notify(outbox.CHANNEL, mine)))
-    raise LaneNotCompared(feed=contract.id, lane=mine)
+        conn.execute(sa.select(sa.func.pg_notify(outbox.CHANNEL, outbox.lane_of(conn, name))))
+    raise TopicNotCompared(feed=contract.id, topic=name)
 
 
-def note(conn: sa.Connection, pages: Iterable[pa.Table]) -> tuple[int, int]:
-    """Notes which of the events (tables of COLUMNS) the database does not know; how many, and how many of them conflict.
-
-    An event conflicts whose revision this database has given to other content since it was restored. In a transaction.
-    """
+def note(conn: sa.Connection, pages: Iterable[pa.Table]) -> Found:
+    """Notes which of the events (tables of COLUMNS) the database does not know. In a transaction; twice is as once."""
     conn.exec_driver_sql(
-        'create temporary table topic_event (feed text, record_key text collate "C", revision text, change text,'
-        " hash text, subject text) on commit drop"
+        'create temporary table if not exists topic_event (feed text, record_key text collate "C", revision text,'
+        " change text, hash text, subject text, event_id text) on commit drop"
     )
+    conn.exec_driver_sql("truncate topic_event")
     for page in pages:
         copy_in(conn, "topic_event", COLUMNS, csv_of({name: page.column(name) for name in COLUMNS}))
     conn.exec_driver_sql("analyze topic_event")
-    feeds = conn.scalars(sa.text("select distinct feed from topic_event order by feed")).all()
-    counts = [_note_feed(conn, feed) for feed in feeds]
-    return sum(lost for lost, _ in counts), sum(wrong for _, wrong in counts)
+    found = Found()
+    for feed in conn.scalars(sa.text("select distinct feed from topic_event order by feed")).all():
+        found += _note_feed(conn, feed)
+    return found
 
 
-def _note_feed(conn: sa.Connection, feed: str) -> tuple[int, int]:
+def _note_feed(conn: sa.Connection, feed: str) -> Found:
     names = {"feed": sql.Literal(feed), "core": sql.Identifier(CORE, feed), "history": sql.Identifier(HISTORY, feed)}
     there = conn.scalar(sa.text("select to_regclass(:name) is not null"), {"name": f'{CORE}."{feed}"'})
     known = (
@@ -120,18 +141,19 @@ def _note_feed(conn: sa.Connection, feed: str) -> tuple[int, int]:
     add = _INSERT + (known if there else "") + _CONFLICT
     with driver(conn).cursor() as cursor:
         lost = cursor.execute(sql.SQL(add).format(settled=sql.SQL("false"), **names)).rowcount
-        if not there:
-            return lost, 0
-        wrong = cursor.execute(
-            sql.SQL(_INSERT + _OTHERWISE + _CONFLICT).format(settled=sql.SQL("true"), **names)
-        ).rowcount
-        cursor.execute(sql.SQL(_SETTLE_WHOLE).format(**names))
-    return lost, wrong
+        wrong = 0
+        if there:
+            again = sql.SQL(_INSERT + _OTHERWISE + _CONFLICT)
+            wrong = cursor.execute(again.format(settled=sql.SQL("true"), **names)).rowcount
+            cursor.execute(sql.SQL(_SETTLE_WHOLE).format(**names))
+        words = {"operator": sql.Literal(OPERATOR), "reason": sql.Literal(_ORDERED)}
+        taken = cursor.execute(sql.SQL(_ORDER_AGAIN).format(**words, **names)).rowcount
+    return Found(lost, wrong, taken)
 
 
 _INSERT = """
 insert into hub.lost_event as l (feed, record_key, revision, change, hash, subject, settled)
-select e.feed, e.record_key, e.revision::int, min(e.change),
+select e.feed, e.record_key, e.revision::int, min(case e.change when 'taken_down' then 'withdrawn' else e.change end),
        case when count(distinct coalesce(e.hash, '')) = 1 then min(e.hash) end, min(e.subject), {settled}
 from topic_event e where e.feed = {feed}"""
 
@@ -147,12 +169,25 @@ _OTHERWISE = """
         select hub_key, hub_revision, hub_hash, hub_withdrawn from {core}
         union all select hub_key, hub_revision, hub_hash, hub_withdrawn from {history}
     ) r where r.hub_key = e.record_key and r.hub_revision = e.revision::int
-    and (r.hub_withdrawn <> (e.change = 'withdrawn') or not r.hub_withdrawn and encode(r.hub_hash, 'hex') <> e.hash)
+    and (r.hub_withdrawn <> (e.change in ('withdrawn', 'taken_down')) or not r.hub_withdrawn and encode(r.hub_hash, 'hex') <> e.hash)
 )"""
 
 _SETTLE_WHOLE = """
 update hub.lost_event l set settled = true where l.feed = {feed} and not l.settled
 and exists (select from hub.lost_event o where o.feed = l.feed and o.record_key = l.record_key and o.settled)"""
+
+
+_ORDERED = "its topic says that it was taken down after the backup from which this database came 备份之后曾被撤下"
+
+# What stands on the topic as a takedown's withdrawal, with nothing of the record after it: no later event lifted it.
+_ORDER_AGAIN = """
+insert into hub.takedown (feed, record_key, operator, reason, state, facts, begun_at)
+select distinct e.feed, e.record_key, {operator}, {reason}, 'begun', '{{"rows": {{}}, "cut_asked": false}}'::jsonb, now()
+from topic_event e where e.feed = {feed} and e.change = 'taken_down'
+ and not exists (select from topic_event l where l.record_key = e.record_key and l.feed = e.feed
+    and l.change in ('recorded', 'corrected') and l.revision::int > e.revision::int)
+ and not exists (select from hub.takedown t where t.feed = e.feed and t.record_key = e.record_key
+    and (t.facts->>'event_id' = e.event_id or t.state in ('begun', 'stored')))"""
 
 
 def passed(conn: sa.Connection, contract: FeedContract) -> None:
@@ -173,15 +208,32 @@ def any_of(conn: sa.Connection, feed: str) -> bool:
 
 
 def withdrawal_of(feed: str) -> sql.Composed:
-    """SQL: the revision under which the row `c` of a feed's table is withdrawn."""
+    """SQL: the revision under which the row `c` of a feed's table is withdrawn.
+
+    That of the lost withdrawal which says so, but where the lane is settled only if nothing was said after it.
+    """
     mine = sql.SQL("select {what} from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key{more}")
+    later = " and not exists (select from hub.lost_event o where o.feed = l.feed and o.record_key = l.record_key and o.revision > l.revision)"
     given = mine.format(
         what=sql.SQL("min(l.revision)"),
         feed=sql.Literal(feed),
-        more=sql.SQL(" and l.change = 'withdrawn' and l.revision > c.hub_revision"),
+        more=sql.SQL(
+            " and l.change = 'withdrawn' and l.revision > c.hub_revision and (not l.settled or"
+            + later.removeprefix(" and")
+            + ")"
+        ),
     )
     top = mine.format(what=sql.SQL("max(l.revision)"), feed=sql.Literal(feed), more=sql.SQL(""))
     return sql.SQL("coalesce(({given}), greatest(c.hub_revision, ({top})) + 1)").format(given=given, top=top)
+
+
+def still_told(feed: str) -> sql.Composed:
+    """SQL: whether subscribers were told last that the row `c` holds, though the table has it withdrawn; once settled."""
+    return sql.SQL(
+        "exists (select from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key and l.settled"
+        " and l.change <> 'withdrawn' and l.revision >= c.hub_revision and not exists (select from hub.lost_event o"
+        " where o.feed = l.feed and o.record_key = l.record_key and o.revision > l.revision))"
+    ).format(feed=sql.Literal(feed))
 
 
 def next_revision(conn: sa.Connection, feed: str, key: str, revision: int) -> int:
@@ -192,9 +244,22 @@ def next_revision(conn: sa.Connection, feed: str, key: str, revision: int) -> in
     return max(revision, conn.scalar(mine) or 0) + 1
 
 
-def forget(conn: sa.Connection, feed: str, key: str) -> None:
-    """Forgets the lost events of one record, whose revision went past them: they hold hashes of its content."""
-    conn.execute(sa.delete(lost_event).where(lost_event.c.feed == feed, lost_event.c.record_key == key))
+def last_of(conn: sa.Connection, feed: str, key: str) -> tuple[int, str, str | None, str | None] | None:
+    """(revision, change, hash, subject) of a record's last lost event; None where none is open."""
+    columns = lost_event.c
+    mine = columns.feed == feed, columns.record_key == key
+    query = sa.select(columns.revision, columns.change, columns.hash, columns.subject).where(*mine)
+    row = conn.execute(query.order_by(columns.revision.desc()).limit(1)).first()
+    return None if row is None else (row.revision, row.change, row.hash, row.subject)
+
+
+def taken_down(conn: sa.Connection, feed: str, key: str, revision: int, subject: str | None) -> None:
+    """Notes a withdrawal above a record's lost events, whose hashes go: they are of its content."""
+    columns = lost_event.c
+    mine = columns.feed == feed, columns.record_key == key
+    if conn.execute(lost_event.update().where(*mine).values(hash=None)).rowcount:
+        values = {"feed": feed, "record_key": key, "revision": revision, "change": "withdrawn", "subject": subject}
+        conn.execute(sa.insert(lost_event).values(**values))
 
 
 def listed(conn: sa.Connection, feed: str | None = None) -> list[LostOf]:

@@ -26,7 +26,7 @@ from hub import log
 from hub.errors import HubException
 from hub.said import Said
 from hub.settings import settings
-from warehouse import batches, receipt, seen
+from warehouse import batches, lost, receipt, seen
 from warehouse.arrow import memory
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking import metrics
@@ -78,7 +78,7 @@ def opened(
     `held` is a connection that has the lock already and keeps it; `ready`: since it has it, all this was done.
 
     In that order: a load that began before it was killed was laid out for the table as it stood then, so nothing may
-    come between. Raises DatabaseUnavailable, TableMismatch, and what the unfinished batches raise.
+    come between. Raises DatabaseUnavailable, TableMismatch, TopicNotCompared, and what the unfinished batches raise.
     """
     locked = holding("feed", contract.id) if held is None else nullcontext(held)
     with locked as conn, translated():
@@ -88,6 +88,7 @@ def opened(
             return
         with conn.begin():
             registry.ensure(conn, contract)
+        lost.must_be_compared(conn, contract)
         yield Opened(conn, _finish_all(conn, contract, _unfinished(conn, contract), progress))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -153,11 +153,16 @@ def _said(conn: sa.Connection, found: list[Notice | None]) -> list[Notice]:
     return notices
 
 
+def notice_id(alarm: int, number: int, at: datetime) -> str:
+    """The id of a notice's event. With its instant: a restored database gives its numbers again."""
+    return f"alarm:{alarm}:{number}:{at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+
+
 def event_headers(one: Notice, at: datetime) -> dict[str, str]:
     """The CloudEvents attributes of a notice."""
     return {
         "ce_type": f"{EVENT_TYPE}.{one.change}",
-        "ce_id": f"alarm:{one.alarm}:{one.number}",
+        "ce_id": notice_id(one.alarm, one.number, at),
         "ce_source": SOURCE,
         "ce_subject": one.object,
         "ce_time": at.isoformat(),

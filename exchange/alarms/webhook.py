@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import httpx
 import sqlalchemy as sa
 
+from exchange.alarms.book import notice_id
 from exchange.errors import WebhookKeyMissing
 from hub import clock, log
 from hub.settings import settings
@@ -87,7 +88,7 @@ def _post(client: httpx.Client, url: str, key: bytes, row: sa.Row[tuple[object, 
     body = bytes(row.body)
     headers = {
         "Content-Type": "application/json",
-        "Hub-Event-Id": f"alarm:{row.alarm_no}:{row.notice_no}",
+        "Hub-Event-Id": notice_id(row.alarm_no, row.notice_no, row.made_at),
         "Hub-Signature": signature(key, clock.now(), body),
     }
     try:

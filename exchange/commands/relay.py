@@ -174,6 +174,11 @@ def _explain(plan: rebasing.Rebase) -> None:
             f"  · {plan.lost:,} events on the topics are beyond this database, which was restored; they are noted, so"
             " that a delivery which comes again gets its ids again, and no other does"
         )
+    if plan.taken_down:
+        out.print(
+            f"  · [bold]{plan.taken_down:,} records were taken down after the backup[/]: the takedowns stand again, and"
+            " nightly upkeep finishes them (`hub takedown list`)"
+        )
     if plan.conflicting:
         out.print(
             f"  · [bold]{plan.conflicting:,} revisions were given to other content since the restore[/]: subscribers that"

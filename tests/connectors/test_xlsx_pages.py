@@ -153,10 +153,14 @@ def test_what_is_missing_is_named() -> None:
 GOOD = book({"S": [("id", "amount"), *((index, index * 1.5) for index in range(200))]})
 
 
-@pytest.mark.parametrize("length", [0, 1, 10, 100, len(GOOD) // 2, len(GOOD) - 1])
-def test_a_workbook_cut_short_is_refused(length: int) -> None:
+# Named, not numbered: a workbook holds the time it was made at, so its length differs from one process to the next.
+CUTS = {"0": 0, "1": 1, "10": 10, "100": 100, "half": len(GOOD) // 2, "all but one byte": len(GOOD) - 1}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_workbook_cut_short_is_refused(cut: str) -> None:
     with pytest.raises(WorkbookRefused):
-        pages_of(GOOD[:length])
+        pages_of(GOOD[: CUTS[cut]])
 
 
 @examples(max_examples=100, deadline=None)

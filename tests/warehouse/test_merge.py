@@ -210,3 +210,25 @@ def test_a_snapshot_withdraws_above_the_revisions_that_a_restored_table_lost(hub
     held = "select hub_key, hub_revision from core.sample_vouchers where hub_withdrawn order by 1"
     assert hub.all(held) == [("V000001", 2), ("V000002", 4), ("V000003", 2)]
     assert hub.all("select * from hub.lost_event") == [], "all were passed"
+
+
+def test_a_snapshot_withdraws_again_what_subscribers_were_told_since_once_that_is_settled(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(2))
+    run(completeness="snapshot")
+    lost = [
+        {"feed": "sample_vouchers", "record_key": "V000001", "revision": revision, "change": change, "subject": "P1"}
+        for revision, change in ((2, "withdrawn"), (3, "recorded"))
+    ]
+    with engine.connection() as conn, conn.begin():
+        conn.execute(sa.insert(lost_event), lost)
+    drop(hub.drop, "b.csv", rows(1, first=2))
+    run(completeness="snapshot")
+    drop(hub.drop, "c.csv", rows(2, first=2))
+    run(completeness="snapshot")
+    assert told(hub)[2:] == [("V000001", "P1", 2, "withdrawn"), ("V000003", "P3", 1, "recorded")]
+    with engine.connection() as conn, conn.begin():
+        conn.execute(sa.update(lost_event).values(settled=True))
+    drop(hub.drop, "d.csv", rows(3, first=2))
+    run(completeness="snapshot")
+    assert ("V000001", "P1", 4, "withdrawn") in told(hub), "they were told 3, that it holds"
+    assert hub.all("select * from hub.lost_event") == []

@@ -1,12 +1,13 @@
 """Restoring a backup into an empty database and run directory: all of it, or an error that says why nothing was.
 
-The relay learns by itself that Kafka is ahead of what was restored: it stops and names `hub relay rebase`. Until it looked, or
-a person rebased, feeds load nothing: what they gave a revision might be on the topics with other content.
+The relay learns by itself that Kafka is ahead of what was restored: it stops and names `hub relay rebase`. Until it has
+read what the topics hold beyond the backup nothing is done with their feeds: a revision might be on them with other content.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def restore(folder: Path) -> Restored:
     dispose()
     step = migrate()
     with connection() as conn, conn.begin():
-        lost.mark_restored(conn, found.taken_at)
+        lost.mark_restored(conn, datetime.fromisoformat(found.taken_at))
     log.get("backup").warning("restored from a backup", taken_at=found.taken_at, files=len(found.files), step=step)
     return Restored(found, step)
 

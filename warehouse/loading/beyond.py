@@ -115,10 +115,13 @@ class Lost:
         moves = pc.and_(
             pc.equal(both.column("before"), "moved"), pc.equal(both.column("left"), both.column("old_subject"))
         ).fill_null(False)
+        # Once settled, an id of the past is no news to subscribers that were told something else since.
+        open_yet = pc.or_(pc.invert(both.column("settled")), both.column("newest"))
         fits = pc.and_(
             pc.greater_equal(both.column("revision"), both.column("least")),
             pc.and_(
-                pc.if_else(both.column("withdraws"), withdrawn, says), pc.or_(pc.invert(both.column("moved")), moves)
+                pc.and_(pc.if_else(both.column("withdraws"), withdrawn, says), open_yet),
+                pc.or_(pc.invert(both.column("moved")), moves),
             ),
         )
         hits = both.filter(fits).sort_by([("at", "ascending"), ("revision", "ascending")]).combine_chunks()
@@ -148,7 +151,7 @@ def made(found: pa.Table) -> Lost:
     last = np.append(~same_key, True)[:count]
     follows = np.insert(same_key & (np.diff(revision) == 1), 0, False)[:count]
     filled = flat(found.column("subject")).fill_null(_NO_SUBJECT)
-    events = found.drop_columns(["settled"]).set_column(4, "subject", filled)
+    events = found.set_column(4, "subject", filled).append_column("newest", pa.array(last))
     for name, source in (("before", flat(found.column("change"))), ("left", filled)):
         shifted = pa.concat_arrays([pa.nulls(1, pa.string()), source.slice(0, max(count - 1, 0))]).slice(0, count)
         events = events.append_column(name, pc.if_else(pa.array(follows), shifted, pa.scalar(None, pa.string())))

@@ -85,10 +85,8 @@ class Loader:
     def run(self) -> Batch:
         """Loads every part that is not loaded yet; returns the loaded batch.
 
-        Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes,
-        LaneNotCompared in a restored database of which nobody knows yet what it lost.
+        Raises BatchTakenOver where another process went on with it, DatabaseUnavailable when the database goes.
         """
-        lost.must_be_compared(self._conn, self._contract)
         plan = self._planned()
         memory.give_back()  # what the checks of large pages left behind
         self._duplicates = self._pages.duplicates()

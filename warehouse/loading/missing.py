@@ -40,6 +40,7 @@ class MissingKeys:
         self._batch = batch
         self._pages = pages
         self._revision = lost.withdrawal_of(contract.id) if lost_events else merge.NEXT_REVISION
+        self._told = lost.still_told(contract.id) if lost_events else sql.SQL("false")
 
     def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[Events, bool]:
         """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""
@@ -85,11 +86,12 @@ class MissingKeys:
             "select c.hub_key, c.hub_subject, {revision}, encode(c.hub_hash, 'hex') from {core} c"
             " join hub.batch b on b.batch_no = c.hub_batch_no and b.source = {source}"
             " and coalesce(b.order_no, b.batch_no) < {order}"
-            " where not c.hub_withdrawn and not exists (select from delivered_keys d where d.key = c.hub_key)"
+            " where (not c.hub_withdrawn or {told}) and not exists (select from delivered_keys d where d.key = c.hub_key)"
             " order by c.hub_key limit {limit}"
         ).format(
             core=sql.Identifier(CORE, self._contract.id),
             revision=self._revision,
+            told=self._told,
             source=sql.Literal(self._batch.source),
             order=sql.Literal(self._batch.order_no),
             limit=sql.Literal(limit),

@@ -25,7 +25,6 @@ lane = Table(
     metadata,
     Column("lane", Text, primary_key=True),
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
-    at("compared_at"),  # since the database was restored: when it and Kafka were found to agree, or made to
 )
 
 # The last time that this database came from a backup; no row, never.
@@ -33,7 +32,7 @@ restored = Table(
     "restored",
     metadata,
     Column("one", Boolean, primary_key=True, server_default="true"),
-    Column("backup", Text, nullable=False),  # when it was taken
+    at("taken_at"),  # when the backup was taken
     at("restored_at", required=True),
     CheckConstraint("one", name="restored_one_row"),
 )
@@ -64,6 +63,7 @@ topic = Table(
     Column("applied", JSONB(none_as_null=True)),  # as the relay set it on the brokers; null until made
     Column("uuid", Text),  # null until made on the broker
     at("created_at"),
+    at("compared_at"),  # since the database was restored: when it was noted what the topic holds beyond it
 )
 
 # What waits for the relay, in commit order per lane: a change set in the store, or one event with its payload.

@@ -134,7 +134,7 @@ def _begun(
     if before is not None:
         for name, rows in before.facts["rows"].items():
             known.setdefault(BatchId(name), set()).update(rows)
-    if not known:
+    if not known and before is None and lost.last_of(conn, contract.id, key) is None:
         raise RecordUnknown(feed=contract.id)
     facts = {"rows": {str(batch_id): sorted(rows) for batch_id, rows in sorted(known.items())}, "cut_asked": cut}
     if before is not None:
@@ -242,7 +242,7 @@ def _core(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[str | 
     table = core_table(contract)
     found = conn.execute(sa.select(table).where(table.c.hub_key == key).with_for_update()).mappings().first()
     if found is None:
-        return None, {}
+        return _only_told(conn, contract, key)
     fields = {column.name: None for column in table.columns if column.name not in HUB_COLUMNS}
     if found["hub_withdrawn"] and all(found[name] is None for name in fields):
         return None, {}
@@ -250,22 +250,37 @@ def _core(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[str | 
     veiled = hmac.digest(hmac_key(), bytes(found["hub_hash"]), "sha256")
     own = {"hub_revision": revision, "hub_hash": veiled, "hub_withdrawn": True, "hub_loaded_at": sa.func.now()}
     conn.execute(sa.update(table).where(table.c.hub_key == key).values({**fields, **own}))
-    lost.forget(conn, contract.id, key)
+    lost.taken_down(conn, contract.id, key, revision, found["hub_subject"])
     batch_id = conn.scalar(
         sa.text("select batch_id from hub.batch where batch_no = :number"), {"number": found["hub_batch_no"]}
     )
-    data = {
+    data = _withdrawal(contract, key, revision, veiled.hex())
+    return _event_id(contract, key, revision), {**data, "batch": batch_id, "subject": found["hub_subject"]}
+
+
+def _only_told(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[str | None, dict[str, Any]]:
+    """The withdrawal of a record that a restore lost and subscribers have."""
+    last = lost.last_of(conn, contract.id, key)
+    if last is None or last[1] == "withdrawn":
+        return None, {}
+    revision, subject = last[0] + 1, last[3]
+    lost.taken_down(conn, contract.id, key, revision, subject)
+    data = _withdrawal(contract, key, revision, "")
+    return _event_id(contract, key, revision), {**data, "batch": "", "subject": subject}
+
+
+def _withdrawal(contract: FeedContract, key: str, revision: int, record_hash: str) -> dict[str, Any]:
+    """What its event says; that it is a takedown's is how a restored database learns of it again."""
+    return {
         "feed": contract.id,
         "contract": contract.version,
         "key": key,
         "revision": revision,
         "change": "withdrawn",
-        "batch": batch_id,
         "row": None,
-        "record_hash": veiled.hex(),
-        "subject": found["hub_subject"],
+        "record_hash": record_hash,
+        "taken_down": True,
     }
-    return _event_id(contract, key, revision), data
 
 
 def _event_id(contract: FeedContract, key: str, revision: int) -> str:

@@ -1,4 +1,4 @@
-"""What a restored database must know: that it was restored, which lanes were compared since, and events that it lost."""
+"""What a restored database must know: that it was restored, which topics were compared since, and events that it lost."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def upgrade() -> None:
     op.create_table(
         "restored",
         sa.Column("one", sa.Boolean, primary_key=True, server_default=sa.true()),
-        sa.Column("backup", sa.Text, nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("restored_at", sa.DateTime(timezone=True), nullable=False, server_default=now),
         sa.CheckConstraint("one", name="restored_one_row"),
         schema="hub",
     )
-    op.add_column("lane", sa.Column("compared_at", sa.DateTime(timezone=True)), schema="hub")
+    op.add_column("topic", sa.Column("compared_at", sa.DateTime(timezone=True)), schema="hub")
     op.create_table(
         "lost_event",
         sa.Column("feed", sa.Text, primary_key=True),
@@ -40,5 +40,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Goes back."""
     op.drop_table("lost_event", schema="hub")
-    op.drop_column("lane", "compared_at", schema="hub")
+    op.drop_column("topic", "compared_at", schema="hub")
     op.drop_table("restored", schema="hub")
