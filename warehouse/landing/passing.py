@@ -125,10 +125,11 @@ class Passing:
         """What the gate says of a page, and the table that lands of it."""
         with self._timing.of("gate"):
             gated = self._gate.inspect(page)
-            _raise(gated.delivery_refused)
-            if self._standing is not None:
-                gated = self._standing.refused(gated)
         crash.point("collect.page_gated")
+        _raise(gated.delivery_refused)
+        if self._standing is not None:
+            with self._timing.of("gate"):
+                gated = self._standing.refused(gated)
         with self._timing.of("land"):
             table = landing.landed_table(gated, page, self._tracer)
         refusals = traces.refusal_table(gated.refusals)

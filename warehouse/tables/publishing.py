@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -32,7 +33,7 @@ restored = Table(
     "restored",
     metadata,
     Column("one", Boolean, primary_key=True, server_default="true"),
-    at("taken_at"),  # when the backup was taken
+    Column("taken_at", DateTime(timezone=True), nullable=False),  # when the backup was
     at("restored_at", required=True),
     CheckConstraint("one", name="restored_one_row"),
 )
