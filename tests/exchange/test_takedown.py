@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,11 @@ def in_heaps(admin: str) -> list[str]:
 
 
 def in_segments(var: Path, topic: str) -> list[str]:
-    logs = [path for folder in var.rglob(f"{topic}-*") for path in folder.rglob("*.log*")]
+    # Walked, not globbed: folders of other topics come and go meanwhile, which a walk passes over.
+    folders = [
+        (folder, files) for folder, _, files in os.walk(var / "kafka") if Path(folder).name.startswith(f"{topic}-")
+    ]
+    logs = [Path(folder, name) for folder, files in folders for name in files if ".log" in name]
     return [str(path) for path in logs if path.exists() and SENTENCE.encode() in path.read_bytes()]
 
 
