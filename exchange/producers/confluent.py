@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as Client
@@ -17,6 +18,7 @@ from confluent_kafka import Producer as Client
 from exchange import kafka_settings
 from exchange.envelope import Headers
 from exchange.errors import BrokerFailed, KafkaForbidden, ProducerFenced, RecordsRefused, TopicGone
+from exchange.producers.bounded import Bounded, NoAnswer
 from exchange.producers.seam import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
 from hub.errors import HubException
 from hub.said import Said
@@ -39,7 +41,8 @@ _FORBIDDEN = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
 _AWAY = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}
-_GRACE = 5.0  # seconds beyond the transaction's own time in which a commit must have an answer
+_GRACE = 5.0  # seconds beyond a call's own time in which it must have an answer
+_POSITION_SECONDS = 30.0
 _ANY = -1  # partition: let the partitioner choose
 
 
@@ -71,12 +74,18 @@ class ConfluentProducer:
                 "retry.backoff.max.ms": 500,
             }
         )
+        self._bounded = Bounded(self._free)
         # The group's metadata comes from a consumer; this one has no broker to speak to and joins nothing.
         self._groups: dict[str, object] = {}
         try:
-            self._client.init_transactions(TRANSACTION_TIMEOUT_MS / 1000)
-        except KafkaException as error:
-            raise self._closed_by(error, Said("open a transactional producer", "打开事务性生产者")) from error
+            self._call(
+                Said("open a transactional producer", "打开事务性生产者"),
+                TRANSACTION_TIMEOUT_MS / 1000,
+                self._client.init_transactions,
+            )
+        except HubException:
+            self.close()
+            raise
 
     def begin(self) -> None:
         """Opens a transaction."""
@@ -116,20 +125,20 @@ class ConfluentProducer:
     def send_position(self, group: str, position: int, metadata: str) -> None:
         """Adds the group's offset to the transaction."""
         offset = TopicPartition(POSITIONS_TOPIC, 0, position, metadata)
-        try:
-            self._client.send_offsets_to_transaction([offset], self._group(group), 30.0)
-        except KafkaException as error:
-            raise self._meaning(error, Said("take the position", "提交位置")) from error
+        send = partial(self._client.send_offsets_to_transaction, [offset], self._group(group))
+        self._call(Said("take the position", "提交位置"), _POSITION_SECONDS, send)
 
     def commit(self) -> None:
         """Flushes and commits."""
-        try:
-            self._client.commit_transaction(TRANSACTION_TIMEOUT_MS / 1000 + _GRACE)
-        except KafkaException as error:
-            raise self._meaning(error, Said("commit a transaction", "提交事务")) from error
+        seconds = TRANSACTION_TIMEOUT_MS / 1000 + _GRACE
+        self._call(Said("commit a transaction", "提交事务"), seconds, self._client.commit_transaction)
 
     def close(self) -> None:
-        """Purges the queue and stops librdkafka's threads."""
+        """Purges the queue and stops librdkafka's threads; a call that was given up does so when it ends."""
+        if not self._bounded.given_up:
+            self._free()
+
+    def _free(self) -> None:
         with contextlib.suppress(Exception):
             self._client.purge()
         # It warns that the open transaction could not be aborted; whoever takes the id over settles that.
@@ -146,10 +155,15 @@ class ConfluentProducer:
                 consumer.close()
         return self._groups[group]
 
-    def _closed_by(self, error: KafkaException, action: str) -> HubException:
-        raised = self._meaning(error, action)
-        self.close()
-        return raised
+    def _call(self, action: Said, seconds: float, call: Callable[[float], object]) -> None:
+        """A call that asks the brokers and takes its own time limit, which it does not always hold."""
+        try:
+            self._bounded.call(seconds + _GRACE, lambda: call(seconds))
+        except NoAnswer:
+            reason = Said("the client library gives no answer", "客户端库没有响应")
+            raise BrokerFailed(action=action, reason=reason) from None
+        except KafkaException as error:
+            raise self._meaning(error, action) from error
 
     def _meaning(self, error: KafkaException, action: str) -> HubException:
         """The hub's error for librdkafka's."""
@@ -177,8 +191,9 @@ class ConfluentProducer:
 
         It can't succeed: librdkafka never goes back from a failed transaction to an open one.
         """
-        try:
-            self._client.commit_transaction(_GRACE)
-        except KafkaException as error:
-            return error.args[0]  # type: ignore[no-any-return]
+        with contextlib.suppress(NoAnswer):
+            try:
+                self._bounded.call(2 * _GRACE, partial(self._client.commit_transaction, _GRACE))
+            except KafkaException as error:
+                return error.args[0]  # type: ignore[no-any-return]
         return None

@@ -55,10 +55,13 @@ class Model:
         """Kafka key -> (event id, digest) in order."""
         self.dead: set[str] = set()
         """Ids of events that no broker takes."""
+        self.snapshots: list[tuple[int, set[str]]] = []
+        """(order, keys with a row in quarantine) of every whole delivery of `balances`."""
 
     def take(self, rows: Iterable[tuple[int, Row]], *, order: int, replay: bool = False) -> Fate:
         """Applies a delivery's numbered rows; `order`: its place in the order of loads (a replay has its parent's)."""
         fate, good, delivered = Fate(), list[tuple[int, dict[str, Any]]](), set[str]()
+        keys: dict[int, str] = {}
         all_keys_known = True
         for number, row in rows:
             if row["note"].strip() == "秘密":
@@ -68,16 +71,22 @@ class Model:
             record, rules = judged(row)
             all_keys_known &= record["number"] is not None
             delivered.add(record["number"])
+            keys[number] = record["number"]
             if rules:
                 fate.quarantined[number] = rules
             else:
                 good.append((number, record))
         for record in self._single(good, fate):
             self._merge(record, order, replay=replay, fate=fate)
-        if self.feed == BALANCES and not replay and all_keys_known:
-            for key in sorted(set(self.table) - delivered):
+        if self.feed == BALANCES and not replay:
+            self.snapshots.append((order, {keys[number] for number in fate.quarantined}))
+            for key in sorted(set(self.table) - delivered if all_keys_known else ()):
                 self._missing(key, order)
         return fate
+
+    def _spoken_of(self, key: str, order: int) -> bool:
+        """Whether a snapshot that came after `order` said something of the key: that it is gone, or what it is."""
+        return any(at > order and key not in broken for at, broken in self.snapshots)
 
     def _single(self, good: list[tuple[int, dict[str, Any]]], fate: Fate) -> list[dict[str, Any]]:
         """Rows whose key no other row contradicts and whose ticket no other row has, each once."""
@@ -103,13 +112,14 @@ class Model:
     def _merge(self, record: dict[str, Any], order: int, *, replay: bool, fate: Fate) -> None:
         key, subject, held = record["number"], record["payee"], self.table.get(record["number"])
         withdraws = self.feed == ENTRIES and record["status"] == VOID
+        spoken = replay and self._spoken_of(key, order)
         if held is None:
-            if withdraws:
+            if withdraws or spoken:
                 fate.unchanged += 1
                 return
             held = self.table[key] = Held(0, {}, subject, withdrawn=True, order=0)
         else:
-            older = replay and held.order > order
+            older = spoken or (replay and held.order > order)
             if self.feed == ENTRIES:
                 older = record["version"] < held.record["version"] or (
                     older and record["version"] == held.record["version"]

@@ -209,3 +209,33 @@ def test_a_queue_that_stays_full_ends_with_a_word(
             producer.send(f"full.{unique}", [b"k"] * count, [b"x"] * count, [[]] * count)
     finally:
         producer.close()
+
+
+def test_a_position_that_the_library_never_answers_for_is_given_up(
+    own: OwnBroker, migrated: Settings, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """librdkafka waits beyond its own limit for the group's coordinator; the lane goes on with a new producer."""
+    now = own.now(migrated, producer="confluent")
+    with Cluster(now) as cluster:
+        ensure_own(cluster)
+        cluster.create(f"mute.{unique}", 1, {})
+    monkeypatch.setattr("exchange.producers.confluent._POSITION_SECONDS", 0.5)
+    monkeypatch.setattr("exchange.producers.confluent._GRACE", 0.5)
+    first = open_producer(f"mute.{unique}", now)
+    first.begin()
+    first.send(f"mute.{unique}", [b"k"], [b"first"], [[]])
+    with own.silent():
+        with pytest.raises(BrokerFailed, match="take the position"):
+            first.send_position(f"g.{unique}", 1, "")
+        first.close()
+    monkeypatch.undo()
+    second = open_producer(f"mute.{unique}", now)
+    try:
+        second.begin()
+        second.send(f"mute.{unique}", [b"k"], [b"second"], [[]])
+        second.send_position(f"g.{unique}", 2, "{}")
+        second.commit()
+    finally:
+        second.close()
+    with consume.open_reader(now) as reader:
+        assert [message.value() for message in reader.read({(f"mute.{unique}", 0): 0})] == [b"second"]

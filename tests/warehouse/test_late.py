@@ -185,6 +185,19 @@ def test_a_correction_counts_where_the_newer_snapshot_has_no_good_row_either(hub
     assert live(hub) == {"V000001": "7.00", "V000002": "1.00", "V000003": "1.00"}
 
 
+def test_a_correction_is_old_where_any_newer_snapshot_spoke_of_the_key(hub: Hub, tmp_path: Path) -> None:
+    made = snapshot()
+    take(hub, made, "0.csv", rows(3, amount="1.00"))
+    take(hub, made, "1.csv", [row(2, amount="1.00"), row(3, amount="1.00")])
+    first = take(hub, made, "2.csv", [row(n, amount="-7") for n in (1, 2, 3)])
+    assert take(hub, made, "3.csv", [row(n, amount="-6") for n in (1, 2, 3)]).quarantined == 3
+    # 1 is gone as it was before, 2 is as it was before; of 3 no newer one has a good row.
+    take(hub, made, "4.csv", [row(2, amount="1.00"), row(3, amount="-8")])
+    done = correct(made, first.batch_id, tmp_path, {(str(n), "amount"): "7.00" for n in (1, 2, 3)})
+    assert (done.loaded, done.unchanged) == (1, 2)
+    assert live(hub) == {"V000002": "1.00", "V000003": "7.00"}
+
+
 T0 = 1_700_000_000
 
 

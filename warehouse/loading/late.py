@@ -6,12 +6,13 @@ only while something of the feed waits: a record with a row in quarantine, every
 lies at its source that could not be read. What the gate refused doesn't wait: it comes late no more. A correction that changes a record's key is judged by what the table says alone.
 
 A snapshot needs no notes. When a newer one of its source is loaded, all that the older says of any key is old, except
-where the newer one's own row of the key is in quarantine.
+where every newer one has its own row of the key in quarantine: one that has it, or no longer has it, spoke of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import LiteralString
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -63,24 +64,26 @@ def later_than(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Lat
     newer = newer_snapshot(conn, contract, batch)
     if newer:
         query = sql.SQL(
-            "select distinct q.record_key from hub.quarantine q join hub.batch b on b.batch_id = q.batch_id"
-            " where q.feed = {feed} and q.record_key is not null and b.source = {source}"
-            " and coalesce(b.order_no, b.batch_no) > {order}"
+            f"with newer as materialized ({_NEWER_SNAPSHOTS}) select q.record_key"  # noqa: S608 - a constant
+            " from hub.quarantine q join newer using (batch_id) where q.record_key is not null"
+            " group by q.record_key having count(distinct q.batch_id) = (select count(*) from newer)"
         )
     else:
         query = sql.SQL("select record_key from hub.confirmed where feed = {feed} and order_no > {order}")
     return Later(_keys(conn, query, batch), others=newer)
 
 
+_NEWER_SNAPSHOTS: LiteralString = (
+    "select batch_id from hub.batch where feed = {feed} and source = {source} and state = 'loaded'"
+    " and (kind in ('pull', 'push') or (facts->>'whole')::boolean) and coalesce(order_no, batch_no) > {order}"
+)
+
+
 def newer_snapshot(conn: sa.Connection, contract: FeedContract, batch: Batch) -> bool:
     """Whether a newer snapshot of the batch's source is loaded."""
     if contract.completeness != "snapshot" or not is_late(batch):
         return False
-    query = sa.text(
-        "select exists (select from hub.batch where feed = :feed and source = :source and state = 'loaded'"
-        " and (kind in ('pull', 'push') or (facts->>'whole')::boolean) and coalesce(order_no, batch_no) > :order)"
-    )
-    return bool(conn.scalar(query, {"feed": batch.feed, "source": batch.source, "order": batch.order_no}))
+    return bool(_rows(conn, sql.SQL(f"{_NEWER_SNAPSHOTS} limit 1"), batch).num_rows)
 
 
 def waiting(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Waiting | None:
@@ -118,7 +121,11 @@ def confirm(conn: sa.Connection, batch: Batch, waits: Waiting, keys: pa.StringAr
 
 
 def _keys(conn: sa.Connection, query: sql.SQL, batch: Batch) -> pa.StringArray:
+    return flat(_rows(conn, query, batch).column(0))
+
+
+def _rows(conn: sa.Connection, query: sql.SQL, batch: Batch) -> pa.Table:
     filled = query.format(
         feed=sql.Literal(batch.feed), source=sql.Literal(batch.source), order=sql.Literal(batch.order_no)
     )
-    return flat(copy_out(conn, filled, _KEYS).column("key"))
+    return copy_out(conn, filled, _KEYS)
