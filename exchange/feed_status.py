@@ -10,13 +10,12 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub import clock
-from warehouse import batches
+from warehouse import batches, freshness
 from warehouse.batches import Batch
 from warehouse.feeds.pausing import Pause, paused
+from warehouse.freshness import Freshness
 from warehouse.outbox import waiting
-from warehouse.tables import alarm, batch, contract_version, outbox, quarantine, source_look
-
-_NEW = ("pull", "push")
+from warehouse.tables import alarm, batch, outbox, quarantine, source_look
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,7 @@ class FeedStatus:
     @property
     def fresh(self) -> bool | None:
         """Whether what is here is as fresh as promised; None where nothing is promised or nothing came yet."""
-        if self.freshness_hours is None or self.age_hours is None:
-            return None
-        return self.age_hours <= self.freshness_hours
+        return Freshness(self.last_new_at, self.age_hours, self.freshness_hours).fresh
 
     @property
     def in_time(self) -> bool | None:
@@ -84,12 +81,8 @@ def status(conn: sa.Connection, contract: FeedContract) -> FeedStatus:
     """The state of a feed as the database knows it."""
     now, feed = clock.now(), contract.id
     newest = batches.recent(conn, feed=feed, limit=1)
-    looks = sa.select(sa.func.max(source_look.c.found_at), sa.func.max(source_look.c.looked_at))
-    found_at, looked_at = conn.execute(looks.where(source_look.c.feed == feed)).one()
-    landed = sa.select(sa.func.max(batch.c.landed_at)).where(batch.c.feed == feed, batch.c.kind.in_(_NEW))
-    last_new_at = max(filter(None, (found_at, conn.scalar(landed))), default=None)
-    known = sa.select(sa.func.min(contract_version.c.first_used_at)).where(contract_version.c.feed == feed)
-    since = last_new_at or conn.scalar(known)
+    looked_at = conn.scalar(sa.select(sa.func.max(source_look.c.looked_at)).where(source_look.c.feed == feed))
+    here = freshness.of(conn, contract)
     lag = (
         sa.select(sa.func.coalesce(sa.func.sum(outbox.c.records), 0), sa.func.min(outbox.c.created_at))
         .join(batch, batch.c.batch_id == outbox.c.batch_id)
@@ -103,10 +96,10 @@ def status(conn: sa.Connection, contract: FeedContract) -> FeedStatus:
         feed=feed,
         paused=paused(conn, feed),
         last=newest[0] if newest else None,
-        last_new_at=last_new_at,
+        last_new_at=here.came_at,
         looked_at=looked_at,
-        age_hours=None if since is None else round((now - since).total_seconds() / 3600, 2),
-        freshness_hours=contract.sla.freshness_hours,
+        age_hours=here.age_hours,
+        freshness_hours=here.due_hours,
         lag_events=int(events),
         lag_minutes=0.0 if oldest is None else round((now - oldest).total_seconds() / 60, 2),
         latency_minutes=contract.sla.latency_minutes,

@@ -31,6 +31,10 @@ BatchKind = Literal["pull", "push", "replay", "backfill", "rerun"]
 
 UNFINISHED: tuple[BatchState, ...] = ("opened", "landed", "checked", "loading")
 FINAL: tuple[BatchState, ...] = ("loaded", "released", "rejected", "refused", "abandoned")
+NEW: tuple[BatchKind, ...] = ("pull", "push")
+"""Kinds that bring what is new; a backfill brings what is old, and the others what the hub holds already."""
+FROM_OUTSIDE: tuple[BatchKind, ...] = (*NEW, "backfill")
+"""Kinds that bring something from a source."""
 AGAIN: tuple[BatchKind, ...] = ("replay", "rerun")
 """Kinds that take what the hub already holds the way once more."""
 

@@ -16,6 +16,7 @@ from lxml import html as lxml_html
 from typer.testing import CliRunner
 
 from contracts.model import BatchRule, FeedContract, Sla
+from exchange.feed_status import status
 from exchange.serve import drain
 from hub import clock
 from hub.errors import NameUnknown
@@ -48,6 +49,33 @@ def made(*words: str, code: int = 0) -> Any:
 
 def text_of(chart: Any) -> list[str]:
     return [title.text for title in chart.iter("title")]
+
+
+def test_report_status_and_alarm_have_one_freshness(hub: Hub) -> None:
+    """A delivery that is held and released later came when it came."""
+    feed = contract(batch_rules=(AT_LEAST,), sla=Sla(freshness_hours=2))
+    drop(hub.drop, "a.csv", rows(7))
+    way.run_feed(feed)
+    drop(hub.drop, "few.csv", rows(2, first=50))
+    (held,) = (one for one in way.run_feed(feed) if not one.repeated)
+    replay.release(feed, held.batch_id, operator="Op One", reason="the sender confirmed it")
+    # As if that had taken four hours, of which the second delivery came in the third.
+    now = datetime.now(UTC)
+    with transaction() as conn:
+        conn.exec_driver_sql("update hub.source_look set found_at = now() - interval '9 hours'")
+        conn.exec_driver_sql(
+            "update hub.batch set landed_at = now() - interval '4 hours', loaded_at = now() - interval '4 hours'"
+        )
+        conn.execute(
+            sa.update(batch).where(batch.c.batch_id == held.batch_id).values(landed_at=now - timedelta(hours=1))
+        )
+    for later, age, is_fresh in ((0.0, 1.0, True), (2.0, 3.0, False)):
+        with clock.at(now + timedelta(hours=later)), transaction() as conn:
+            told, shown = status(conn, feed), figures.of_feed(conn, feed, 90)
+        assert (told.age_hours, told.fresh) == (shown.freshness.age_hours, shown.freshness.fresh) == (age, is_fresh)
+        assert len(list(shown.came())) == 2
+        words = page(shown)
+        assert "since something new came" in words and ("<li class=late>" in words) is not is_fresh
 
 
 def test_the_page_shows_what_became_of_the_batches(hub: Hub, tmp_path: Path, unique: str) -> None:

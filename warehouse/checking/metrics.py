@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from contracts import suite
 from contracts.page import BatchMetrics, BatchVerdict
 from hub.said import Said, joined
-from warehouse.batches import Batch
+from warehouse.batches import NEW, Batch
 from warehouse.tables import batch as batch_table
 
 
@@ -24,7 +24,7 @@ def of_batch_before(conn: sa.Connection, batch: Batch) -> BatchMetrics | None:
             batch_table.c.source == batch.source,
             batch_table.c.state == "loaded",
             # A release counts: it is the delivery that a person let through.
-            sa.or_(batch_table.c.kind.in_(("pull", "push")), batch_table.c.facts["whole"].as_boolean()),
+            sa.or_(batch_table.c.kind.in_(NEW), batch_table.c.facts["whole"].as_boolean()),
             batch_table.c.batch_no < batch.order_no,
         )
         .order_by(batch_table.c.batch_no.desc())

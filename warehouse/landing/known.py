@@ -14,11 +14,10 @@ from connectors.base import Delivery
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
 from warehouse import batches
-from warehouse.batches import Batch
+from warehouse.batches import FROM_OUTSIDE, Batch
 from warehouse.tables import WAITING, batch, cursor, source_look
 
 _TAKEN = ("landed", "checked", "loading", "loaded", "held", "released", "rejected")
-_NEW = ("pull", "push", "backfill")  # kinds that bring something from outside
 _PLACE = sa.func.coalesce(batch.c.order_no, batch.c.batch_no)
 _VEIL = "hmac:"
 _APPEARED = batch.c.appearance.is_not(None)
@@ -97,7 +96,7 @@ def already_taken(conn: sa.Connection, here: Batch, delivery: Delivery) -> Batch
 
 
 def _taken(feed: FeedId, source: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return (batch.c.feed == feed, batch.c.source == source, batch.c.state.in_(_TAKEN), batch.c.kind.in_(_NEW))
+    return (batch.c.feed == feed, batch.c.source == source, batch.c.state.in_(_TAKEN), batch.c.kind.in_(FROM_OUTSIDE))
 
 
 def _waits(feed: FeedId, source: str) -> tuple[sa.ColumnElement[bool] | sa.TextClause, ...]:

@@ -22,7 +22,7 @@ from psycopg import sql
 from contracts.model import FeedContract
 from warehouse.arrow.columns import flat
 from warehouse.arrow.copying import copy_out
-from warehouse.batches import Batch
+from warehouse.batches import NEW, Batch
 from warehouse.engine import driver
 from warehouse.loading import merge
 from warehouse.loading.beyond import Mask
@@ -75,7 +75,7 @@ def later_than(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Lat
 
 _NEWER_SNAPSHOTS: LiteralString = (
     "select batch_id from hub.batch where feed = {feed} and source = {source} and state = 'loaded'"
-    " and (kind in ('pull', 'push') or (facts->>'whole')::boolean) and coalesce(order_no, batch_no) > {order}"
+    " and (kind = any({new}) or (facts->>'whole')::boolean) and coalesce(order_no, batch_no) > {order}"
 )
 
 
@@ -126,6 +126,9 @@ def _keys(conn: sa.Connection, query: sql.SQL, batch: Batch) -> pa.StringArray:
 
 def _rows(conn: sa.Connection, query: sql.SQL, batch: Batch) -> pa.Table:
     filled = query.format(
-        feed=sql.Literal(batch.feed), source=sql.Literal(batch.source), order=sql.Literal(batch.order_no)
+        feed=sql.Literal(batch.feed),
+        source=sql.Literal(batch.source),
+        order=sql.Literal(batch.order_no),
+        new=sql.Literal(list(NEW)),
     )
     return copy_out(conn, filled, _KEYS)

@@ -24,7 +24,7 @@ from contracts.view import UNPUBLISHED
 from hub import clock
 from hub.errors import HubException
 from warehouse import batches
-from warehouse.batches import Batch
+from warehouse.batches import FROM_OUTSIDE, Batch
 from warehouse.checking import metrics
 from warehouse.feeds import registry
 from warehouse.landing import pages as landing
@@ -35,7 +35,7 @@ from warehouse.tables import landed_object
 
 SHOWN = 80  # characters of a value
 _SEARCHED = 50_000  # rows in which samples are looked for
-_KINDS = ("pull", "push", "backfill", "rerun")
+_KINDS = (*FROM_OUTSIDE, "rerun")
 _STATES = ("landed", "checked", "held", "loading", "loaded", "released", "rejected")
 
 

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub import clock
-from warehouse.batches import FINAL, Counts
+from warehouse import freshness
+from warehouse.batches import FINAL, NEW, Counts
+from warehouse.freshness import Freshness
 from warehouse.tables import batch, outbox, refusal
 
 MOST_BATCHES = 20_000
@@ -32,6 +34,7 @@ class Seen:
     state: str
     counts: Counts
     opened_at: datetime
+    landed_at: datetime | None
     loaded_at: datetime | None
     seconds: Mapping[str, float]  # step -> seconds, of those it took
     broken: Mapping[str, int]  # row rule -> rows
@@ -67,26 +70,15 @@ class Report:
     batches: Sequence[Seen]  # oldest first
     buckets: Sequence[Bucket]
     cut: bool  # older batches of these days are left out
-    last_loaded_at: datetime | None  # of deliveries, replays aside; also before these days
-
-    @property
-    def age_hours(self) -> float | None:
-        """Since the last delivery was loaded."""
-        return None if self.last_loaded_at is None else (self.made_at - self.last_loaded_at).total_seconds() / 3600
-
-    @property
-    def late(self) -> bool | None:
-        """Whether it is staler than the contract allows; None where that says nothing, or nothing was ever loaded."""
-        due = self.contract.sla.freshness_hours
-        return None if due is None or self.age_hours is None else self.age_hours > due
+    freshness: Freshness  # also of what came before these days
 
     def rows(self, outcome: str) -> int:
         """Rows of all batches that came to it."""
         return sum(bucket.rows(outcome) for bucket in self.buckets)
 
-    def loads(self) -> Iterator[datetime]:
-        """When deliveries were loaded, oldest first."""
-        yield from sorted(one.loaded_at for one in self.batches if one.loaded_at and _is_delivery(one.kind))
+    def came(self) -> Iterator[datetime]:
+        """When deliveries came, oldest first."""
+        yield from sorted(one.landed_at for one in self.batches if one.landed_at and one.kind in NEW)
 
     def latency(self) -> dict[str, tuple[float, float, float]]:
         """Step -> median, 95th percentile and greatest of its seconds."""
@@ -117,12 +109,8 @@ def of_feed(conn: sa.Connection, contract: FeedContract, days: int) -> Report:
     published = _published(conn, ids)
     refused = _refused(conn, ids)
     seen = [_seen(row, published, refused) for row in reversed(rows[:MOST_BATCHES])]
-    last = conn.scalar(
-        sa.select(sa.func.max(batch.c.loaded_at)).where(
-            batch.c.feed == contract.id, batch.c.state == "loaded", batch.c.kind.in_(("pull", "push"))
-        )
-    )
-    return Report(contract, days, now, seen, buckets(seen, now, days), len(rows) > MOST_BATCHES, last)
+    here = freshness.of(conn, contract)
+    return Report(contract, days, now, seen, buckets(seen, now, days), len(rows) > MOST_BATCHES, here)
 
 
 def buckets(batches: Sequence[Seen], now: datetime, days: int) -> list[Bucket]:
@@ -139,10 +127,6 @@ def buckets(batches: Sequence[Seen], now: datetime, days: int) -> list[Bucket]:
 
 def _named(day: date, wide: int) -> str:
     return f"{day:%m-%d}" if wide == 1 else f"{day:%m-%d}…{day + timedelta(days=wide - 1):%m-%d}"
-
-
-def _is_delivery(kind: str) -> bool:
-    return kind in ("pull", "push")
 
 
 def _beijing(instant: datetime) -> datetime:
@@ -175,6 +159,7 @@ def _seen(
         state=row["state"],
         counts=Counts.of(dict(row)),
         opened_at=row["opened_at"],
+        landed_at=row["landed_at"],
         loaded_at=row["loaded_at"],
         seconds=seconds,
         broken=broken,

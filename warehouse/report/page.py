@@ -100,10 +100,9 @@ def _head(report: Report) -> str:
         tiles.append(_tile("挂起的批次", "held batches", f"{held:,}", late=True))
     if waiting := sum(one.waits for one in report.batches):
         tiles.append(_tile("尚未全部转发的批次", "batches not yet on the topic", f"{waiting:,}"))
-    age = report.age_hours
-    tiles.append(
-        _tile("距上次入库", "since the last load", "—" if age is None else _hours(age), late=bool(report.late))
-    )
+    age = report.freshness.age_hours
+    late = report.freshness.fresh is False
+    tiles.append(_tile("距上次有新数据", "since something new came", "—" if age is None else _hours(age), late=late))
     if (due := contract.sla.freshness_hours) is not None:
         tiles.append(_tile("时效要求", "freshness due", f"≤ {_hours(due)}"))
     return f'{facts}<ul class="tiles">{"".join(tiles)}</ul>'
@@ -178,14 +177,14 @@ def _share(bucket: Bucket, rule: str, css: str, of: Callable[[Seen], dict[str, i
 
 
 def _freshness(report: Report) -> str:
-    loads = list(report.loads())
-    if not loads:
-        words = _said("这一时段没有入库的交付。", "No delivery was loaded in these days.")
+    came = list(report.came())
+    if not came:
+        words = _said("这一时段没有新的交付。", "No delivery came in these days.")
         return _section("时效", "Freshness", words)
-    first, last = loads[0], report.made_at
+    first, last = came[0], report.made_at
     span = max(1.0, (last - first).total_seconds())
     points, before = [(0.0, 0.0)], first
-    for instant in [*loads[1:], last]:
+    for instant in [*came[1:], last]:
         x = min(1.0, (instant - first).total_seconds() / span)
         points.append((x, (instant - before).total_seconds() / 3600))
         if instant is not last:
@@ -202,7 +201,7 @@ def _freshness(report: Report) -> str:
             f"Dashed: what the contract asks for ({due:g} hours); passed {late} times.",
         )
     )
-    note = _said("每次入库前已过去的时间。", "How long it had been since the delivery before, at each load.")
+    note = _said("每次交付到达时距前一次的时间。", "How long it had been since the delivery before, as each came.")
     return _section("时效", "Freshness", note + charts.line(points, labels, due, "小时 hours") + words)
 
 
