@@ -21,7 +21,8 @@ def compare_fields(old: FeedContract, new: FeedContract) -> Iterator[Change]:
             yield Change("field_removed", name, _type(spec))
     for name, spec in after.items():
         if name not in before:
-            yield Change("field_added_required" if spec.required else "field_added", name, "", _type(spec))
+            kind = "field_added_required" if spec.published else "field_added_required_inside"
+            yield Change(kind if spec.required else "field_added", name, "", _type(spec))
         else:
             yield from _compare(before[name], spec)
     stayed = [name for name in before if name in after]
@@ -37,7 +38,8 @@ def _compare(old: FieldSpec, new: FieldSpec) -> Iterator[Change]:
         yield Change("field_precision_changed", name, _type(old), _type(new))
     yield from _presence(old, new)
     if old.published != new.published:
-        yield Change("field_published" if new.published else "field_unpublished", name)
+        published = "field_published_required" if new.required else "field_published"
+        yield Change(published if new.published else "field_unpublished", name)
     if old.classification != new.classification:
         lower = _strictness(new) < _strictness(old)
         kind = "classification_lowered" if lower else "classification_raised"
@@ -61,8 +63,10 @@ def _compare(old: FieldSpec, new: FieldSpec) -> Iterator[Change]:
 
 def _presence(old: FieldSpec, new: FieldSpec) -> Iterator[Change]:
     if old.required != new.required:
+        # What was not published is missing in the events from before, what will not be is missing in those to come.
+        required = "field_made_required" if new.published else "field_required_inside"
         optional = "field_made_optional" if old.published else "field_optional_inside"
-        yield Change("field_made_required" if new.required else optional, old.name)
+        yield Change(required if new.required else optional, old.name)
     if old.unique != new.unique:
         yield Change("field_made_unique" if new.unique else "field_not_unique", old.name)
 

@@ -37,7 +37,11 @@ def list_versions(
     """Lists the versions of a contract that the hub used; `hub contract diff ID@VERSION ID` compares."""
     with connection() as conn:
         rows = [{**row, "sha256": str(row["sha256"])[:16]} for row in versions.listing(conn, FeedId(feed))]
-    emit_rows(rows, [(name, name) for name in ("version", "sha256", "first_used_at", "batches")], as_json=as_json)
+    emit_rows(
+        rows,
+        [(name, name) for name in ("version", "sha256", "first_used_at", "last_used_at", "batches")],
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -49,6 +49,14 @@ class House:
             text = text.replace(old, new, 1)
         self.path.write_text(text, encoding="utf-8")
 
+    def excepted(self, change: str, version: str) -> None:
+        """Writes an exception that holds for a month from today."""
+        self.path.with_name(f"{self.feed}.exceptions.toml").write_text(
+            f'[[exception]]\nchange = "{change}"\nversion = "{version}"\nreason = "readers asked for it"\n'
+            f'owner = "audit_steward"\nexpires = {clock.today() + timedelta(days=30)}\n',
+            encoding="utf-8",
+        )
+
     def run(self, *words: str) -> Any:
         return CliRunner().invoke(shell, list(words), env={"COLUMNS": "250"})
 
@@ -248,10 +256,7 @@ def test_apply_refuses_what_breaks_and_an_exception_lets_it_through(house: House
     assert house.json("contract", "plan", house.feed)["refused"] == ["subject_changed:contract"]
     assert house.sql("select count(*) from hub.contract_version")[0][0] == 1
     assert house.run("contract", "apply", house.feed).exception.code in ("HUB-BAT-005", "HUB-PLN-002")
-    beside = house.path.with_name(f"{house.feed}.exceptions.toml")
-    beside.write_text(
-        '[[exception]]\nchange = "subject_changed:contract"\nversion = "1.1.0"\nreason = "readers asked for it"\nowner = "audit_steward"\nexpires = 2026-12-31\n'
-    )
+    house.excepted("subject_changed:contract", "1.1.0")
     assert house.run(*words).exit_code == 0
 
 
@@ -261,17 +266,13 @@ def test_a_run_keeps_what_the_topic_promised_unless_an_exception_says_otherwise(
     (drained,) = drain([catalogue.load_one(FeedId(house.feed)).topic.name], timeout=30)
     assert drained.error is None
     house.edit(("hub.subject, value: report_no}", "hub.subject, value: unit_code}"), ('"1.0.1"', '"1.1.0"'))
-    with pytest.raises(PromiseBroken, match="x-hub-kafka-key") as caught:
+    with pytest.raises(PromiseBroken, match="subject_changed:contract") as caught:
         house.take("second.csv", [line(100)])
     assert "Kafka 键" in caught.value.sentence("zh") and "1.1.0" in caught.value.sentence()
     assert house.sql("select count(*) from hub.batch where delivery = 'second.csv'")[0][0] == 0, (
         "before anything is taken"
     )
-    expires = clock.today() + timedelta(days=30)
-    house.path.with_name(f"{house.feed}.exceptions.toml").write_text(
-        '[[exception]]\nchange = "subject_changed:contract"\nversion = "1.1.0"\nreason = "readers asked for it"\n'
-        f'owner = "audit_steward"\nexpires = {expires}\n'
-    )
+    house.excepted("subject_changed:contract", "1.1.0")
     assert house.take("second.csv", [line(100)])[0].loaded == 1
 
 

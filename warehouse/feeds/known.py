@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from contracts.model import FeedContract
 from hub.ids import FeedId
 from hub.nearest import must_be_known
 from hub.said import Said
-from warehouse.feeds.stored_contract import contract_from
+from warehouse.feeds import versions
 from warehouse.tables import contract_version
 
 
@@ -32,16 +31,5 @@ def feed_known(conn: sa.Connection, feed: str | None) -> None:
 def contracts(conn: sa.Connection, wanted: Iterable[str]) -> list[FeedContract]:
     """The contract of each feed: the one on disk, else, where that is gone or broken, the last that was in use."""
     on_disk = catalogue.load().feeds
-    found = [on_disk.get(FeedId(feed)) or _last_in_use(conn, feed) for feed in sorted(wanted)]
+    found = [on_disk.get(FeedId(feed)) or versions.latest(conn, FeedId(feed)) for feed in sorted(wanted)]
     return [contract for contract in found if contract is not None]
-
-
-def _last_in_use(conn: sa.Connection, feed: str) -> FeedContract | None:
-    query = (
-        sa.select(contract_version.c.document)
-        .where(contract_version.c.feed == feed)
-        .order_by(contract_version.c.first_used_at.desc())
-        .limit(1)
-    )
-    document: str | None = conn.scalar(query)
-    return None if document is None else contract_from(json.loads(document))

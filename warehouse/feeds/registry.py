@@ -31,26 +31,10 @@ _kept: dict[tuple[str, str, str], FeedContract] = {}
 def ensure(conn: sa.Connection, contract: FeedContract) -> None:
     """Makes what the feed needs where it is missing. In a transaction; doing it twice changes nothing.
 
-    Raises TableMismatch where the contract breaks with the version before (another key, another type, a field less), PromiseBroken
-    where only its readers would miss something.
+    Raises TableMismatch where the contract breaks with the one used before (another key, another type, a field less), PromiseBroken
+    where only its readers would miss something. One that was used long ago and comes back breaks as a new one does.
     """
-    known = sa.select(contract_version.c.feed).where(
-        contract_version.c.feed == contract.id, contract_version.c.sha256 == contract.sha256
-    )
-    if conn.execute(known).first() is None:
-        _check_key(conn, contract)
-        _check_promise(conn, contract)
-        _check_version(conn, contract)
-        conn.execute(
-            insert(contract_version)
-            .values(
-                feed=contract.id,
-                sha256=contract.sha256,
-                version=contract.version,
-                document=json.dumps(asdict(contract), ensure_ascii=False),
-            )
-            .on_conflict_do_nothing()
-        )
+    _into_use(conn, contract)
     ensure_tables(conn, contract)
     for rule in contract.row_rules:
         if rule.kind == "reference_feed" and not is_whole_key(conn, rule.args["feed"], rule.args["field"]):
@@ -89,6 +73,31 @@ def versions(conn: sa.Connection, feed: FeedId) -> list[FeedContract]:
     query = sa.select(contract_version.c.document).where(contract_version.c.feed == feed)
     found = conn.execute(query.order_by(contract_version.c.first_used_at)).scalars()
     return [contract_from(json.loads(document)) for document in found]
+
+
+def _into_use(conn: sa.Connection, contract: FeedContract) -> None:
+    """Holds a contract against the one used before, where that was another, and notes it as the one in use."""
+    columns = contract_version.c
+    mine = columns.feed == contract.id
+    used = conn.execute(sa.select(columns.sha256).where(mine).order_by(columns.last_used_at.desc()).limit(1)).scalar()
+    if used == contract.sha256:
+        return
+    _check_key(conn, contract)
+    _check_promise(conn, contract)
+    if conn.execute(sa.select(columns.feed).where(mine, columns.sha256 == contract.sha256)).first() is None:
+        _check_version(conn, contract)
+    row = {
+        "feed": contract.id,
+        "sha256": contract.sha256,
+        "version": contract.version,
+        "document": json.dumps(asdict(contract), ensure_ascii=False),
+        "last_used_at": sa.func.clock_timestamp(),
+    }
+    conn.execute(
+        insert(contract_version)
+        .values(row)
+        .on_conflict_do_update(index_elements=["feed", "sha256"], set_={"last_used_at": row["last_used_at"]})
+    )
 
 
 def _check_key(conn: sa.Connection, contract: FeedContract) -> None:
@@ -134,7 +143,7 @@ def _latest(conn: sa.Connection, feed: str) -> str | None:
     query = (
         sa.select(contract_version.c.document)
         .where(contract_version.c.feed == feed)
-        .order_by(contract_version.c.first_used_at.desc())
+        .order_by(contract_version.c.last_used_at.desc())
         .limit(1)
     )
     found: str | None = conn.scalar(query)

@@ -16,7 +16,7 @@ from warehouse.tables import batch, contract_version
 
 
 def listing(conn: sa.Connection, feed: FeedId) -> list[Mapping[str, Any]]:
-    """The versions of a feed, newest first: version, sha256, first_used_at, batches."""
+    """The versions of a feed, the one in use first: version, sha256, first_used_at, last_used_at, batches."""
     counted = (
         sa.select(batch.c.contract_sha256, sa.func.count().label("batches"))
         .where(batch.c.feed == feed)
@@ -29,11 +29,12 @@ def listing(conn: sa.Connection, feed: FeedId) -> list[Mapping[str, Any]]:
             columns.version,
             columns.sha256,
             columns.first_used_at,
+            columns.last_used_at,
             sa.func.coalesce(counted.c.batches, 0).label("batches"),
         )
         .outerjoin(counted, counted.c.contract_sha256 == columns.sha256)
         .where(columns.feed == feed)
-        .order_by(columns.first_used_at.desc())
+        .order_by(columns.last_used_at.desc())
     )
     return [dict(row) for row in conn.execute(query).mappings()]
 
@@ -41,9 +42,17 @@ def listing(conn: sa.Connection, feed: FeedId) -> list[Mapping[str, Any]]:
 def latest(conn: sa.Connection, feed: FeedId) -> FeedContract | None:
     """The version that came into use last; None where none was used yet."""
     columns = contract_version.c
-    query = sa.select(columns.document).where(columns.feed == feed).order_by(columns.first_used_at.desc()).limit(1)
+    query = sa.select(columns.document).where(columns.feed == feed).order_by(columns.last_used_at.desc()).limit(1)
     document = conn.scalar(query)
     return None if document is None else contract_from(json.loads(document))
+
+
+def readable(conn: sa.Connection, feed: FeedId) -> FeedContract | None:
+    """The same; None also where it can't be read any more."""
+    try:
+        return latest(conn, feed)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def of_batch(conn: sa.Connection, batch_id: str) -> FeedContract | None:
@@ -69,7 +78,7 @@ def of_version(feed: str, version: str) -> FeedContract | None:
         sa.and_(sa.func.length(version) >= _LEAST, columns.sha256.startswith(version, autoescape=True)),
     )
     query = (
-        sa.select(columns.document).where(columns.feed == feed, named).order_by(columns.first_used_at.desc()).limit(1)
+        sa.select(columns.document).where(columns.feed == feed, named).order_by(columns.last_used_at.desc()).limit(1)
     )
     with connection() as conn:
         document = conn.scalar(query)

@@ -37,6 +37,7 @@ contract_version = Table(
     Column("version", Text, nullable=False),
     Column("document", Text, nullable=False),
     at("first_used_at", required=True),
+    at("last_used_at", required=True),  # when it last came into use: noted where the run before used another
 )
 
 # A delivery on its way, whatever became of it. rows_in = loaded + unchanged + quarantined + refused once decided.
