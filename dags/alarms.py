@@ -31,7 +31,7 @@ class LookForAlarms(HubTask):
         from exchange.alarms import book, webhook
 
         deadline.settle()
-        notices = book.look(catalogue.load().feeds.values())
+        notices = book.look(catalogue.load())
         sent = webhook.send_due()
         return {"notices": len(notices), "sent": sent.sent, "later": sent.later, "given_up": sent.given_up}
 

@@ -7,7 +7,6 @@ line in the log, and the same bytes for the webhook where the operator named one
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from contracts.model import FeedContract, TopicSpec
+from contracts.catalogue import Catalogue
+from contracts.model import TopicSpec
 from exchange.alarms import conditions
-from exchange.alarms.conditions import Condition
+from exchange.alarms.conditions import Condition, Look
 from hub import clock, log
 from hub.canonical import canonical_bytes
 from hub.ids import TopicName
+from hub.said import Said
 from hub.settings import settings
 from warehouse.engine import lock_transaction, transaction
 from warehouse.outbox import append_event, ensure_topic
@@ -44,11 +45,14 @@ class Notice:
     zh: str
 
 
-def look(contracts: Iterable[FeedContract]) -> list[Notice]:
-    """Looks at everything once, and says what has changed since or is due to be said again. Raises DatabaseUnavailable."""
+def look(on_disk: Catalogue) -> list[Notice]:
+    """Looks at everything once, and says what has changed since or is due to be said again. Raises DatabaseUnavailable.
+
+    An alarm of what could not be looked at stays as it is: no contract on disk, or one that is broken, is not "over".
+    """
     with transaction() as conn:
         lock_transaction(conn, "alarms", "book")
-        return _settle(conn, conditions.found(conn, contracts))
+        return _settle(conn, conditions.found(conn, on_disk))
 
 
 def tell(condition: Condition) -> list[Notice]:
@@ -63,21 +67,26 @@ def over(number: int) -> list[Notice]:
     with transaction() as conn:
         lock_transaction(conn, "alarms", "book")
         rows = conn.execute(sa.select(alarm).where(alarm.c.alarm_no == number, alarm.c.cleared_at.is_(None))).all()
-        return _said(conn, [_cleared(conn, row, clock.now()) for row in rows])
+        return _said(conn, [_cleared(conn, row, clock.now(), _OVER) for row in rows])
 
 
-def _settle(conn: sa.Connection, amiss: list[Condition]) -> list[Notice]:
+_OVER = Said("over", "已解除")
+_GONE = Said("not looked at any more, the feed has no contract", "数据源已无契约，不再检查")
+
+
+def _settle(conn: sa.Connection, look: Look) -> list[Notice]:
     now = clock.now()
-    notices = [_noted(conn, condition, now) for condition in amiss]
-    still = {(condition.object, condition.kind) for condition in amiss}
+    notices = [_noted(conn, condition, now) for condition in look.amiss]
+    still = {(condition.object, condition.kind) for condition in look.amiss}
     open_ = conn.execute(sa.select(alarm).where(alarm.c.cleared_at.is_(None)).order_by(alarm.c.alarm_no)).all()
-    notices += [_cleared(conn, row, now) for row in open_ if (row.object, row.kind) not in still]
+    over = [row for row in open_ if (row.object, row.kind) not in still and look.tells(row.object, row.kind)]
+    notices += [_cleared(conn, row, now, _GONE if look.gone(row.object, row.kind) else _OVER) for row in over]
     return _said(conn, notices)
 
 
-def _cleared(conn: sa.Connection, row: sa.Row[Any], now: datetime) -> Notice:
+def _cleared(conn: sa.Connection, row: sa.Row[Any], now: datetime, why: Said) -> Notice:
     conn.execute(sa.update(alarm).where(alarm.c.alarm_no == row.alarm_no).values(cleared_at=now))
-    told = f"over: {row.facts.get('en', row.kind)}", f"已解除：{row.facts.get('zh', row.kind)}"
+    told = f"{why}: {row.facts.get('en', row.kind)}", f"{why.zh}：{row.facts.get('zh', row.kind)}"
     return _note(conn, row.alarm_no, "cleared", Condition(row.object, row.kind, *told, "", {}), now)
 
 

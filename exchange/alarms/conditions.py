@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,13 +12,16 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from contracts.model import FeedContract
+from contracts.catalogue import BrokenContract, Catalogue
+from contracts.model import SUFFIX, FeedContract
 from exchange.feed_status import FeedStatus, status
 from hub import clock
 from hub.ids import FeedId
 from hub.settings import settings
+from warehouse.batches import NEW
 from warehouse.checking.metrics import verdicts_from
 from warehouse.engine import try_lock_session, unlock_session
+from warehouse.feeds import versions
 from warehouse.store import Store, store
 from warehouse.tables import alarm, batch, source_look
 from warehouse.takedown import standing
@@ -26,7 +30,7 @@ from warehouse.turns import book
 VOLUME = ("row_count", "row_count_change")
 """Kinds of batch rules that judge how much came."""
 
-Kind = Literal["freshness", "latency", "volume", "held", "takedown", "deadline", "turns", "storage"]
+Kind = Literal["freshness", "latency", "volume", "held", "takedown", "deadline", "turns", "contract", "storage"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What an alarm may be about; subscribers of its topic read them. `deadline` is told by Airflow (`exchange.alarms.deadlines`); all others are found by looking."""
 
@@ -35,6 +39,9 @@ FAILED_TURNS = 3
 
 LATE_MINUTES = 10.0
 """Minutes for which a frequent feed is due before it is told that nobody takes it."""
+
+OF_CONTRACTS: tuple[Kind, ...] = ("freshness", "latency", "volume", "held", "deadline", "turns", "contract")
+"""Kinds that can be looked at with a contract alone."""
 
 _GIB = 1024**3
 
@@ -51,13 +58,44 @@ class Condition:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def found(conn: sa.Connection, contracts: Iterable[FeedContract]) -> list[Condition]:
-    """Everything that is amiss now. In the caller's connection."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at everything found, and of which feeds it can't say anything."""
+
+    amiss: tuple[Condition, ...]
+    on_disk: Catalogue
+    judged: frozenset[str]  # feeds that were held against a contract
+
+    def tells(self, object_: str, kind: str) -> bool:
+        """Whether the look would have found that alarm, were it not over. What was not looked at is not over."""
+        if kind not in OF_CONTRACTS or object_ in self.judged:
+            return True
+        return bool(self.on_disk.feeds or self.on_disk.broken) and not self._behind(object_)
+
+    def gone(self, object_: str, kind: str) -> bool:
+        """Whether nobody looks any more, for the feed has no contract."""
+        return kind in OF_CONTRACTS and object_ not in self.judged
+
+    def _behind(self, feed: str) -> bool:
+        """Whether the feed's contract is there and can't be read, or lies in a folder that can't."""
+        folders = tuple(f"{one.id}_" for one in self.on_disk.broken if not one.path.endswith(SUFFIX))
+        return feed in {one.id for one in self.on_disk.broken} or feed.startswith(folders)
+
+
+def found(conn: sa.Connection, on_disk: Catalogue) -> Look:
+    """Everything that is amiss now. In the caller's connection.
+
+    A feed whose contract is broken is held against the one that was in use last: it stands still, and nobody is to think it well.
+    """
     amiss: list[Condition] = []
-    known = {contract.id: contract for contract in contracts}
+    known = dict(on_disk.feeds.items())
+    for one in on_disk.broken:
+        if one.id not in known and (last := versions.readable(conn, one.id)) is not None:
+            known[one.id] = last
     for contract in known.values():
         amiss += of_feed(conn, contract, status(conn, contract))
-    return amiss + of_takedowns(conn) + of_runs(conn, known) + of_space(conn, store())
+    amiss += [*of_takedowns(conn), *of_runs(conn, known), *of_contracts(on_disk.broken), *of_space(conn, store())]
+    return Look(tuple(amiss), on_disk, frozenset(known))
 
 
 def of_feed(conn: sa.Connection, contract: FeedContract, now: FeedStatus) -> list[Condition]:
@@ -136,6 +174,18 @@ def of_runs(conn: sa.Connection, contracts: Mapping[FeedId, FeedContract]) -> li
     return amiss
 
 
+def of_contracts(broken: Iterable[BrokenContract]) -> list[Condition]:
+    """Contracts on disk that can't be used: their feeds stand still, and no run is there to fail."""
+    amiss: dict[str, Condition] = {}
+    for one in broken:
+        codes = ", ".join(sorted({problem.code for problem in one.problems}))
+        facts = {"file": one.path, "problems": len(one.problems), "codes": codes}
+        en = f"a contract of {one.id} can't be used: {len(one.problems)} problem(s) ({codes}) in {one.path}"
+        zh = f"数据源 {one.id} 的契约无法使用：{one.path} 有 {len(one.problems)} 个问题（{codes}）"
+        amiss.setdefault(one.id, Condition(one.id, "contract", en, zh, "hub contract lint", facts))
+    return list(amiss.values())
+
+
 def of_space(conn: sa.Connection, place: Store) -> list[Condition]:
     """Store and database, where the operator set them a limit and the share at which to warn is reached."""
     now = settings()
@@ -164,15 +214,13 @@ def size_of(place: Store) -> int:
     total = 0
     waiting = [place.root]
     while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            continue
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                    continue
+                with suppress(FileNotFoundError):  # this one alone: its neighbours are there
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 
@@ -184,7 +232,7 @@ def _volume(conn: sa.Connection, contract: FeedContract) -> list[Condition]:
     query = (
         sa.select(batch.c.batch_id, batch.c.source, batch.c.facts, batch.c.rows_in)
         .ext(distinct_on(batch.c.source))
-        .where(batch.c.feed == contract.id, batch.c.kind.in_(("pull", "push")))
+        .where(batch.c.feed == contract.id, batch.c.kind.in_(NEW))
         .where(batch.c.state.in_(("loaded", "held", "rejected", "released")))
         .order_by(batch.c.source, batch.c.batch_no.desc())
     )

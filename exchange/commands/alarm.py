@@ -52,7 +52,7 @@ def list_alarms(
 @app.command()
 def check(as_json: AsJson = False) -> None:
     """Looks at every feed and at the space now, says what has changed, and sends what is due to the webhook."""
-    notices = book.look(catalogue.load().feeds.values())
+    notices = book.look(catalogue.load())
     sent = webhook.send_due()
     if as_json:
         emit_json({"notices": [asdict(one) for one in notices], "webhook": asdict(sent)})

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from contracts.catalogue import BrokenContract, Catalogue
+from contracts.errors import ContractUnexamined
 from contracts.model import FeedContract, Sla
 from exchange.alarms import deadlines
 from exchange.alarms.conditions import Kind
@@ -27,6 +29,23 @@ class Amiss:
     object: str
     contracts: tuple[FeedContract, ...] = ()
     hours: float = 0
+    broken: tuple[BrokenContract, ...] = ()
+
+    @property
+    def on_disk(self) -> Catalogue:
+        """What lies on disk."""
+        return on_disk(*self.contracts, broken=self.broken)
+
+
+def on_disk(*contracts: FeedContract, broken: tuple[BrokenContract, ...] = ()) -> Catalogue:
+    """Contracts as if they lay on disk, and such that can't be used."""
+    return Catalogue({one.id: one for one in contracts}, list(broken))
+
+
+def broken(feed: FeedContract) -> BrokenContract:
+    """The feed's contract, after somebody damaged it."""
+    path = f"feeds/{feed.domain}/{feed.id}.odcs.yaml"
+    return BrokenContract(feed.id, path, (ContractUnexamined.of(path, ValueError("")),))
 
 
 def late_feed(folder: Path, _: pytest.MonkeyPatch) -> Amiss:
@@ -74,7 +93,7 @@ def full_store(folder: Path, patch: pytest.MonkeyPatch) -> Amiss:
 
 
 def late_run(_: Path, __: pytest.MonkeyPatch) -> Amiss:
-    """Airflow says that a run was not done in time (that it does: tests/dags/test_desk.py)."""
+    """Airflow says that a run was not done in time (that it does: tests/dags/test_deadline.py)."""
     feed = contract()
     deadlines.tell(deadlines.Late(feed.id, "scheduled__2026-03-01", 30, "running"))
     return Amiss(feed.id, (feed,))
@@ -92,6 +111,12 @@ def failing_turns(_: Path, __: pytest.MonkeyPatch) -> Amiss:
     return Amiss(feed.id, (feed,))
 
 
+def broken_contract(_: Path, __: pytest.MonkeyPatch) -> Amiss:
+    """A contract on disk can't be used, and none was in use before."""
+    feed = contract()
+    return Amiss(feed.id, broken=(broken(feed),))
+
+
 FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "freshness": late_feed,
     "latency": late_events,
@@ -101,4 +126,5 @@ FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "storage": full_store,
     "deadline": late_run,
     "turns": failing_turns,
+    "contract": broken_contract,
 }

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from contracts.catalogue import BrokenContract
 from contracts.model import FeedContract, Sla
 from exchange.alarms import book, webhook
 from exchange.alarms.book import TOPIC
@@ -31,8 +32,9 @@ from exchange.own_events import ALARMS
 from exchange.relay import open_session
 from hub import clock, log
 from hub.errors import HubException
-from hub.ids import LaneId
+from hub.ids import FeedId, LaneId
 from hub.settings import Settings, settings
+from tests.exchange.firing import broken, on_disk
 from tests.warehouse.feeds import HELD, contract, drop, row, rows
 from warehouse import engine, way
 from warehouse.engine import connection, transaction
@@ -47,10 +49,12 @@ NOW = datetime.now(UTC)
 PROMISED = contract(sla=Sla(freshness_hours=2))
 
 
-def look(*contracts: FeedContract, after: float = 0) -> list[tuple[str, str, str]]:
+def look(
+    *contracts: FeedContract, after: float = 0, broken: tuple[BrokenContract, ...] = ()
+) -> list[tuple[str, str, str]]:
     """(object, kind, change) of what is said some hours from now."""
     with clock.at(NOW + timedelta(hours=after)):
-        return [(one.object, one.kind, one.change) for one in book.look(contracts)]
+        return [(one.object, one.kind, one.change) for one in book.look(on_disk(*contracts, broken=broken))]
 
 
 def test_turns_that_fail_or_that_nobody_takes_are_told(agency: Path) -> None:
@@ -94,6 +98,47 @@ def test_a_feed_of_which_nothing_comes_is_told_once_repeated_and_cleared(agency:
         way.run_feed(PROMISED)
     assert look(PROMISED, after=28) == [(feed, "freshness", "cleared")]
     assert look(PROMISED, after=31) == [(feed, "freshness", "raised")], "and raised anew another time"
+
+
+def test_a_contract_that_breaks_on_disk_ends_no_alarm_and_is_one(agency: Path) -> None:
+    """Nothing is pulled while it is broken: the feed grows older under the promise that was in use last."""
+    drop(agency, "a.csv", rows(2))
+    way.run_feed(PROMISED)
+    feed, other = PROMISED.id, broken(replace(PROMISED, id=FeedId("audit_others")))
+    assert look(PROMISED, other_contract(), after=3) == [(feed, "freshness", "raised")]
+    assert look(after=3.1, broken=(broken(PROMISED), other)) == [
+        (feed, "contract", "raised"),
+        (other.id, "contract", "raised"),
+    ]
+    assert look(after=3.2) == [], "a contracts folder that is not there tells nothing"
+    assert look(PROMISED, after=3.3, broken=(other,)) == [(feed, "contract", "cleared")]
+    with engine.transaction() as conn:
+        conn.exec_driver_sql("update hub.contract_version set document = '{}'")
+    folder = BrokenContract(FeedId("sample"), "feeds/sample", other.problems)
+    assert look(after=3.4, broken=(broken(PROMISED), other)) == [(feed, "contract", "raised")], (
+        "no contract to hold it against"
+    )
+    assert look(after=3.5, broken=(folder,)) == [
+        ("sample", "contract", "raised"),
+        (other.id, "contract", "cleared"),
+    ], "its folder can't be listed"
+    assert look(other_contract(), after=3.6) == [
+        (feed, "freshness", "cleared"),
+        (feed, "contract", "cleared"),
+        ("sample", "contract", "cleared"),
+    ], "there is no such feed any more"
+
+
+def other_contract() -> FeedContract:
+    """A feed that is there and well."""
+    return replace(contract(), id=FeedId("audit_wells"))
+
+
+def test_a_feed_goes_stale_under_a_contract_that_broke(agency: Path) -> None:
+    drop(agency, "a.csv", rows(2))
+    way.run_feed(PROMISED)
+    found = look(after=3, broken=(broken(PROMISED),))
+    assert sorted(found) == [(PROMISED.id, "contract", "raised"), (PROMISED.id, "freshness", "raised")]
 
 
 def test_a_paused_feed_is_not_expected_to_be_fresh(agency: Path) -> None:
@@ -142,14 +187,19 @@ def test_store_and_database_warn_at_their_share(agency: Path, monkeypatch: pytes
         assert look() == said
 
 
-def test_a_notice_is_an_event_on_its_topic(agency: Path, hub_settings: Settings) -> None:
+def test_a_notice_is_an_event_on_its_topic(
+    agency: Path, hub_settings: Settings, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The database is this test's own, the brokers are not: on a topic that another wrote to, the relay would see a database restored.
+    own = replace(TOPIC, name=f"{TOPIC.name}_{unique}", lane=f"{TOPIC.lane}_{unique}")
+    monkeypatch.setattr(book, "TOPIC", own)
     drop(agency, "a.csv", rows(2))
     way.run_feed(PROMISED)
     assert look(PROMISED, after=3) == [(PROMISED.id, "freshness", "raised")]
-    with Cluster(hub_settings) as cluster, open_session(LaneId(TOPIC.lane), cluster, hub_settings) as session:
+    with Cluster(hub_settings) as cluster, open_session(LaneId(own.lane), cluster, hub_settings) as session:
         while session.turn() is not None:
             pass
-    mine = [event for event in tail(TOPIC.name, 20) if event.key == PROMISED.id]
+    mine = [event for event in tail(own.name, 20) if event.key == PROMISED.id]
     assert mine[-1].type == "ops.alarm.raised" and mine[-1].data["kind"] == "freshness"
     jsonschema.Draft7Validator(ALARMS.schemas[mine[-1].type]).validate(mine[-1].data)
     assert "2 h" in mine[-1].data["en"] and "2 小时" in mine[-1].data["zh"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from exchange.alarms.book import TOPIC
 from exchange.alarms.conditions import KINDS, Kind
 from exchange.feed_status import status
 from hub import clock
-from tests.exchange.firing import FIRING
+from hub.ids import FeedId
+from tests.exchange.firing import FIRING, on_disk
 from tests.exchange.test_alarms import Receiver, look, receiver
 from tests.warehouse.feeds import contract, drop, rows, source
 from warehouse import way
@@ -32,7 +34,7 @@ def test_it_reaches_log_topic_and_webhook(
 ) -> None:
     amiss = FIRING[kind](agency, monkeypatch)
     with clock.at(datetime.now(UTC) + timedelta(hours=amiss.hours)):
-        book.look(amiss.contracts)
+        book.look(amiss.on_disk)
         webhook.send_due()
     told = [json.loads(body) for _, body in receiver.got]
     (mine,) = [one for one in told if (one["object"], one["kind"]) == (amiss.object, kind)]
@@ -46,6 +48,7 @@ def test_it_reaches_log_topic_and_webhook(
 
 
 FEED = contract(sources=(source("drop"), source("other")))
+OTHER = replace(contract(), id=FeedId("audit_others"))
 
 
 def late(state: str = "running", run: str = "scheduled__1", of: FeedContract = FEED) -> list[tuple[str, str]]:
@@ -81,4 +84,9 @@ def test_an_alarm_of_a_run_that_is_done_or_of_a_feed_that_is_no_more_is_over(age
     assert [notice.change for notice in book.over(one.alarm)] == ["cleared"]
     assert book.over(one.alarm) == [], "twice changes nothing"
     assert late() == [("deadline", "raised")]
-    assert look() == [(FEED.id, "deadline", "cleared")]
+    assert look() == [], "nothing on disk at all: nothing was looked at"
+    with clock.at(datetime.now(UTC)):
+        (told,) = book.look(on_disk(OTHER))
+    assert (
+        (told.kind, told.change) == ("deadline", "cleared") and "has no contract" in told.en and "已无契约" in told.zh
+    )

@@ -20,6 +20,7 @@ from exchange.consume import tail
 from hub import crash, log
 from hub.settings import settings
 from tests.crash.forking import in_child
+from tests.exchange.firing import on_disk
 from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed
 from tests.warehouse.feeds import BY, drop, row, rows
 from warehouse import engine, refusals, way
@@ -109,7 +110,7 @@ def test_one_that_was_killed_tells_and_is_gone_on_with(agency: Path, unique: str
     with Cluster() as cluster:
         rolls = point in ("takedown.rolling", "takedown.cut")
         assert (cluster.config(one.topic.name).get("segment.ms") == "1") is rolls
-        told = [notice for notice in book.look([one]) if notice.kind == "takedown"]
+        told = [notice for notice in book.look(on_disk(one)) if notice.kind == "takedown"]
         assert [(notice.object, notice.change) for notice in told] == [(one.id, "raised")]
         drop(agency, "b.csv", [row(1, note=SENTENCE, version=2)])
         assert way.run_feed(one)[0].refused == 1, "it stands from the first step on"
@@ -118,7 +119,7 @@ def test_one_that_was_killed_tells_and_is_gone_on_with(agency: Path, unique: str
             standing.lift(one.id, KEY, **BY)
         with engine.holding("takedown", one.id):
             assert takedown.take_up([one]) == [], "where somebody is at it nobody else goes on"
-            assert book.look([one])[0].change == "cleared", "and nothing is amiss"
+            assert book.look(on_disk(one))[0].change == "cleared", "and nothing is amiss"
         assert takedown.take_up([one]) == [1]
         assert "segment.ms" not in cluster.config(one.topic.name)
     assert sql("select state, operator, (facts ->> 'event_id') is not null from hub.takedown") == [
@@ -129,7 +130,7 @@ def test_one_that_was_killed_tells_and_is_gone_on_with(agency: Path, unique: str
     assert [event.type.rpartition(".")[2] for event in mine] == ["withdrawn"], (
         "cut as ordered; the withdrawal is told once"
     )
-    assert book.look([one]) == [] and takedown.take_up([one]) == []
+    assert book.look(on_disk(one)) == [] and takedown.take_up([one]) == []
 
 
 def test_to_cut_the_topic_later_leaves_the_withdrawal(agency: Path, unique: str) -> None:
