@@ -90,7 +90,7 @@ def _take_down(contract: FeedContract, key: str, *, by: tuple[str, str], cut: bo
     with Cluster() as cluster:
         there = contract.topic.name in cluster.topics([contract.topic.name])
         before = cluster.config(contract.topic.name) if there else {}
-        cut = cut and there
+        cut = done.cut_asked and there
         if cut:
             cluster.configure(contract.topic.name, ROLLING)
             crash.point("takedown.rolling")

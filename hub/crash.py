@@ -50,6 +50,7 @@ POINTS = WAREHOUSE_POINTS + RELAY_POINTS + TURN_POINTS
 
 TAKEDOWN_POINTS = (
     "takedown.begun",  # what was found is noted, nothing is taken out
+    "takedown.landed",  # a batch's landed pages are written anew, the database does not know of it
     "takedown.stored",  # it is out of every store, its withdrawal waits for the topic
     "takedown.rolling",  # the topic begins a new file with each record
     "takedown.cut",  # the topic is cut, its settings are not put back

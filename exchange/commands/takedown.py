@@ -17,7 +17,7 @@ from warehouse.takedown import standing, taking
 app = typer.Typer(no_args_is_help=True, help="Take a record out of every store and topic: order, lift, list.")
 
 _LISTED = ("takedown", "feed", "key", "state", "operator", "reason", "since", "lifted")
-_COLUMNS = ("batches", "rows", "files", "change_sets", "quarantined", "revisions", "receipts", "documents")
+_COLUMNS = ("batches", "rows", "files", "change_sets", "events", "quarantined", "revisions", "receipts", "documents")
 
 
 _Feed = Annotated[str, typer.Argument(help="Feed: the contract's id.")]

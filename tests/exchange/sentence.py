@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 
 from contracts.model import FeedContract, Sla, TopicSpec
+from exchange import dead_cases
 from exchange.serve import drain
-from tests.warehouse.feeds import contract
+from tests.warehouse.feeds import BY, contract
+from warehouse import engine
+from warehouse.tables import dead_letter
 
 SENTENCE = "这句话本不应当送来 it-should-never-have-been-sent"
 
@@ -22,6 +26,17 @@ def feed(unique: str) -> FeedContract:
 def relayed(one: FeedContract) -> None:
     (done,) = drain([one.topic.name], timeout=30)
     assert done.error is None
+
+
+def sent_again(event_id: str, key: str, *, seq: int = 1, record: int = 0) -> None:
+    """The event as a dead letter that a named person sends again: from then on it stands in the outbox itself."""
+    with engine.transaction() as conn:
+        (lane, topic), *_ = conn.exec_driver_sql("select lane, topic from hub.outbox order by lane, seq").all()
+        values = {"event_id": event_id, "lane": lane, "seq": seq, "record": record, "topic": topic, "record_key": key}
+        conn.execute(
+            sa.insert(dead_letter).values(**values, code="MSG_SIZE_TOO_LARGE", reason="-", noted_at=sa.func.now())
+        )
+    assert dead_cases.replay([event_id], **BY) == [event_id]
 
 
 def in_files(root: Path) -> list[str]:

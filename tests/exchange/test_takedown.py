@@ -11,20 +11,23 @@ from typing import Any
 
 import psycopg
 import pytest
+from jsonschema import Draft7Validator
 from typer.testing import CliRunner
 
 from contracts import catalogue
 from contracts.model import FeedContract
-from exchange import takedown
+from exchange import rebase, takedown
+from exchange.cluster import Cluster
 from exchange.commands import takedown as command
 from exchange.consume import tail
 from hub import log
 from hub.settings import settings
 from tests.conftest import TestStack
-from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed
+from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed, sent_again
 from tests.warehouse.feeds import BY, drop, row
 from warehouse import engine, receipt, way
 from warehouse.errors import OperatorMissing, RecordUnknown, TakedownRefused
+from warehouse.event_schema import schema
 from warehouse.quarantine import fixing, replay
 from warehouse.takedown import standing, taking
 
@@ -90,15 +93,24 @@ def test_a_record_goes_from_every_store_and_topic(
     with pytest.raises(TakedownRefused, match="wait"):
         takedown.take_down(one, "V000001", **BY, cut=True)
     relayed(one)
+    sent_again("sample_vouchers:V000001:1", "V000001")
+    with pytest.raises(TakedownRefused, match="wait"):
+        takedown.take_down(one, "V000001", **BY, cut=True)
+    relayed(one)
     var = settings().var
     assert in_files(var) and in_segments(stack.var, one.topic.name)
-    assert {"core.sample_vouchers", "history.sample_vouchers", "hub.fix", "hub.quarantine", "hub.receipt"} <= set(
-        in_database(database_url)
-    )
+    assert {
+        "core.sample_vouchers",
+        "history.sample_vouchers",
+        "hub.fix",
+        "hub.outbox",
+        "hub.quarantine",
+        "hub.receipt",
+    } <= set(in_database(database_url))
     done, on_topic = takedown.take_down(one, "V000001", **BY, cut=True)
     taking.rewrite(one, full=True)
     assert (done.batches, done.event_id) == (5, f"sample_vouchers:V000001:{done.event_id.rpartition(':')[2]}")
-    assert in_files(var) == []
+    assert (done.events, in_files(var)) == (1, [])
     assert in_database(database_url) == []
     assert in_heaps(admin_url) == []
     events = list(tail(one.topic.name, 50))
@@ -116,6 +128,17 @@ def test_a_record_goes_from_every_store_and_topic(
         batch = conn.exec_driver_sql("select batch_id from hub.batch order by batch_no limit 1").scalar_one()
         _, body, _ = receipt.read(conn, batch) or (0, b"", "")
         assert [act["action"] for act in json.loads(body)["acts"]] == ["takedown"]
+    # All is sent anew, from the first entry on: what was taken out does not come back, and the lane goes on past it.
+    with Cluster() as cluster:
+        rebase.apply(cluster, rebase.plan(cluster, one.topic.name, "first"), **BY)
+    relayed(one)
+    again = list(tail(one.topic.name, 50))[len(events) :]
+    mine = [event for event in again if event.subject == "V000001"]
+    assert {event.type.rpartition(".")[2] for event in mine} == {"withdrawn"} and len(mine) == on_topic.events + 1
+    assert len({event.subject for event in again}) == 4, "the others are sent as they were"
+    assert all(SENTENCE not in json.dumps(event.data, ensure_ascii=False) for event in again)
+    promised = Draft7Validator(schema(one, "withdrawn"))
+    assert [list(promised.iter_errors(event.data)) for event in mine] == [[]] * len(mine)
 
 
 def test_what_goes_on_after_it(agency: Path, unique: str) -> None:

@@ -1,8 +1,10 @@
 """The store as it stands at one moment of the database: by links, which take no room and keep a file that is removed.
 
 Files of the store are written once and are whole from their first sight. Those that a snapshot of the database names are
-there at its moment, so they are among what is linked just before it or just after it; upkeep, which purges, waits.
-Only the checked pages of a batch that is being loaded may come and go in between: then it is done again.
+there at its moment, so they are among what is linked just before it or just after it. Upkeep, which purges, waits, and so
+does a takedown, the only one that writes a file anew under its path.
+Only the checked pages of a batch that is being loaded may come and go in between: then it is done again; so it is where a
+takedown moved all the same, which lost its lock with its connection.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -22,7 +25,7 @@ from warehouse.backup.errors import BackupBusy
 from warehouse.checking import pages as checked
 from warehouse.engine import connection, holding
 from warehouse.store import Store
-from warehouse.tables import SCHEMA, batch
+from warehouse.tables import SCHEMA, batch, takedown
 
 TRIES = 5
 LEFT_SECONDS = 48 * 3600
@@ -50,10 +53,12 @@ def frozen(place: Store) -> Iterator[Frozen]:
                 conn.execution_options(isolation_level="REPEATABLE READ")
                 with conn.begin():
                     with holding("upkeep", "store"):
+                        before = _takedowns()
                         _link(place, links)
                         snapshot = str(conn.scalar(sa.text("select pg_export_snapshot()")))
                         _link(place, links)
-                    if _whole(conn, place, links):
+                        moved = _takedowns() != before
+                    if not moved and _whole(conn, place, links):
                         step = str(conn.scalar(sa.text(f"select version_num from {SCHEMA}.alembic_version")))  # noqa: S608
                         yield Frozen(links, step, snapshot)
                         return
@@ -73,16 +78,33 @@ def _link(place: Store, links: Store) -> None:
     links.root.mkdir(mode=0o700, exist_ok=True)
     for path in place.list(""):
         target = links.path(path)
-        if path.endswith(".part") or target.exists():
+        if path.endswith(".part"):
             continue
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileNotFoundError):
+            if target.exists():
+                if _same(place.path(path), target):
+                    continue
+                target.unlink()
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 os.link(place.path(path), target)
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                shutil.copyfile(place.path(path), target)
+                shutil.copy2(place.path(path), target)
+
+
+def _same(file: Path, linked: Path) -> bool:
+    """Whether a file is still the one that was linked, or copied with its times where there are no links."""
+    now, then = file.stat(), linked.stat()
+    return os.path.samestat(now, then) or (now.st_size, now.st_mtime_ns) == (then.st_size, then.st_mtime_ns)
+
+
+def _takedowns() -> list[tuple[int, str]]:
+    """Every takedown and its state as they are now, outside of the snapshot."""
+    with connection() as now:
+        rows = now.execute(sa.select(takedown.c.takedown_no, takedown.c.state).order_by(takedown.c.takedown_no))
+        return [(int(row.takedown_no), str(row.state)) for row in rows]
 
 
 def _whole(conn: sa.Connection, place: Store, links: Store) -> bool:

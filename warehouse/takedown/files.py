@@ -1,4 +1,4 @@
-"""The files of a takedown: pages and change sets are written anew without the record, whole deliveries that hold it go.
+"""The files of a takedown: pages are written anew without the record, whole deliveries and pages of Data Docs that hold it go.
 
 Each file keeps its path, is whole at any moment, and doing it twice gives the same file; the database is told its new hash after
 it, so a takedown that ended half-way is simply done again.
@@ -17,11 +17,10 @@ import sqlalchemy as sa
 
 from hub.ids import BatchId, FeedId
 from hub.settings import settings
-from warehouse.changeset import SCHEMA, ChangeSet, ChangeSetWriter, Events, changes
 from warehouse.engine import lock_transaction
 from warehouse.landing import pages as landing
 from warehouse.store import Store, ipc_options
-from warehouse.tables import landed_object, outbox
+from warehouse.tables import landed_object
 
 SHORTEST = 4
 """Characters of a value for which pages about a batch are searched; shorter ones stand everywhere."""
@@ -73,56 +72,6 @@ def _without(place: Store, path: str, rows: set[int]) -> tuple[str, int, int, bo
             ipc.write_table(table)
     data = place.read(path)
     return hashlib.sha256(data).hexdigest(), len(data), table.num_rows, cut
-
-
-def cut_changes(conn: sa.Connection, place: Store, feed: FeedId, key: str) -> list[tuple[str, str]]:
-    """Writes the feed's change sets anew with the record's events emptied; (SHA-256 before, after) of each. In a transaction.
-
-    An event keeps its place, id and revision, so positions stay right; were it sent again after a rebase, it withdraws.
-    """
-    query = sa.text(
-        "select o.lane, o.seq, o.path, o.sha256 from hub.outbox o join hub.batch b on b.batch_id = o.batch_id"
-        " where b.feed = :feed and o.path is not null and o.purged_at is null order by o.lane, o.seq"
-    )
-    done = []
-    for lane, seq, path, before in conn.execute(query, {"feed": feed}).all():
-        with ChangeSet(place, path) as found:
-            if not found.position_of(key):
-                continue
-            facts, tables = found.facts, [pa.Table.from_batches([one]) for one in found.batches()]
-        whole = _emptied(pa.concat_tables(tables).combine_chunks(), key, facts.feed, facts.batch)
-        with ChangeSetWriter(place, path, facts) as writer:
-            writer.write(Events.of(whole))
-        mine = outbox.c.lane == lane, outbox.c.seq == seq
-        conn.execute(sa.update(outbox).where(*mine).values(sha256=writer.sha256))
-        done.append((str(before), writer.sha256))
-    return done
-
-
-def waiting_changes(conn: sa.Connection, place: Store, feed: FeedId, key: str) -> int:
-    """How many change sets with an event of the record are still to be sent."""
-    query = sa.text(
-        "select o.path from hub.outbox o join hub.batch b on b.batch_id = o.batch_id"
-        " where b.feed = :feed and o.path is not null and o.published_at is null and o.skipped_at is null"
-    )
-    count = 0
-    for path in conn.execute(query, {"feed": feed}).scalars():
-        with ChangeSet(place, path) as found:
-            count += bool(found.position_of(key))
-    return count
-
-
-def _emptied(table: pa.Table, key: str, feed: str, batch: str) -> pa.Table:
-    mine = pc.equal(table.column("record_key"), key).combine_chunks()
-    words = pc.if_else(mine, "withdrawn", table.column("change").combine_chunks().cast(pa.string()))
-    data = table.column("data").to_pylist()
-    for at in pc.indices_nonzero(mine).to_pylist():
-        about = {"feed": feed, "key": key, "revision": table.column("revision")[at].as_py(), "change": "withdrawn"}
-        said = {**about, "batch": batch, "row": None, "record_hash": "", "taken_down": True}
-        data[at] = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
-    table = table.set_column(table.schema.get_field_index("change"), "change", changes(words))
-    table = table.set_column(table.schema.get_field_index("data"), "data", pa.array(data, pa.large_binary()))
-    return table.cast(SCHEMA)
 
 
 def drop_documents(feed: FeedId, batch_id: BatchId, values: set[str]) -> bool:

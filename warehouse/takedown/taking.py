@@ -25,7 +25,7 @@ from hub.said import Said
 from warehouse import acts, batches, lost, receipt, way
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking.pages import CheckedPages
-from warehouse.engine import connection, driver, engine, translated
+from warehouse.engine import connection, driver, engine, holding, translated
 from warehouse.errors import RecordUnknown, TakedownRefused
 from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, core_table
 from warehouse.landing.hub_key import hmac_key
@@ -33,7 +33,7 @@ from warehouse.outbox import append_event, ensure_topic
 from warehouse.store import Store, store
 from warehouse.tables import fix, landed_object, quarantine, takedown
 from warehouse.tables import receipt as receipt_table
-from warehouse.takedown import files, finding
+from warehouse.takedown import events, files, finding
 from warehouse.takedown.standing import UNFINISHED
 
 
@@ -48,12 +48,14 @@ class TakenDown:
     rows: int  # landed rows
     files: int  # pages written anew, deliveries removed
     change_sets: int
+    events: int  # dead letters sent again, which stand in the outbox themselves
     quarantined: int
     revisions: int  # rows of history
     receipts: int  # earlier versions that quoted a corrected value
     documents: int
     event_id: str | None  # of the withdrawal; None where the record was never loaded or had gone already
     seq: int | None  # its number in the topic's lane
+    cut_asked: bool  # whether the topic is to be cut: said now, or by the order that is gone on with
 
 
 def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, cut: bool = False) -> TakenDown:
@@ -68,7 +70,7 @@ def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, c
     with way.opened(contract) as feed:
         conn = feed.conn
         with conn.begin():
-            if files.waiting_changes(conn, place, contract.id, key):
+            if events.waiting(conn, place, contract.id, key):
                 why = Said(
                     "events of it wait for their topic: send them first, so that the withdrawal comes after them",
                     "其事件尚待发送：请先发送，撤回事件须在其后",
@@ -81,7 +83,8 @@ def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, c
         with conn.begin():
             for batch_id, rows in known.items():
                 values |= files.values_of(place, _paths(conn, batch_id), rows)
-        with conn.begin():
+        # Neither upkeep nor a backup meets files that are written anew before the database has their hashes.
+        with holding("upkeep", "store"), conn.begin():
             done = _stores(conn, place, contract, key, (number, by, known, values))
     crash.point("takedown.stored")
     log.get("takedown").warning("a record was taken down", feed=contract.id, takedown=number, batches=len(known))
@@ -111,7 +114,7 @@ def rewrite(contract: FeedContract, *, full: bool) -> None:
     """Lets PostgreSQL drop what was deleted: VACUUM, or with `full` the tables written anew, which locks them meanwhile."""
     quoted = engine().dialect.identifier_preparer.quote
     tables = [f"{CORE}.{quoted(contract.id)}", f"{HISTORY}.{quoted(contract.id)}"]
-    tables += ["hub.quarantine", "hub.fix", "hub.receipt"]
+    tables += ["hub.quarantine", "hub.fix", "hub.receipt", "hub.outbox"]
     with translated(), engine().connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         for table in tables:
             conn.exec_driver_sql(f"vacuum {'(full, analyze)' if full else ''} {table}")
@@ -154,16 +157,20 @@ def _stores(
     about: tuple[int, tuple[str, str], dict[BatchId, set[int]], set[str]],
 ) -> TakenDown:
     number, by, known, values = about
-    count = dict.fromkeys(("files", "quarantined", "receipts", "documents"), 0)
+    count = dict.fromkeys(("files", "events", "quarantined", "receipts", "documents"), 0)
+    # Before any page is cut: killed after it, nobody would know any more what to look for in them.
+    for batch_id in known:
+        count["documents"] += files.drop_documents(contract.id, batch_id, values)
     for batch_id, rows in known.items():
         count["files"] += files.cut_landed(conn, place, batch_id, rows)
-        count["documents"] += files.drop_documents(contract.id, batch_id, values)
+        crash.point("takedown.landed")
         CheckedPages(place, contract.id, batch_id).delete()
         quarantined, fixes = _quarantine(conn, batch_id, rows)
         count["quarantined"] += quarantined
         acts.note(conn, "takedown", batch_id, by, {"takedown": number, "rows": len(rows)})
         count["receipts"] += _receipts(conn, batch_id, quoted=fixes > 0)
-    sets = files.cut_changes(conn, place, contract.id, key)
+    sets = events.cut_changes(conn, place, contract.id, key)
+    count["events"] += events.cut_single(conn, contract.id, key)
     revisions = _history(conn, contract, key)
     event_id, data = _core(conn, contract, key)
     there = takedown.c.takedown_no == number
@@ -198,6 +205,7 @@ def _stores(
         revisions=revisions,
         event_id=event_id,
         seq=None if seq is None else int(seq),
+        cut_asked=bool(noted.get("cut_asked")),
         **count,
     )
 
