@@ -15,6 +15,7 @@ from contracts.header_form import header_form
 from contracts.sample import naming
 from contracts.sample.errors import SampleUnusable
 from contracts.sample.keys import KeyGuess, guess_key
+from contracts.sample.labels import may_be_written
 from contracts.sample.personal import PersonalGuess, look
 from contracts.sample.types import TypeGuess, guess_type
 from hub.said import Said
@@ -43,7 +44,7 @@ class FieldGuess:
     personal: PersonalGuess
     nulls: int
     distinct: int
-    values: tuple[str, ...] = ()  # of a column of few values, none of them personal
+    values: tuple[str, ...] = ()  # of a column of few values, each of them a code or a known label
     code_list: str | None = None
     unit: str | None = None
     padded: bool = False  # values have white space around them
@@ -95,7 +96,7 @@ def guess(table: pa.Table, root: Path) -> Guessed:
     for number, header in enumerate(headers, 1):
         raw = table.column(number - 1).combine_chunks()
         values = _trimmed(raw)
-        column = _field(header, values, number, [one.name for one in found], lists)
+        column = _field(header, values, number, [one.name for one in found], lists, root=root)
         column.padded = bool(pc.any(pc.not_equal(values, raw)).as_py())
         found.append(column)
         columns.append(values)
@@ -143,7 +144,13 @@ def _check(headers: Sequence[str], rows: int) -> None:
 
 
 def _field(
-    header: str, values: pa.StringArray, number: int, taken: list[str], lists: Mapping[str, frozenset[str]]
+    header: str,
+    values: pa.StringArray,
+    number: int,
+    taken: list[str],
+    lists: Mapping[str, frozenset[str]],
+    *,
+    root: Path,
 ) -> FieldGuess:
     counted = pc.value_counts(values.drop_null())
     distinct = counted.field("values")
@@ -158,7 +165,7 @@ def _field(
     real = [text for text in distinct.to_pylist() if text not in absent]
     plain = kind.type == "string" or (kind.type == "integer" and not absent)
     if plain and not personal.personal:
-        _codes(made, real, sum(counts), lists)
+        _codes(made, real, sum(counts), lists, root)
     if kind.type in ("integer", "decimal"):
         _unit(made)
     made.name = _name(made, number, taken)
@@ -168,8 +175,8 @@ def _field(
     return made
 
 
-def _codes(made: FieldGuess, values: list[str], rows: int, lists: Mapping[str, frozenset[str]]) -> None:
-    """A code list of the house that has all values, else the few values themselves."""
+def _codes(made: FieldGuess, values: list[str], rows: int, lists: Mapping[str, frozenset[str]], root: Path) -> None:
+    """A code list of the house that has all values, else the few values themselves, where none may be a name."""
     if len(values) >= 2:
         fitting = sorted(
             (len(known), name)
@@ -187,9 +194,14 @@ def _codes(made: FieldGuess, values: list[str], rows: int, lists: Mapping[str, f
         and rows >= REPEATED * len(values)
         and all(len(value) <= _SHORT for value in values)
     )
-    if few:
+    if few and may_be_written(values, root):
         made.values = tuple(sorted(values))
         made.notes.append(f"{len(values)} different values in {rows} rows: a list of codes?")
+    elif few:
+        made.notes.append(
+            f"{len(values)} different values in {rows} rows, not written here: they may be names. Codes? Write a rule."
+            " Names of people? Classify it as personal"
+        )
 
 
 def _speaks_of(header: str, name: str, known: frozenset[str]) -> bool:

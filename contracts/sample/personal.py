@@ -15,15 +15,40 @@ from contracts.sample.naming import words_of
 
 _HEADER = re.compile(
     r"(^|_)(person|inspector|auditor|contact|surname|firstname|lastname|first_name|last_name|full_name|person_name|phone|mobile"
-    r"|telephone|tel|fax|email|e_mail|passport|ssn|birth|birthday|gender|sex|citizen_number|idcard|id_card|signatory|cco)(_|$)"
+    r"|telephone|tel|fax|email|e_mail|passport|ssn|birth|birthday|gender|sex|citizen_number|idcard|id_card|signatory|cco"
+    r"|handler|handled_by|officer|official|clerk|cashier|alias|aka|nickname|suspect|accused|defendant|plaintiff|complainant"
+    r"|informant|whistleblower|witness|victim|guardian|spouse|applicant|appellant|signer|signed_by|approver|approved_by"
+    r"|reviewer|reviewed_by|investigator|examiner|assessor|representative|respondent|claimant|beneficiary|patient|pupil"
+    r"|employee|staff|supervisor|author|assignee|assigned_to|caseworker|interviewee|interviewer|reporter|entered_by"
+    r"|prepared_by|checked_by|created_by|updated_by|submitted_by|responsible_person|person_in_charge)(_|$)"
 )
 _HEADER_ZH = re.compile(
     r"姓名|联系人|经办人|负责人|法定代表人|法人代表|检查人|审计员|检查员|电话|手机|邮箱|身份证|证件号|护照|出生|性别|银行卡|签字人"
+    r"|(?:经办|承办|主办|协办|办案|调查|审批|审核|复核|录入|填报|填表|制表|制单|记账|申请|举报|投诉|当事|受理|签收|领款|报销|核算"
+    r"|登记|证明|监护|责任|嫌疑|受害|被害|被告|涉案|谈话|询问|记录|保管|操作|代理|委托|签发|拟稿)(?:人|员|者)"
+    r"|(?:经办|承办|主办|协办)(?!单位|机构|部门|机关|银行|网点|处室|科室|行|局|方|日期|时间|意见|结果|地)"
+    r"|主任|局长|处长|科长|组长|会计员|出纳|别名|曾用名|化名|绰号|昵称|嫌犯|犯罪嫌疑|原告|被告|证人|家属|配偶|亲属|员工|职工|领导"
 )
 _SURNAMES = frozenset(
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛阎段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
 )
 _NAME = re.compile(r"[\u4e00-\u9fff]{2,4}")
+_COMPOUND = (
+    "欧阳",
+    "司马",
+    "上官",
+    "诸葛",
+    "东方",
+    "皇甫",
+    "尉迟",
+    "公孙",
+    "慕容",
+    "司徒",
+    "令狐",
+    "端木",
+    "夏侯",
+    "南宫",
+)
 _SHARE = 0.6  # of the values that look so, from which on a column is about people
 _LOOKED_AT = 5_000  # distinct values of a column that are searched
 _SURE = ("citizen_number", "email")
@@ -69,6 +94,11 @@ def look(header: str, values: pa.StringArray) -> PersonalGuess:
         # Digits of an id may look like a card; a column of cards or telephones is nothing else.
         if hits and (name in _SURE or share >= _SHARE or (name == "mobile" and (long or found.by_header))):
             found.numbers[name] = share
-    named = sum(1 for text in texts if _NAME.fullmatch(text) and text[0] in _SURNAMES)
+    named = sum(1 for text in texts if looks_like_a_name(text))
     found.names = named / len(texts) >= _SHARE
     return found
+
+
+def looks_like_a_name(text: str) -> bool:
+    """Whether a text is two to four Chinese signs that begin with a surname. Names of other forms are not known by it."""
+    return bool(_NAME.fullmatch(text)) and (text[0] in _SURNAMES or text.startswith(_COMPOUND))

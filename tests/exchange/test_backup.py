@@ -5,6 +5,7 @@ The feed is taken the whole way from files, so that what is delivered again gets
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -32,6 +33,7 @@ from hub.cli import shell
 from hub.ids import FeedId, PlaceId, RuleId
 from hub.settings import Settings, settings
 from tests.making import made
+from tests.warehouse.feeds import BY
 from warehouse import engine, way
 from warehouse.backup import freezing, programs
 from warehouse.backup.errors import BackupIncomplete, BackupTargetTaken, ProgramFailed, RestoreTargetTaken
@@ -41,7 +43,8 @@ from warehouse.backup.restoring import restore
 from warehouse.backup.taking import take
 from warehouse.errors import TopicNotCompared
 from warehouse.migrate import migrate
-from warehouse.store import store
+from warehouse.store import Store, store
+from warehouse.takedown import taking
 from warehouse.upkeep import upkeep
 
 pytestmark = pytest.mark.stack
@@ -432,6 +435,91 @@ def test_upkeep_waits_while_a_backup_looks(house: House, tmp_path: Path, monkeyp
         assert all(moment.store.path(path).is_file() for path in kept), "a link keeps what is removed"
         waiting[0].join(30)
         assert len(done) == 1, "it goes on as soon as the moment is held"
+
+
+def waits_for_the_store() -> bool:
+    """Whether somebody waits for the lock under which files go or are written anew."""
+    high, low = divmod(engine.lock_key("upkeep", "store") % 2**64, 2**32)
+    query = f"select 1 from pg_locks where not granted and classid = {high} and objid = {low}"
+    return bool(_asked(query))
+
+
+def named_files(conn: sa.Connection) -> dict[str, str]:
+    """Every page and change set that the database names, with the hash that it holds of it."""
+    landed = "select path, sha256 from hub.landed_object where purged_at is null and kind = 'rows'"
+    changed = "select path, sha256 from hub.outbox where path is not null and purged_at is null"
+    return {row[0]: row[1] for row in conn.exec_driver_sql(f"{landed} union all {changed}")}
+
+
+def test_a_takedown_waits_while_a_backup_looks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.deliver("1.csv", keys(0, 5, "1.00"))
+    house.load()
+    house.says("relay", "run", "--once")
+    real, orders = freezing._link, list[threading.Thread]()
+
+    def order() -> None:
+        taking.take_down(house.contract, "K1", **BY)
+
+    def meanwhile(*given: Any) -> None:
+        real(*given)
+        if not orders:
+            orders.append(threading.Thread(target=order))
+            orders[0].start()
+            while orders[0].is_alive() and not waits_for_the_store():
+                orders[0].join(0.02)
+            assert orders[0].is_alive(), "it waits before it writes anything anew"
+
+    monkeypatch.setattr(freezing, "_link", meanwhile)
+    with frozen(store()) as moment, engine.connection() as conn:
+        orders[0].join(60)
+        assert not orders[0].is_alive(), "it goes on as soon as the moment is held"
+        conn.execution_options(isolation_level="REPEATABLE READ")
+        with conn.begin():
+            conn.exec_driver_sql(f"set transaction snapshot '{moment.snapshot}'")
+            then = named_files(conn)
+        assert len(then) == 2
+        for path, sha256 in then.items():
+            moment.store.verify(path, sha256)
+
+
+def test_what_is_written_anew_under_its_path_is_linked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, links = Store(tmp_path / "store"), Store(tmp_path / "links")
+    for without_links in (False, True):
+        if without_links:
+            monkeypatch.setattr(freezing.os, "link", _no_links)
+        for name in ("kept", "cut"):
+            place.put(name, b"before")
+        freezing._link(place, links)
+        was = links.path("kept").stat().st_ino
+        place.put("cut", b"after, and longer")
+        freezing._link(place, links)
+        assert (links.read("cut"), links.read("kept")) == (b"after, and longer", b"before")
+        assert links.path("kept").stat().st_ino == was, "what did not change is left alone"
+
+
+def _no_links(*_: object) -> None:
+    raise OSError(errno.EXDEV, "another disk")
+
+
+def test_a_moment_in_which_a_takedown_moved_is_taken_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its lock went with its connection, a takedown may move while a backup looks."""
+    house.deliver("1.csv", keys(0, 2, "1.00"))
+    house.load()
+    real, links = freezing._link, list[Path]()
+    states = iter(["begun", "stored"])
+
+    def meanwhile(place: Store, target: Store) -> None:
+        real(place, target)
+        links.append(target.root)
+        if len(links) % 2 and (state := next(states, None)):
+            with engine.transaction() as conn:
+                values = "'f', 'K1', 'begun', 'o', 'r', '{}', now()"
+                new = f"insert into hub.takedown (feed, record_key, state, operator, reason, facts, begun_at) values ({values})"
+                conn.exec_driver_sql(new if state == "begun" else "update hub.takedown set state = 'stored'")
+
+    monkeypatch.setattr(freezing, "_link", meanwhile)
+    with frozen(store()) as moment:
+        assert len(links) == 6 and len(set(links)) == 3 and moment.store.root == links[-1]
 
 
 def test_a_backup_is_private_whole_and_held_against_its_hashes(
