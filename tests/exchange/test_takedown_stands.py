@@ -99,8 +99,11 @@ def test_one_that_was_killed_tells_and_is_gone_on_with(agency: Path, unique: str
     """SIGKILL at each step: an alarm says so, the record is refused meanwhile, and upkeep ends it with the topic as it was."""
     one = feed(unique)
     drop(agency, "a.csv", [row(1, note=SENTENCE), row(2)])
-    way.run_feed(one)
+    (done,) = way.run_feed(one)
     relayed(one)
+    page = settings().data_docs_dir / one.id / f"{done.batch_id}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"<td>{SENTENCE}</td>", encoding="utf-8")
 
     def order() -> None:
         takedown.take_down(one, KEY, **BY, cut=True)
