@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from contracts.model import FieldSpec
 from exchange import takedown
 from exchange.cluster import Cluster
 from exchange.consume import tail
 from hub.settings import settings
 from tests.crash.forking import in_child
 from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed
-from tests.warehouse.feeds import BY, drop, row
+from tests.warehouse.feeds import BY, HEADERS, drop, row
 from warehouse import engine, way
 from warehouse.store import store
 from warehouse.takedown import standing
@@ -87,14 +88,25 @@ def test_what_waits_in_quarantine_is_found_where_its_page_is_gone(agency: Path, 
 
 
 def test_pages_are_read_by_the_contract_of_their_time(agency: Path, unique: str) -> None:
-    one = feed(unique)
-    drop(agency, "a.csv", [row(1, note=SENTENCE), row(2)])
-    drop(agency, "b.csv", [row(1, note=SENTENCE), row(3)])
-    way.run_feed(one)
-    relayed(one)
-    renamed = tuple(replace(spec, source_name="no.") if spec.name == "number" else spec for spec in one.fields)
-    done, _ = takedown.take_down(replace(one, fields=renamed, version="1.1.0", sha256="1" * 64), KEY, **BY, cut=False)
+    """Under today's, which expects another header, nobody could tell what stands in them."""
+    base = feed(unique)
+    then, now = (
+        replace(
+            base, version=version, sha256=version[0] * 64, fields=tuple(_headed(spec, header) for spec in base.fields)
+        )
+        for version, header in (("1.0.0", "编号"), ("2.0.0", "No."))
+    )
+    headers = ["编号", *HEADERS[1:]]
+    drop(agency, "a.csv", [row(1, note=SENTENCE), row(2)], headers)
+    drop(agency, "b.csv", [row(1, note=SENTENCE), row(3)], headers)
+    way.run_feed(then)
+    relayed(then)
+    done, _ = takedown.take_down(now, KEY, **BY, cut=False)
     assert (done.batches, in_files(settings().var)) == (2, []), "the second brought nothing new: only its page tells"
+
+
+def _headed(spec: FieldSpec, header: str) -> FieldSpec:
+    return replace(spec, source_name=header) if spec.name == "number" else spec
 
 
 @pytest.mark.crash

@@ -17,19 +17,22 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from contracts.model import FeedContract
-from exchange import snapshot
+from contracts.model import FeedContract, TopicSpec
+from exchange import snapshot, status
 from exchange.cluster import Cluster
 from exchange.commands import feed as feed_command
 from exchange.errors import BrokerUnreachable, DatabaseRestored, SnapshotTargetTaken
 from exchange.relay import open_session
 from exchange.snapshot import Positions, Snapshot, take
+from hub import clock
+from hub.errors import HubError
 from hub.settings import load_settings
 from tests.subscribers.conftest import Office
 from tests.warehouse.feeds import FIELDS, row, rows, spec
 from warehouse.engine import connection, transaction
 from warehouse.errors import NothingLoaded, OperatorMissing, TableMismatch
 from warehouse.feeds import current
+from warehouse.outbox import ensure_topic
 
 pytestmark = pytest.mark.stack
 
@@ -133,7 +136,10 @@ def test_what_is_committed_between_positions_and_state_is_told_by_its_revision(
     office.load(changes(0))
     office.relay()
 
+    begun: list[datetime] = []
+
     def busy(contract: FeedContract, cluster: Cluster) -> Positions:
+        begun.append(clock.now())
         office.load(changes(1))
         office.relay()
         found = positions(contract, cluster)
@@ -145,7 +151,8 @@ def test_what_is_committed_between_positions_and_state_is_told_by_its_revision(
     positions = snapshot.positions
     monkeypatch.setattr(snapshot, "positions", busy)
     taken = take(office.contract, tmp_path / "s", office.now)
-    monkeypatch.undo()
+    monkeypatch.setattr(snapshot, "positions", positions)
+    assert datetime.fromisoformat(taken.taken_at) <= begun[0], "it holds at least what was there when it says"
     office.relay()
     state, known = goes_on(office, taken, tmp_path / "s")
     assert state == from_start(office)
@@ -154,6 +161,24 @@ def test_what_is_committed_between_positions_and_state_is_told_by_its_revision(
     office.relay()
     state, again = goes_on(office, taken, tmp_path / "s")
     assert (state, again) == (from_start(office), known)
+
+
+def test_its_pages_are_of_one_moment(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery that is loaded between two pages is in all of them or in none."""
+    office.load(rows(20))
+    copy_out, loaded = current.copy_out, list[object]()
+
+    def between(*given: Any) -> Any:
+        page = copy_out(*given)
+        if not loaded:
+            loaded.append(office.load(rows(25, version="2")))
+        return page
+
+    monkeypatch.setattr(current, "PAGE_ROWS", 7)
+    monkeypatch.setattr(current, "copy_out", between)
+    taken = take(office.contract, tmp_path / "s", office.now)
+    assert loaded and taken.records == 20
+    assert {revision for revision, _ in held(tmp_path / "s", office.contract).values()} == {1}
 
 
 def test_positions_taken_after_the_state_would_miss_events(
@@ -202,6 +227,8 @@ def test_the_files_say_what_they_are_and_appear_whole(office: Office, tmp_path: 
     assert about["sha256"] == hashlib.sha256((folder / "records.parquet").read_bytes()).hexdigest()
     assert (about["records"], about["withdrawn"], about["emptied"]) == (32, 1, 0)
     assert about["positions"]["topic"] == office.topic
+    with Cluster(office.now) as cluster:
+        assert about["positions"]["topic_uuid"] == cluster.topics([office.topic])[office.topic].uuid is not None
     assert set(about["positions"]["offsets"]) == {"0", "1", "2"}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
@@ -266,6 +293,21 @@ def test_a_database_behind_its_topic_gives_no_snapshot(office: Office, tmp_path:
     with pytest.raises(BrokerUnreachable):
         take(office.contract, tmp_path / "s", away)
     assert not (tmp_path / "s").exists()
+
+
+def test_another_lane_that_stands_still_is_no_reason_against_it(office: Office, tmp_path: Path) -> None:
+    office.load(rows(5))
+    office.relay()
+    with transaction() as conn:
+        ensure_topic(conn, TopicSpec(f"{office.topic}.other", 1), None)
+        conn.exec_driver_sql(
+            "insert into hub.relay_position (lane, seq, record, entry_id, cluster_id)"
+            f" values ('{office.topic}.other', 7, 1, 'gone', 'another cluster')"
+        )
+    with Cluster(office.now) as cluster:
+        stopped = [one.lane for one in status.lanes(cluster) if isinstance(one.error, HubError)]
+    assert stopped == [f"{office.topic}.other"]
+    assert take(office.contract, tmp_path / "s", office.now).records == 5
 
 
 def test_before_anything_was_sent_a_reader_starts_at_the_beginning(office: Office, tmp_path: Path) -> None:
