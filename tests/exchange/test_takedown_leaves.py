@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 import pytest
 
 from contracts.model import FieldSpec
-from exchange import takedown
+from exchange import dead_cases, takedown
 from exchange.cluster import Cluster
 from exchange.consume import tail
 from hub.settings import settings
 from tests.crash.forking import in_child
-from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed
+from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed, sent_again
 from tests.warehouse.feeds import BY, HEADERS, drop, row
 from warehouse import engine, way
 from warehouse.store import store
@@ -107,6 +108,32 @@ def test_pages_are_read_by_the_contract_of_their_time(agency: Path, unique: str)
 
 def _headed(spec: FieldSpec, header: str) -> FieldSpec:
     return replace(spec, source_name=header) if spec.name == "number" else spec
+
+
+def test_a_dead_letter_that_is_being_sent_again_is_waited_for(
+    agency: Path, unique: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event was read before it was emptied, and is handed over after it."""
+    one = feed(unique)
+    drop(agency, "a.csv", [row(1, note=SENTENCE), row(2)])
+    way.run_feed(one)
+    relayed(one)
+    append, orders = dead_cases.append_event, list[threading.Thread]()
+
+    def late(*given: Any, **more: Any) -> int:
+        orders.append(threading.Thread(target=lambda: takedown.take_down(one, KEY, **BY, cut=False)))
+        orders[0].start()
+        blocked = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        while orders[0].is_alive() and not sql(blocked):
+            orders[0].join(0.02)
+        return append(*given, **more)
+
+    monkeypatch.setattr(dead_cases, "append_event", late)
+    sent_again(f"{one.id}:{KEY}:1", KEY)
+    orders[0].join(60)
+    assert not orders[0].is_alive() and in_database(database_url) == []
+    changes = [event.type.rpartition(".")[2] for event in tail(one.topic.name, 9) if event.subject == KEY]
+    assert changes == ["recorded", "withdrawn", "withdrawn"]
 
 
 @pytest.mark.crash
