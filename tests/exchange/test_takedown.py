@@ -137,6 +137,8 @@ def test_a_record_goes_from_every_store_and_topic(
     assert {event.type.rpartition(".")[2] for event in mine} == {"withdrawn"} and len(mine) == on_topic.events + 1
     assert len({event.subject for event in again}) == 4, "the others are sent as they were"
     assert all(SENTENCE not in json.dumps(event.data, ensure_ascii=False) for event in again)
+    told = [event.id for event in mine if event.data.get("taken_down")]
+    assert told == [done.event_id], "by it alone a restored database orders the takedown again, not where it was lifted"
     promised = Draft7Validator(schema(one, "withdrawn"))
     assert [list(promised.iter_errors(event.data)) for event in mine] == [[]] * len(mine)
 

@@ -22,6 +22,7 @@ _KEPT = ("feed", "contract", "key", "revision", "batch", "ask")
 """Members of an event's data that say nothing of what stood in the record."""
 
 NO_HASH = "0" * 64
+"""In place of a record's hash, where the schema of events asks for one and none may be told."""
 
 
 def waiting(conn: sa.Connection, place: Store, feed: FeedId, key: str) -> int:
@@ -82,9 +83,12 @@ def cut_single(conn: sa.Connection, feed: FeedId, key: str) -> int:
 
 
 def empty(data: dict[str, Any]) -> dict[str, Any]:
-    """An event's data as that of a withdrawal, as `warehouse.event_schema` promises it: nothing of the record is in it."""
+    """An event's data as that of a withdrawal, as `warehouse.event_schema` promises it: nothing of the record is in it.
+
+    It does not say `taken_down`: the takedown's own withdrawal does, by which a restored database orders it again.
+    """
     kept = {name: data[name] for name in _KEPT if name in data}
-    return {**kept, "change": "withdrawn", "row": None, "record_hash": NO_HASH, "taken_down": True}
+    return {**kept, "change": "withdrawn", "row": None, "record_hash": NO_HASH}
 
 
 def _single(feed: FeedId, key: str) -> tuple[sa.ColumnElement[bool], ...]:

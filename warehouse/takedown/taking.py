@@ -273,7 +273,7 @@ def _only_told(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[s
         return None, {}
     revision, subject = last[0] + 1, last[3]
     lost.taken_down(conn, contract.id, key, revision, subject)
-    data = _withdrawal(contract, key, revision, "")
+    data = _withdrawal(contract, key, revision, events.NO_HASH)
     return _event_id(contract, key, revision), {**data, "batch": "", "subject": subject}
 
 
