@@ -28,11 +28,13 @@ _AWAY = (errors.KafkaTimeoutError, errors.KafkaConnectionError, errors.SaslAuthe
 ASKED_SECONDS = 20.0
 """How long one question may take."""
 
-_NO_COORDINATOR = (
+NO_COORDINATOR = (
     errors.CoordinatorNotAvailableError,
     errors.NotCoordinatorError,
     errors.CoordinatorLoadInProgressError,
 )
+"""What a coordinator answers that has only just become one; it passes."""
+
 _COORDINATOR_SECONDS = 10.0
 
 
@@ -150,8 +152,7 @@ class Cluster:
     def positions(self, groups: Iterable[str]) -> dict[str, tuple[int, str] | None]:
         """(offset, metadata) that each group committed for POSITIONS_TOPIC, or None.
 
-        Settled for a transactional id that `open_producer` has just taken: it returns when the leftover's markers
-        are written, on the groups' log too.
+        Settled for a transactional id that `Markers.take_over` has just taken.
         """
         partition = TopicPartition(POSITIONS_TOPIC, 0)
         wanted = {group: [partition] for group in groups}
@@ -173,7 +174,7 @@ class Cluster:
             with self.asked(Said("tell the relay's position", "查询转发位置")) as admin:
                 try:
                     return admin.list_group_offsets(dict(wanted))
-                except _NO_COORDINATOR:
+                except NO_COORDINATOR:
                     if time.monotonic() > until:
                         raise
             time.sleep(0.1)

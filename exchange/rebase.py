@@ -169,7 +169,7 @@ def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple
                     # Before Kafka's position moves: killed in between, the lane still says that it was restored.
                     with conn.begin():
                         comparing.note(conn, cluster, rebase.lane)
-                relay.move(rebase.lane, rebase.to, cluster.settings)
+                relay.move(conn, cluster, rebase.lane, rebase.to)
                 with conn.begin():
                     positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
                     acts.note(conn, "rebase", rebase.lane, by, {**rebase.as_dict(), "topics": changed})

@@ -1,6 +1,6 @@
 """One lane's relay: the only code that sends. Every event once, in order, whatever is killed and whenever.
 
-    elected by the lane's advisory lock → `open_producer` (fences and settles a leftover) → position → transactions
+    elected by the lane's advisory lock → `Markers.take_over` (fences and settles leftovers) → position → transactions
 
 A transaction holds records and the position after them. PostgreSQL's note comes after the Kafka commit, on the
 connection that holds the lock, so whoever lost the lock can't note. After any error the session is closed; the next
@@ -26,8 +26,8 @@ from exchange import position as positions
 from exchange.cluster import Cluster
 from exchange.dead_letters import DeadLetter
 from exchange.errors import LaneBusy, RecordsRefused
+from exchange.markers import Markers
 from exchange.position import Position, group_of
-from exchange.producers.opening import open_producer
 from exchange.producers.seam import Producer
 from exchange.sending import Outbox, Plan
 from hub import clock
@@ -46,6 +46,9 @@ BULK_EVENTS = 1_000
 
 TOPIC_CHECK_SECONDS = 10.0
 """How often a running session looks whether its topics are still those the hub made."""
+
+RESTARTED_SECONDS = 2.0
+"""After so long without a transaction brokers may have been killed and be back: no broker starts more quickly."""
 
 SLOW_SECONDS = 8.0
 """A transaction that took longer makes the next one smaller: it must stay far below its timeout."""
@@ -89,6 +92,8 @@ class Session:
         self._most = 0
         self._guessed = False
         self._keep_at = float("inf")
+        self._committed_at = 0.0
+        self._markers: Markers | None = None
         self.position = positions.START
 
     def open(self) -> None:
@@ -107,7 +112,7 @@ class Session:
 
     def _open_producer(self) -> None:
         conn = self._held()
-        self._producer = open_producer(group_of(self.lane), self._now)
+        self._producer = self._look_at_markers().take_over(self._now)
         self._most = self._most or self._producer.transaction_events
         point("relay.opened")
         with conn.begin():
@@ -119,6 +124,7 @@ class Session:
             elif self.position.entry_id and before is not None:
                 self._keep_in(positions.KEPT - (clock.now() - before.noted_at))
         self._ahead = None
+        self._committed_at = time.monotonic()
 
     def turn(self, *, looked: bool = False) -> Turn | None:
         """Sends one transaction, or None when nothing waits; `looked` after `waits`. After any error: `close`."""
@@ -128,9 +134,11 @@ class Session:
                 self._look_at_topics()
             plan = self._plan(fetch=not looked)
             if plan is None:
-                if time.monotonic() >= self._keep_at:
+                if time.monotonic() >= self._keep_at and not self._reopened():
                     self._keep()
                 return None
+            if self._reopened():
+                return Turn(0, 0, self.position)
             started = time.monotonic()
             try:
                 self._send(plan)
@@ -216,6 +224,7 @@ class Session:
             self._note(conn, end, self.position.seq, dead=dead)
         point("relay.noted")
         self.position = end
+        self._committed_at = time.monotonic()
         self._keep_in(positions.KEPT)
 
     def _note(self, conn: sa.Connection, end: Position, since: int, *, dead: bool) -> None:
@@ -249,6 +258,12 @@ class Session:
         with conn.begin():
             topics.settle(conn, self._cluster, topics.noted(conn, lane=self.lane))
         self._looked = time.monotonic()
+        self._markers = None  # there may be a topic more
+
+    def _look_at_markers(self) -> Markers:
+        if self._markers is None:
+            self._markers = markers_of(self._held(), self._cluster, self.lane)
+        return self._markers
 
     # -- poison --------------------------------------------------------------------------------------------------
 
@@ -269,6 +284,14 @@ class Session:
             return Turn(0, 0, self.position)
         self._bury(plan, str(error.facts["reason"]))
         return Turn(0, 1, self.position)
+
+    def _reopened(self) -> bool:
+        """Whether markers of the last transaction were missing, which the next one would end in its own way."""
+        rested = time.monotonic() - self._committed_at
+        if rested < RESTARTED_SECONDS or not self._look_at_markers().missing():
+            return False
+        self._reopen()
+        return True
 
     def _reopen(self) -> None:
         producer, self._producer = self._producer, None
@@ -320,9 +343,16 @@ def open_session(lane_id: str, cluster: Cluster, now: Settings) -> Iterator[Sess
         session.close()
 
 
-def move(lane_id: str, to: Position, now: Settings) -> None:
+def markers_of(conn: sa.Connection, cluster: Cluster, lane_id: str) -> Markers:
+    """The markers of a lane's transactions."""
+    with conn.begin():
+        names = [row.name for row in topics.noted(conn, lane=lane_id)]
+    return Markers(cluster, group_of(lane_id), names)
+
+
+def move(conn: sa.Connection, cluster: Cluster, lane_id: str, to: Position) -> None:
     """Commits a position to Kafka without any record, for a rebase; leftovers of a relay are settled and fenced first."""
-    producer = open_producer(group_of(lane_id), now)
+    producer = markers_of(conn, cluster, lane_id).take_over(cluster.settings)
     try:
         producer.begin()
         producer.send_position(group_of(lane_id), to.seq, positions.to_metadata(to, dead=False))

@@ -10,7 +10,8 @@ Errors, the same from both:
   TopicGone        the topic is not there just now
   KafkaForbidden, KafkaLoginRefused   an operator must act
   BrokerFailed, BrokerUnreachable     another try may succeed
-After any error the only way on is to close, open again (which settles the transaction) and read the position.
+After any error the only way on is to close, open again (which settles the transaction) and read the position. A lane is
+opened through exchange/markers.py: brokers may fail to write what they have decided.
 There is no `abort`: tried on both libraries, a producer that goes on after one is not to be trusted (librdkafka
 2.16 sends wrong sequence numbers; kafka-python 3.0 reports a commit whose records never appear).
 """

@@ -97,13 +97,20 @@ def status(var: Path) -> StackState:
 def kill(var: Path, part: str, number: int = signal.SIGKILL, *, timeout: float = 30) -> None:
     """Sends a signal to a part's first process, for crash tests; after SIGKILL, returns when it is gone.
 
-    Raises StackDown when that part does not run.
+    And when the supervisor knows it: who starts the part again must not be told of that end instead. Raises StackDown
+    when that part does not run.
     """
-    current = state.read(Layout.of(var)).parts.get(part)
+    layout, until = Layout.of(var), time.monotonic() + timeout
+    current = state.read(layout).parts.get(part)
     if current is None or current.proc is None or not processes.send(current.proc, number):
         raise StackDown(var=var)
     if number == signal.SIGKILL:
         processes.wait_gone(current.proc, timeout)
+        while time.monotonic() < until:
+            seen = state.read(layout)
+            if not seen.running or seen.parts[part].proc != current.proc or seen.parts[part].state != "ready":
+                break
+            time.sleep(0.05)
 
 
 def start_part(var: Path, part: str, *, timeout: float = 120) -> StackState:

@@ -26,6 +26,7 @@ from exchange.producers.seam import POSITIONS_TOPIC
 from exchange.relay import open_session
 from hub.errors import HubError
 from tests.exchange.conftest import Bench
+from warehouse.engine import connection
 from warehouse.errors import OperatorMissing
 
 pytestmark = pytest.mark.stack
@@ -276,7 +277,8 @@ def test_a_rebase_that_died_half_way_leaves_the_lane_stopped(bench: Bench) -> No
 
     relayed(bench)
     plan = rebase.plan(bench.cluster, bench.lane, "1:10")
-    relay.move(bench.lane, plan.to, bench.now)  # … and killed before PostgreSQL's note
+    with connection() as conn:
+        relay.move(conn, bench.cluster, bench.lane, plan.to)  # … and killed before PostgreSQL's note
     stopped_by(bench, PositionBehind)
     rebased(bench, "1:10")
     assert bench.relay() == 62

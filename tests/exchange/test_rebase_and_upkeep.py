@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from exchange import rebase, relay
+from exchange.cluster import Cluster
+from exchange.position import Position
 from tests.exchange.conftest import Bench
 from warehouse.engine import connection, try_lock_session
 
@@ -18,10 +21,10 @@ def test_upkeep_removes_nothing_between_a_rebase_s_plan_and_its_note(
     bench.relay()
     real, upkeep_may = relay.move, []
 
-    def move(lane: str, *given: object) -> None:
+    def move(held: sa.Connection, cluster: Cluster, lane: str, to: Position) -> None:
         with connection() as conn:  # as upkeep asks before it removes a change set
             upkeep_may.append(try_lock_session(conn, "lane", lane))
-        real(lane, *given)  # type: ignore[arg-type]
+        real(held, cluster, lane, to)
 
     monkeypatch.setattr(relay, "move", move)
     plan = rebase.plan(bench.cluster, bench.lane, "first")
