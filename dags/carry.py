@@ -102,7 +102,7 @@ class AwaitPublished(FeedTask):
         started = time.monotonic()
         events = 0
         if fresh or repeated:
-            from exchange import publication
+            from exchange.relay import publication
 
             # Also those met before: an earlier try may have died between its commit and its end.
             publication.wait([*fresh, *repeated], PATIENCE_SECONDS)

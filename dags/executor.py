@@ -47,7 +47,7 @@ WARM: tuple[str, ...] = (
     "dags.account",
     "hub.settings",
     "warehouse.way",
-    "exchange.publication",
+    "exchange.relay.publication",
 )
 """Modules that are safe to inherit. polars, which the warehouse imports, starts a thread that a fork does not get: it clears
 spilled files of the out-of-core engine, which nothing here uses."""

@@ -37,7 +37,7 @@ class DrainLanes(HubTask):
 
     def work(self, context: Any) -> dict[str, Any]:
         """Every lane gets its turn before any lane's error is raised."""
-        from exchange.serve import drain
+        from exchange.relay.serve import drain
 
         lanes = drain(timeout=PATIENCE_SECONDS)
         for lane in lanes:

@@ -20,14 +20,14 @@ batches that never landed, goes on with takedowns that were killed, removes what
 
 
 class Upkeep(HubTask):
-    """Calls `warehouse.upkeep`, then `exchange.takedown.take_up`. XCom: how many of each it removed, and takedowns finished."""
+    """Calls `warehouse.upkeep`, then `exchange.desk.takedown.take_up`. XCom: how many of each it removed, and takedowns finished."""
 
     def work(self, context: Any) -> dict[str, Any]:
         """With the retention that the contracts say now. Of a feed whose contract can't be read nothing goes."""
         from dataclasses import asdict
 
         from contracts import catalogue
-        from exchange.takedown import take_up
+        from exchange.desk.takedown import take_up
         from warehouse.upkeep import upkeep
 
         feeds = list(catalogue.load().feeds.values())

@@ -27,8 +27,9 @@ from demo.proof import Claim
 from demo.repair import candidate, done_before, examples, repair
 from demo.show import Show
 from demo.subscriber import read
-from exchange import access, publication
-from exchange.cluster import Cluster
+from exchange.brokers import access
+from exchange.brokers.cluster import Cluster
+from exchange.relay import publication
 from hub.errors import HubException
 from hub.ids import FeedId
 from hub.settings import settings

@@ -1,7 +1,7 @@
 """What a database that came from a backup does not know: events that are on their topics and came after the backup.
 
 Their ids are given for good: a revision that subscribers have must not be given to other content. So after a restore
-each topic is compared (`exchange.comparing`): what it holds beyond the database is noted (`note`), and nothing is done
+each topic is compared (`exchange.relay.comparing`): what it holds beyond the database is noted (`note`), and nothing is done
 with a feed before (`must_be_compared`). Until a record has passed its lost events a load looks here for its next
 revision (`warehouse/loading/beyond.py`): a delivery that comes again as it was gets the very ids it had, anything
 else a revision above all that was published. A record that was taken down meanwhile is to be taken down again.

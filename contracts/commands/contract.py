@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from contracts import catalogue, codes, listing, reader
-from contracts.diff import commands as changes
+from contracts.commands.changes import comparing as changes
 from contracts.errors import ContractInvalid
 from contracts.model import SUFFIX, SourceSpec
 from contracts.properties import TABLE

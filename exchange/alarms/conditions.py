@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from contracts.catalogue import BrokenContract, Catalogue
 from contracts.model import SUFFIX, FeedContract
-from exchange.feed_status import FeedStatus, status
+from exchange.desk.feed_status import FeedStatus, status
 from hub import clock
 from hub.ids import FeedId
 from hub.settings import settings

@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 
 from contracts import catalogue
+from contracts.commands.changes.comparing import show_changes
 from contracts.diff import compare, exceptions
-from contracts.diff.commands import show_changes
 from contracts.diff.gate import judge
 from contracts.diff.refs import contract_of
 from contracts.model import FeedContract
-from exchange import applying, planning
+from exchange.desk import applying, planning
 from hub import clock
 from hub.errors import HubException
 from hub.ids import FeedId

@@ -18,11 +18,13 @@ from rich.status import Status
 
 from contracts import catalogue, listing
 from contracts.model import FeedContract
-from exchange import feed_running, publication, told
+from exchange.commands.feeds import running
 from exchange.commands.subscribers import snapshot
-from exchange.publication import Published
-from exchange.serve import drain
-from exchange.told import Told
+from exchange.desk import told
+from exchange.desk.told import Told
+from exchange.relay import publication
+from exchange.relay.publication import Published
+from exchange.relay.serve import drain
 from hub.ids import FeedId
 from hub.output import AsJson, console, emit_json, emit_rows, progress_console, say_next
 from warehouse import way
@@ -33,7 +35,7 @@ from warehouse.outbox import lane_of
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, status, pause, resume, backfill, cursor, snapshot.")
 app.command()(snapshot.snapshot)
-feed_running.register(app)
+running.register(app)
 
 _COLUMNS = ("batch", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "events")
 

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 import typer
 from rich.markup import escape
 
-from exchange import rebase as rebasing
-from exchange import status as statuses
-from exchange.cluster import Cluster
-from exchange.serve import Drained, Server, drain
-from exchange.status import LaneStatus
+from exchange.brokers.cluster import Cluster
+from exchange.relay import rebase as rebasing
+from exchange.relay import status as statuses
+from exchange.relay.serve import Drained, Server, drain
+from exchange.relay.status import LaneStatus
 from hub.nearest import must_be_known
 from hub.output import AsJson, console, emit_json, emit_rows, say_error, say_next
 from hub.said import Said

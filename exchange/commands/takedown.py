@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from contracts import catalogue
-from exchange import takedown as taking_down
+from exchange.desk import takedown as taking_down
 from hub.ids import FeedId
 from hub.output import AsJson, console, emit_json, emit_rows
 from warehouse.engine import connection

@@ -12,8 +12,9 @@ from rich.cells import cell_len
 from rich.markup import escape
 
 from contracts import catalogue
-from exchange import access, consume, topics
-from exchange.cluster import Cluster, TopicFound
+from exchange.brokers import access, consume, topics
+from exchange.brokers.cluster import Cluster, TopicFound
+from exchange.brokers.own_topics import OWN
 from exchange.commands.subscribers import dead, documents, lag
 from exchange.envelope import Event
 from exchange.errors import ReaderUnknown, TopicUnknown
@@ -62,7 +63,7 @@ def list_topics(as_json: AsJson = False) -> None:
         rows = [_row(cluster, row, found.get(row.name)) for row in noted]
         rows += [
             {"topic": name, "lane": None, "feed": None, "partitions": found[name].partitions, "state": "the hub's own"}
-            for name in topics.OWN
+            for name in OWN
             if name in found
         ]
     # Feed and lane mostly repeat the name; --json has them. Offsets are no count of events: markers take some.
@@ -162,7 +163,7 @@ def grant(
     by = acts.named("grant", operator, reason)
     access.check_name(user, settings())
     with transaction() as conn, Cluster() as cluster:
-        known = {row.name for row in topics.noted(conn)} | set(topics.OWN)
+        known = {row.name for row in topics.noted(conn)} | set(OWN)
         for name in topics_:
             if name not in known:
                 raise _unknown(name, cluster)

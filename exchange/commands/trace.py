@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 
 from contracts.model import FeedContract
-from exchange import locate, telling
-from exchange.locate import Wanted
+from exchange.desk import locate, telling
+from exchange.desk.locate import Wanted
 from hub.errors import HubException, ParameterWrong
 from hub.output import AsJson, console, emit_json, say_error
 from hub.said import Said

@@ -12,10 +12,11 @@ from typing import Any
 from kafka import KafkaProducer, errors
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from exchange import kafka_settings
+from exchange.brokers import kafka_settings
+from exchange.brokers.own_topics import POSITIONS_TOPIC
 from exchange.envelope import Headers
 from exchange.errors import BrokerFailed, KafkaForbidden, ProducerFenced, RecordsRefused, TopicGone
-from exchange.producers.seam import BATCH_BYTES, LINGER_MS, POSITIONS_TOPIC, TRANSACTION_TIMEOUT_MS
+from exchange.producers.seam import BATCH_BYTES, LINGER_MS, TRANSACTION_TIMEOUT_MS
 from hub.errors import HubException
 from hub.said import Said
 from hub.settings import Settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange import kafka_settings
+from exchange.brokers import kafka_settings
 from exchange.producers.seam import Producer
 from hub.settings import Settings, settings
 

@@ -11,7 +11,7 @@ Errors, the same from both:
   KafkaForbidden, KafkaLoginRefused   an operator must act
   BrokerFailed, BrokerUnreachable     another try may succeed
 After any error the only way on is to close, open again (which settles the transaction) and read the position. A lane is
-opened through exchange/markers.py: brokers may fail to write what they have decided.
+opened through exchange/relay/markers.py: brokers may fail to write what they have decided.
 There is no `abort`: tried on both libraries, a producer that goes on after one is not to be trusted (librdkafka
 2.16 sends wrong sequence numbers; kafka-python 3.0 reports a commit whose records never appear).
 """
@@ -22,9 +22,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from exchange.envelope import Headers
-
-POSITIONS_TOPIC = "hub.relay.positions.v1"
-"""A real topic with one partition and no messages: the groups' offsets hang on it."""
 
 TRANSACTION_TIMEOUT_MS = 30_000
 """How long a killed transaction may block read_committed readers when nobody takes its id again."""
@@ -50,7 +47,7 @@ class Producer(Protocol):
         """Hands records over, in order; returns before they are acknowledged. Raises RecordsRefused."""
 
     def send_position(self, group: str, position: int, metadata: str) -> None:
-        """Makes a group's position (offset in POSITIONS_TOPIC) part of the transaction."""
+        """Makes a group's position (offset in the hub's own topic of positions) part of the transaction."""
 
     def commit(self) -> None:
         """Waits for every record and commits; on return a read_committed reader sees all of it or will at once."""

@@ -322,7 +322,11 @@ def house(tmp_path, monkeypatch):
 
     root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
     now = module.load_settings(contracts=root, var=tmp_path / "var")
-    for name in ("contracts.commands.contract.settings", "contracts.diff.commands.settings", "hub.settings.settings"):
+    for name in (
+        "contracts.commands.contract.settings",
+        "contracts.commands.changes.comparing.settings",
+        "hub.settings.settings",
+    ):
         monkeypatch.setattr(name, lambda: now)
     return root
 

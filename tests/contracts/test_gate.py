@@ -35,7 +35,11 @@ def house(tmp_path, monkeypatch):
     git(root, "add", ".")
     git(root, "commit", "-qm", "first")
     now = load_settings(contracts=root, var=tmp_path / "var")
-    for name in ("contracts.commands.contract.settings", "contracts.diff.commands.settings", "hub.settings.settings"):
+    for name in (
+        "contracts.commands.contract.settings",
+        "contracts.commands.changes.comparing.settings",
+        "hub.settings.settings",
+    ):
         monkeypatch.setattr(name, lambda: now)
     return root
 
@@ -204,6 +208,6 @@ def test_a_foreign_git_environment_is_passed_over(house, monkeypatch):
 def test_without_git_there_is_nothing_to_compare_with(house, monkeypatch, tmp_path):
     root = folder(tmp_path / "bare", audit_samples=SAMPLE)
     now = load_settings(contracts=root, var=tmp_path / "var")
-    monkeypatch.setattr("contracts.diff.commands.settings", lambda: now)
+    monkeypatch.setattr("contracts.commands.changes.comparing.settings", lambda: now)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert gate()[0] == 0

@@ -35,9 +35,9 @@ import connectors.file_drop  # noqa: F401
 import exchange.producers.confluent
 import exchange.producers.kafka_python  # noqa: F401
 from contracts.model import FeedContract
-from exchange import kafka_settings
-from exchange.cluster import Cluster
-from exchange.topics import ensure_own, noted, settle
+from exchange.brokers import kafka_settings
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.topics import ensure_own, noted, settle
 from hub import crash
 from hub import log as hub_log
 from hub.settings import load_settings, settings

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-import exchange.position
-from exchange.position import START, read_note
+import exchange.relay.position
+from exchange.relay.position import START, read_note
 from hub.crash import point
 from warehouse import engine, outbox
 from warehouse.landing import intake, known
@@ -54,7 +54,7 @@ def _resumed_from_the_note() -> None:
         note = read_note(conn, lane_id)
         return (START if note is None else note.position), False
 
-    exchange.position.start = start
+    exchange.relay.position.start = start
 
 
 def _delivery_forgotten() -> None:

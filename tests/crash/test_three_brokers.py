@@ -15,8 +15,8 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from exchange.cluster import Cluster
-from exchange.serve import drain
+from exchange.brokers.cluster import Cluster
+from exchange.relay.serve import drain
 from hub import stack
 from hub.cli import shell
 from hub.settings import Settings, load_settings, settings

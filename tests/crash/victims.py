@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from connectors.errors import FileReplaced
 from contracts.model import FeedContract
-from exchange.serve import Server
+from exchange.relay.serve import Server
 from hub.ids import BatchId
 from hub.settings import load_settings, settings
 from tests.crash import planted

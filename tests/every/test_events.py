@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from exchange.alarms.conditions import KINDS
-from exchange.asyncapi import document
-from exchange.own_events import OWN_EVENTS
-from exchange.producers.seam import POSITIONS_TOPIC
+from exchange.brokers.own_topics import POSITIONS_TOPIC
+from exchange.subscribers.asyncapi import document
+from exchange.subscribers.own_events import OWN_EVENTS
 from hub.settings import ROOT, load_settings
 
 PACKAGES = ("warehouse", "exchange")  # which publish

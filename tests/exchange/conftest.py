@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from contracts.model import TopicSpec
-from exchange.cluster import Cluster
-from exchange.consume import open_reader
-from exchange.relay import open_session
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import open_reader
+from exchange.relay.lane import open_session
 from hub.ids import BatchId, LaneId, TopicName, new_batch_id
 from hub.settings import Settings
 from warehouse import engine

@@ -10,8 +10,8 @@ import psycopg
 import sqlalchemy as sa
 
 from contracts.model import FeedContract, Sla, TopicSpec
-from exchange import dead_cases
-from exchange.serve import drain
+from exchange.desk import dead_cases
+from exchange.relay.serve import drain
 from tests.warehouse.feeds import BY, contract
 from warehouse import engine
 from warehouse.tables import dead_letter

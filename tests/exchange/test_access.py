@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from exchange import access
-from exchange.cluster import Cluster
+from exchange.brokers import access
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import open_reader
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.commands import topic
-from exchange.consume import open_reader
 from exchange.errors import KafkaForbidden, KafkaLoginRefused, ReaderNameInvalid, ReaderUnknown, TopicUnknown
 from exchange.producers.opening import open_producer
-from exchange.topics import DEAD_LETTERS_TOPIC
 from hub.errors import HubError
 from hub.settings import Settings, load_settings
 from hub.stack import jars, java

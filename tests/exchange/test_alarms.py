@@ -23,13 +23,13 @@ from contracts.catalogue import BrokenContract
 from contracts.model import FeedContract, Sla
 from exchange.alarms import book, webhook
 from exchange.alarms.book import TOPIC
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import tail
 from exchange.commands import alarm as alarm_command
-from exchange.consume import tail
+from exchange.desk.feed_status import status
 from exchange.errors import WebhookKeyMissing
-from exchange.feed_status import status
-from exchange.own_events import ALARMS
-from exchange.relay import open_session
+from exchange.relay.lane import open_session
+from exchange.subscribers.own_events import ALARMS
 from hub import clock, log
 from hub.errors import HubException
 from hub.ids import FeedId, LaneId

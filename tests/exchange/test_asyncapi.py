@@ -15,13 +15,13 @@ import yaml
 from typer.testing import CliRunner
 
 from contracts.catalogue import load
-from exchange.asyncapi import document
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.commands import topic
-from exchange.dead_letters import DeadLetter
 from exchange.errors import TopicUnknown
-from exchange.own_events import ALARMS
-from exchange.sending import Entry, Piece
-from exchange.topics import DEAD_LETTERS_TOPIC
+from exchange.relay.dead_letters import DeadLetter
+from exchange.relay.sending import Entry, Piece
+from exchange.subscribers.asyncapi import document
+from exchange.subscribers.own_events import ALARMS
 from hub.settings import ROOT, load_settings
 from tests.warehouse.test_event_schema import events
 from warehouse.changeset import event_type

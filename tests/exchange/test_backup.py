@@ -23,11 +23,12 @@ from kafka import TopicPartition
 from typer.testing import CliRunner
 
 from contracts.model import FeedContract, FieldSpec, RowRule, SourceSpec, TopicSpec
-from exchange import position, takedown
-from exchange.cluster import Cluster
-from exchange.consume import open_reader
-from exchange.producers.seam import POSITIONS_TOPIC
-from exchange.topics import ensure_own
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import open_reader
+from exchange.brokers.own_topics import POSITIONS_TOPIC
+from exchange.brokers.topics import ensure_own
+from exchange.desk import takedown
+from exchange.relay import position
 from hub import log
 from hub.cli import shell
 from hub.ids import FeedId, PlaceId, RuleId

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from exchange import locate
+from exchange.brokers.consume import tail
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.commands import feed, relay, topic, trace
-from exchange.consume import tail
+from exchange.desk import locate
+from exchange.desk.locate import Wanted
 from exchange.errors import LaneUnknown, TopicUnknown
-from exchange.locate import Wanted
-from exchange.topics import DEAD_LETTERS_TOPIC
 from hub import log
 from hub.errors import NameUnknown
 from tests.exchange.conftest import Bench

@@ -17,8 +17,8 @@ from connectors.sample.making import make
 from connectors.sample.reading import Asked
 from contracts import catalogue
 from contracts.sample.writing import Identity
-from exchange.cluster import Cluster
-from exchange.serve import drain
+from exchange.brokers.cluster import Cluster
+from exchange.relay.serve import drain
 from hub import clock
 from hub.cli import shell
 from hub.ids import FeedId

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.desk.locate import partition_of
 from exchange.envelope import ChangeSetEnvelopes, event_headers, parse, stored_headers, texts
 from exchange.errors import EventMalformed
-from exchange.locate import partition_of
 from warehouse.changeset import ChangeSetFacts
 
 FACTS = ChangeSetFacts("some_feed", "1.2.0", "hub.some.thing.v1", "b-1", "0", "some.thing", "2026-03-01T08:00:00Z")

@@ -14,7 +14,7 @@ from contracts.model import FeedContract
 from exchange.alarms import book, deadlines, webhook
 from exchange.alarms.book import TOPIC
 from exchange.alarms.conditions import KINDS, Kind
-from exchange.feed_status import status
+from exchange.desk.feed_status import status
 from hub import clock
 from hub.ids import FeedId
 from tests.exchange.firing import FIRING, on_disk

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from contracts.model import TopicSpec
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
 from exchange.errors import KafkaRequestRefused
-from exchange.serve import drain
+from exchange.relay.serve import drain
 from hub.settings import Settings
 from tests.exchange.conftest import Bench
 from warehouse.engine import transaction

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from exchange import cluster as cluster_module
-from exchange import topics
-from exchange.cluster import Cluster, TopicFound
+from exchange.brokers import cluster as cluster_module
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster, TopicFound
+from exchange.brokers.topics import TopicNoted
 from exchange.errors import BrokerFailed, TopicMissing
-from exchange.topics import TopicNoted
 from hub.ids import LaneId, TopicName
 from hub.settings import load_settings
 

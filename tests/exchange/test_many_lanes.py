@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import pytest
 from kafka.structs import TopicPartition
 
-from exchange import serve
-from exchange.cluster import Cluster
-from exchange.position import group_of
-from exchange.producers.seam import POSITIONS_TOPIC
-from exchange.relay import BULK_EVENTS, Session, Turn
-from exchange.serve import Server, drain
-from exchange.slots import Slot, Slots
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.own_topics import POSITIONS_TOPIC
+from exchange.relay import serve
+from exchange.relay.lane import BULK_EVENTS, Session, Turn
+from exchange.relay.position import group_of
+from exchange.relay.serve import Server, drain
+from exchange.relay.slots import Slot, Slots
 from hub import log
 from hub.settings import Settings, load_settings
 from tests.exchange.conftest import Bench

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from exchange.cluster import Cluster
-from exchange.markers import GROUPS_TOPIC, group_partition
-from exchange.position import group_of
+from exchange.brokers.cluster import Cluster
 from exchange.producers.opening import open_producer
-from exchange.relay import Session, markers_of, open_session
+from exchange.relay.lane import Session, markers_of, open_session
+from exchange.relay.markers import GROUPS_TOPIC, group_partition
+from exchange.relay.position import group_of
 from hub import stack
 from hub.settings import Settings, load_settings
 from tests.exchange.conftest import Bench
@@ -136,8 +136,8 @@ def test_a_rested_session_looks_before_it_sends(here: Cluster, monkeypatch: pyte
     """Its brokers may have been killed meanwhile: the next transaction would end the last one in its own way."""
     (bench,) = lanes(here, 1)
     answers: list[bool] = []
-    monkeypatch.setattr("exchange.markers.Markers.missing", answering(answers, [True, False]))
-    monkeypatch.setattr("exchange.relay.RESTARTED_SECONDS", 0.0)
+    monkeypatch.setattr("exchange.relay.markers.Markers.missing", answering(answers, [True, False]))
+    monkeypatch.setattr("exchange.relay.lane.RESTARTED_SECONDS", 0.0)
     with open_session(bench.lane, bench.cluster, bench.now) as session:
         first = session._held_producer()
         turn = session.turn()
@@ -145,7 +145,7 @@ def test_a_rested_session_looks_before_it_sends(here: Cluster, monkeypatch: pyte
         assert session._held_producer() is not first
         turn = session.turn()
         assert turn is not None and turn.events == len(KEYS)
-        monkeypatch.setattr("exchange.relay.RESTARTED_SECONDS", 60.0)
+        monkeypatch.setattr("exchange.relay.lane.RESTARTED_SECONDS", 60.0)
         bench.load(KEYS[:2])
         assert session.turn() is not None, "one that did not rest does not ask"
     assert answers == [True, False]

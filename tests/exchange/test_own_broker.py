@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from exchange import access, consume, rebase
-from exchange.cluster import Cluster
-from exchange.consume import Reader, any_committed, tail
+from exchange.brokers import access, consume
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import Reader, any_committed, tail
+from exchange.brokers.topics import ensure_own
 from exchange.errors import BrokerFailed, BrokerUnreachable
 from exchange.producers.opening import open_producer
-from exchange.topics import ensure_own
+from exchange.relay import rebase
 from hub import stack
 from hub.settings import Settings, load_settings
 from tests.exchange.conftest import Bench

@@ -7,8 +7,8 @@ import uuid
 import pytest
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from exchange import publication, rebase, status
-from exchange.consume import any_committed
+from exchange.brokers.consume import any_committed
+from exchange.brokers.own_topics import POSITIONS_TOPIC
 from exchange.errors import (
     ClusterRebuilt,
     DatabaseRestored,
@@ -20,10 +20,10 @@ from exchange.errors import (
     TopicMissing,
     TopicRecreated,
 )
-from exchange.position import Position, from_kafka, group_of, to_metadata
 from exchange.producers.opening import open_producer
-from exchange.producers.seam import POSITIONS_TOPIC
-from exchange.relay import open_session
+from exchange.relay import publication, rebase, status
+from exchange.relay.lane import open_session
+from exchange.relay.position import Position, from_kafka, group_of, to_metadata
 from hub.errors import HubError
 from tests.exchange.conftest import Bench
 from warehouse.engine import connection
@@ -165,7 +165,7 @@ def test_a_topic_deleted_by_hand(bench: Bench) -> None:
 
 def test_a_topic_deleted_while_the_relay_holds_the_lane(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     relayed(bench)
-    monkeypatch.setattr("exchange.relay.TOPIC_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("exchange.relay.lane.TOPIC_CHECK_SECONDS", 0.0)
     with open_session(bench.lane, bench.cluster, bench.now) as session:
         with bench.cluster.asked("delete") as admin:
             admin.delete_topics([bench.topic])
@@ -273,7 +273,7 @@ def test_a_rebase_is_planned_anew_when_it_holds_the_lane(bench: Bench) -> None:
 
 
 def test_a_rebase_that_died_half_way_leaves_the_lane_stopped(bench: Bench) -> None:
-    from exchange import relay
+    from exchange.relay import lane as relay
 
     relayed(bench)
     plan = rebase.plan(bench.cluster, bench.lane, "1:10")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from exchange.cluster import Cluster
-from exchange.consume import open_reader
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import open_reader
+from exchange.brokers.topics import ensure_own
+from exchange.desk.locate import partition_of
 from exchange.errors import BrokerUnreachable, KafkaLoginRefused, ProducerFenced, RecordsRefused
-from exchange.locate import partition_of
 from exchange.producers.opening import open_producer
 from exchange.producers.seam import Producer
-from exchange.topics import ensure_own
 from hub.settings import Settings, load_settings
 
 pytestmark = pytest.mark.stack

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from exchange import rebase, relay
-from exchange.cluster import Cluster
-from exchange.position import Position
+from exchange.brokers.cluster import Cluster
+from exchange.relay import lane as relay
+from exchange.relay import rebase
+from exchange.relay.position import Position
 from tests.exchange.conftest import Bench
 from warehouse.engine import connection, try_lock_session
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from exchange import relay
-from exchange.cluster import Cluster
-from exchange.consume import tail
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import tail
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.errors import ChangeSetWrong, LaneBusy, OutboxGap
-from exchange.position import Position, read_note
-from exchange.relay import open_session
-from exchange.serve import drain
-from exchange.topics import DEAD_LETTERS_TOPIC
+from exchange.relay import lane as relay
+from exchange.relay.lane import open_session
+from exchange.relay.position import Position, read_note
+from exchange.relay.serve import drain
 from hub.settings import Settings, load_settings
 from tests.exchange.conftest import Bench
 from warehouse.engine import connection
@@ -181,7 +181,7 @@ def test_a_removed_entry_is_not_passed_over(bench: Bench) -> None:
 
 
 def test_large_records_are_split_over_transactions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exchange.sending.TRANSACTION_BYTES", 250_000)
+    monkeypatch.setattr("exchange.relay.sending.TRANSACTION_BYTES", 250_000)
     bench.load(KEYS[:40], [b'"' + os.urandom(25_000).hex().encode() + b'"' for _ in range(40)])
     with open_session(bench.lane, bench.cluster, bench.now) as session:
         first = session.turn()
@@ -196,7 +196,7 @@ def test_the_relay_does_not_carry_pandas(bench: Bench) -> None:
     """pyarrow loads pandas for some conversions: two seconds at the first event, and 60 MB for ever."""
     bench.load(KEYS[:20])
     code = (
-        "import sys; from exchange.serve import drain; done = drain(timeout=20); "
+        "import sys; from exchange.relay.serve import drain; done = drain(timeout=20); "
         "assert done[0].events == 20, done; assert 'pandas' not in sys.modules"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, check=False)

@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from exchange import publication, rebase, status
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
 from exchange.errors import PublicationLate
-from exchange.position import Position
-from exchange.serve import Backoff
+from exchange.relay import publication, rebase, status
+from exchange.relay.position import Position
+from exchange.relay.serve import Backoff
 from hub.settings import Settings
 from tests.exchange.conftest import Bench
 

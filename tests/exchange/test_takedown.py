@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 
 from contracts import catalogue
 from contracts.model import FeedContract
-from exchange import rebase, takedown
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import tail
 from exchange.commands import takedown as command
-from exchange.consume import tail
+from exchange.desk import takedown
+from exchange.relay import rebase
 from hub import log
 from hub.settings import settings
 from tests.conftest import TestStack

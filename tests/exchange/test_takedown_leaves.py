@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from contracts.model import FieldSpec
-from exchange import dead_cases, takedown
-from exchange.cluster import Cluster
-from exchange.consume import tail
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import tail
+from exchange.desk import dead_cases, takedown
 from hub.settings import settings
 from tests.crash.forking import in_child
 from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed, sent_again

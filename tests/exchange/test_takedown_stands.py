@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts.checks import explain
-from exchange import takedown
 from exchange.alarms import book
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import tail
 from exchange.commands import takedown as command
-from exchange.consume import tail
+from exchange.desk import takedown
 from hub import crash, log
 from hub.settings import settings
 from tests.crash.forking import in_child

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange import kafka_settings
+from exchange.brokers import kafka_settings
 from exchange.errors import BrokerUnreachable
 from hub.errors import SettingMissing
 from hub.settings import load_settings

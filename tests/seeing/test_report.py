@@ -16,8 +16,8 @@ from lxml import html as lxml_html
 from typer.testing import CliRunner
 
 from contracts.model import BatchRule, FeedContract, Sla
-from exchange.feed_status import status
-from exchange.serve import drain
+from exchange.desk.feed_status import status
+from exchange.relay.serve import drain
 from hub import clock
 from hub.errors import NameUnknown
 from hub.ids import RuleId, new_batch_id

@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from contracts.model import TopicSpec
-from exchange import seen as relay_seen
-from exchange.serve import drain
+from exchange.relay import seen as relay_seen
+from exchange.relay.serve import drain
 from hub import emitting, telemetry
 from hub.errors import HubException
 from hub.settings import settings

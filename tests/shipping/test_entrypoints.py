@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
 from hub.settings import ROOT, Settings, load_settings, settings
 from hub.stack import jars, processes
 from hub.stack.postgres_home import find, reachable_home, run_as

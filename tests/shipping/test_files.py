@@ -195,7 +195,7 @@ def test_what_the_image_holds_is_enough(tmp_path: Path) -> None:
 
     says("-m", "hub", "contract", "lint")
     modules = "hub, hub.service, hub.stack.jars, hub.stack.airflow_migrate, warehouse.migrate, warehouse.backup.taking"
-    modules += ", exchange.serve, dags.factory, dags.executor"
+    modules += ", exchange.relay.serve, dags.factory, dags.executor"
     assert str(tmp_path) in says("-c", f"import {modules}; print(hub.__file__)")
     for name in re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE):
         assert name == "."

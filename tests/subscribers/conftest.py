@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from contracts.model import FeedContract, TopicSpec
-from exchange.serve import drain
+from exchange.relay.serve import drain
 from hub.settings import Settings, settings
 from tests.warehouse import feeds
 from warehouse.way import BatchOutcome, run_feed

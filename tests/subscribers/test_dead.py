@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from exchange import dead_cases
 from exchange.commands import topic
+from exchange.desk import dead_cases
 from exchange.errors import DeadLetterGone, DeadLetterSettled, DeadLetterUnknown
 from hub import log
 from tests.subscribers.conftest import Office

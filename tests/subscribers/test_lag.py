@@ -11,10 +11,10 @@ from confluent_kafka import Consumer, TopicPartition
 from kafka import TopicPartition as Partition
 from typer.testing import CliRunner
 
-from exchange import kafka_settings
+from exchange.brokers import kafka_settings
 from exchange.commands import topic
 from exchange.errors import TopicUnknown
-from exchange.lag import GroupLag, lags
+from exchange.subscribers.lag import GroupLag, lags
 from tests.exchange.conftest import Bench, bench, cluster, migrated  # noqa: F401
 
 pytestmark = pytest.mark.stack

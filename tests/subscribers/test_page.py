@@ -24,9 +24,9 @@ from typing import Any
 import pytest
 
 from contracts.catalogue import load_one
-from exchange import access
-from exchange.cluster import Cluster
-from exchange.lag import GroupLag, lags
+from exchange.brokers import access
+from exchange.brokers.cluster import Cluster
+from exchange.subscribers.lag import GroupLag, lags
 from hub.ids import FeedId
 from hub.settings import ROOT, Settings, settings
 from hub.stack import jars

@@ -18,12 +18,13 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts.model import FeedContract, TopicSpec
-from exchange import snapshot, status
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
 from exchange.commands import feed as feed_command
 from exchange.errors import BrokerUnreachable, DatabaseRestored, SnapshotTargetTaken
-from exchange.relay import open_session
-from exchange.snapshot import Positions, Snapshot, take
+from exchange.relay import status
+from exchange.relay.lane import open_session
+from exchange.subscribers import snapshot
+from exchange.subscribers.snapshot import Positions, Snapshot, take
 from hub import clock
 from hub.errors import HubError
 from hub.settings import load_settings

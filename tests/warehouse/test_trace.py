@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from exchange.commands import trace
-from exchange.serve import drain
+from exchange.relay.serve import drain
 from hub import log
 from hub.errors import HubException, NameUnknown, ParameterWrong
 from hub.ids import LaneId

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from contracts.catalogue import load_one
 from contracts.model import FeedContract
-from exchange.serve import drain
+from exchange.relay.serve import drain
 from hub.ids import FeedId
 from hub.settings import Settings, load_settings, settings
 from warehouse import engine

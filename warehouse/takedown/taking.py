@@ -1,6 +1,6 @@
 """`take_down`: one record out of landing, originals, quarantine, core, history, change sets, receipts and Data Docs.
 
-    begun ──▶ stored ──▶ done      (done: its topic was seen to as well, `exchange.takedown`)
+    begun ──▶ stored ──▶ done      (done: its topic was seen to as well, `exchange.desk.takedown`)
 
 What is done is noted before it is done (`begun`, with the places found), so a takedown that died is done again from there: its
 rows are known although its pages may have been written anew already. It stands against later deliveries from `begun` on

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from exchange import dead_cases
+from exchange.desk import dead_cases
 from exchange.errors import DeadLetterGone
 from hub.output import AsJson, console, emit_json, emit_rows
 

@@ -12,9 +12,9 @@ from rich.markup import escape
 
 from contracts import catalogue
 from contracts.model import FeedContract
-from exchange import asyncapi as documents
 from exchange.errors import TopicUnknown
-from exchange.own_events import OWN_EVENTS, OwnEvents
+from exchange.subscribers import asyncapi as documents
+from exchange.subscribers.own_events import OWN_EVENTS, OwnEvents
 from hub import nearest
 from hub.output import AsJson, console, emit_json
 from hub.said import Said

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from exchange import lag as lags
-from exchange import topics
-from exchange.cluster import Cluster
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.commands.subscribers.documents import unknown
+from exchange.subscribers import lag as lags
 from hub.output import AsJson, emit_rows
 from warehouse.engine import connection
 
@@ -24,7 +25,7 @@ def lag(
     with connection() as conn:
         known = [row.name for row in topics.noted(conn)]
     with Cluster() as cluster:
-        there = set(cluster.topics()) & {*known, topics.DEAD_LETTERS_TOPIC}
+        there = set(cluster.topics()) & {*known, DEAD_LETTERS_TOPIC}
         if topic is not None and topic not in there:
             raise unknown(topic, there)
         found = lags.lags(cluster, there if topic is None else [topic], group)

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from contracts import catalogue
-from exchange import snapshot as snapshots
+from exchange.subscribers import snapshot as snapshots
 from hub.ids import FeedId
 from hub.output import AsJson, console, emit_json
 from hub.settings import settings

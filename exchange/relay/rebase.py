@@ -15,9 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exchange import comparing, relay, topics
-from exchange import position as positions
-from exchange.cluster import Cluster
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.own_topics import POSITIONS_TOPIC
 from exchange.errors import (
     ClusterRebuilt,
     DatabaseRestored,
@@ -29,9 +29,11 @@ from exchange.errors import (
     TopicMissing,
     TopicRecreated,
 )
-from exchange.position import Position
-from exchange.producers.seam import POSITIONS_TOPIC
-from exchange.serve import RELEASE_CHANNEL
+from exchange.relay import comparing
+from exchange.relay import lane as relay
+from exchange.relay import position as positions
+from exchange.relay.position import Position
+from exchange.relay.serve import RELEASE_CHANNEL
 from hub.errors import HubException
 from hub.log import get
 from hub.said import Said
@@ -42,7 +44,7 @@ from warehouse.outbox import CHANNEL, waiting
 from warehouse.store import Store
 from warehouse.tables import lane, outbox
 
-log = get("exchange.rebase")
+log = get("exchange.relay.rebase")
 
 LOCK_SECONDS = 20.0
 

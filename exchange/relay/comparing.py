@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from exchange import position as positions
-from exchange import topics
-from exchange.cluster import Cluster
-from exchange.consume import open_reader, to_event
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import open_reader, to_event
 from exchange.errors import EventMalformed
+from exchange.relay import position as positions
 from hub.log import get
 from hub.settings import Settings
 from warehouse import lost
@@ -27,7 +27,7 @@ from warehouse.changeset import CHANGES
 from warehouse.lost import Found
 from warehouse.tables import topic
 
-log = get("exchange.comparing")
+log = get("exchange.relay.comparing")
 
 MARGIN = timedelta(hours=1)
 """Clocks of relay and database may differ; what is read too much is known and sorted out."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from exchange.envelope import event_headers
 from exchange.errors import RecordsRefused
-from exchange.sending import Piece
+from exchange.relay.sending import Piece
 from hub import clock
 
 

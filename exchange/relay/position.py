@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from exchange.cluster import Cluster
-from exchange.consume import any_committed
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import any_committed
 from exchange.errors import ClusterRebuilt, DatabaseRestored, PositionBehind, PositionExpired
 from hub.clock import now
 from hub.log import get
@@ -23,7 +23,7 @@ from warehouse.lost import uncompared
 from warehouse.outbox import waiting
 from warehouse.tables import dead_letter, lane, outbox, relay_position, topic
 
-log = get("exchange.position")
+log = get("exchange.relay.position")
 
 KEPT = timedelta(days=1)
 """After so long without a commit an idle lane commits its position anew: brokers forget it after a week by default."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from exchange import seen
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
 from exchange.errors import LaneBusy
-from exchange.position import waiting_lanes
-from exchange.relay import BULK_EVENTS, Session, application, open_session
-from exchange.slots import Slot, Slots
+from exchange.relay import seen
+from exchange.relay.lane import BULK_EVENTS, Session, application, open_session
+from exchange.relay.position import waiting_lanes
+from exchange.relay.slots import Slot, Slots
 from hub import failure
 from hub.errors import HubError, HubException, TransientError
 from hub.log import get
@@ -31,7 +31,7 @@ from warehouse.errors import DatabaseUnavailable
 from warehouse.listening import conninfo
 from warehouse.outbox import CHANNEL
 
-log = get("exchange.serve")
+log = get("exchange.relay.serve")
 
 RELEASE_CHANNEL = "hub_relay_release"
 """NOTIFY with a lane's name asks whoever holds the lane to let go of it for a moment (`hub relay rebase` does)."""

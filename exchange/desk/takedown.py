@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from contracts.model import FeedContract
-from exchange.cluster import Cluster
-from exchange.consume import Reader, open_reader
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import Reader, open_reader
 from exchange.errors import PublicationLate
-from exchange.serve import drain
+from exchange.relay.serve import drain
 from hub import crash, log
 from hub.errors import HubException
 from hub.ids import TopicName

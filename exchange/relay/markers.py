@@ -23,16 +23,16 @@ from kafka import TopicPartition, errors
 from kafka.admin import TransactionState
 from kafka.protocol.producer import WriteTxnMarkersRequest
 
-from exchange.cluster import NO_COORDINATOR, Cluster
+from exchange.brokers.cluster import NO_COORDINATOR, Cluster
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.errors import BrokerFailed
 from exchange.producers.opening import open_producer
 from exchange.producers.seam import Producer
-from exchange.topics import DEAD_LETTERS_TOPIC
 from hub.log import get
 from hub.said import Said
 from hub.settings import Settings
 
-log = get("exchange.markers")
+log = get("exchange.relay.markers")
 
 GROUPS_TOPIC = "__consumer_offsets"
 _UNDER_WAY = (

@@ -11,7 +11,7 @@ from rich.markup import escape
 from connectors.base import Window
 from contracts import catalogue
 from contracts.model import FeedContract
-from exchange.feed_status import FeedStatus, status
+from exchange.desk.feed_status import FeedStatus, status
 from hub import clock
 from hub.clock import BEIJING
 from hub.errors import ParameterWrong

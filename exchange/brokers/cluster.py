@@ -16,9 +16,9 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition, errors
 from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, OffsetSpec
 
-from exchange import kafka_settings
+from exchange.brokers import kafka_settings
+from exchange.brokers.own_topics import POSITIONS_TOPIC
 from exchange.errors import BrokerFailed, KafkaForbidden, KafkaRequestRefused
-from exchange.producers.seam import POSITIONS_TOPIC
 from hub.errors import HubException
 from hub.said import Said
 from hub.settings import Settings, settings

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from contracts.catalogue import Catalogue
 from contracts.model import FeedContract, FieldSpec
-from exchange import access, topics
-from exchange.cluster import Cluster
+from exchange.brokers import access, topics
+from exchange.brokers.cluster import Cluster
 from hub.errors import HubException
 
 _JSON = {"string": "string", "integer": "integer", "decimal": "string (decimal)", "date": "string (date)", "timestamp": "string (date-time)", "boolean": "boolean"}  # fmt: skip

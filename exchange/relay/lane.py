@@ -21,15 +21,17 @@ from functools import lru_cache
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from exchange import comparing, seen, topics
-from exchange import position as positions
-from exchange.cluster import Cluster
-from exchange.dead_letters import DeadLetter
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.errors import LaneBusy, RecordsRefused
-from exchange.markers import Markers
-from exchange.position import Position, group_of
 from exchange.producers.seam import Producer
-from exchange.sending import Outbox, Plan
+from exchange.relay import comparing, seen
+from exchange.relay import position as positions
+from exchange.relay.dead_letters import DeadLetter
+from exchange.relay.markers import Markers
+from exchange.relay.position import Position, group_of
+from exchange.relay.sending import Outbox, Plan
 from hub import clock
 from hub.crash import point
 from hub.log import get
@@ -39,7 +41,7 @@ from warehouse.engine import lock_key, translated, try_lock_session, unlock_sess
 from warehouse.store import Store
 from warehouse.tables import dead_letter
 
-log = get("exchange.relay")
+log = get("exchange.relay.lane")
 
 BULK_EVENTS = 1_000
 """From here on the next transaction is prepared while the last one commits."""
@@ -309,7 +311,7 @@ class Session:
             conn.execute(statement.on_conflict_do_update(index_elements=["event_id"], set_=values))
         point("relay.suspected")
         producer.begin()
-        producer.send(topics.DEAD_LETTERS_TOPIC, *letter.message())
+        producer.send(DEAD_LETTERS_TOPIC, *letter.message())
         producer.send_position(group_of(self.lane), plan.end.seq, positions.to_metadata(plan.end, dead=True))
         point("relay.buried")
         self._commit(plan.end, dead=True)

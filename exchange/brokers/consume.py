@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from exchange import kafka_settings
+from exchange.brokers import kafka_settings
 from exchange.envelope import Event, parse
 from exchange.errors import BrokerFailed, KafkaForbidden, TopicUnknown
 from hub.errors import HubException

@@ -13,7 +13,7 @@ from typing import Any
 from contracts.model import TopicSpec
 from exchange.alarms import book
 from exchange.alarms.conditions import KINDS
-from exchange.topics import DEAD_LETTERS_TOPIC, OWN
+from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC, OWN
 from warehouse.event_schema import DRAFT
 
 

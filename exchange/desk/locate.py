@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kafka.partitioner.default import murmur2
 
-from exchange.consume import Reader, open_reader
+from exchange.brokers.consume import Reader, open_reader
 from exchange.errors import TopicUnknown
 from hub.settings import Settings
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from exchange.envelope import ChangeSetEnvelopes, Headers, stored_headers, texts
 from exchange.errors import ChangeSetWrong, OutboxGap
-from exchange.position import Position
+from exchange.relay.position import Position
 from hub.said import Said
 from warehouse.changeset import ChangeSet
 from warehouse.errors import StoreCorrupt, StoreMissing

@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from contracts.model import FeedContract
-from exchange import status
-from exchange.cluster import Cluster
-from exchange.consume import open_reader
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import open_reader
 from exchange.errors import SnapshotTargetTaken
+from exchange.relay import status
 from hub import clock
 from hub.errors import HubError
 from hub.said import Said

@@ -8,8 +8,8 @@ from contracts.diff.change import Change
 from contracts.diff.exceptions import Exempt
 from contracts.diff.gate import judge
 from contracts.model import FeedContract
-from exchange import topics
-from exchange.cluster import Cluster
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster
 from hub import clock
 from warehouse import acts, way
 from warehouse.engine import transaction

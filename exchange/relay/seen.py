@@ -7,7 +7,7 @@ from collections import Counter
 
 import sqlalchemy as sa
 
-from exchange.sending import Plan
+from exchange.relay.sending import Plan
 from hub import clock, telemetry
 from hub.telemetry import Span
 from warehouse.engine import connection

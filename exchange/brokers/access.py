@@ -24,7 +24,7 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from exchange.cluster import Cluster
+from exchange.brokers.cluster import Cluster
 from exchange.errors import BrokerFailed, KafkaRequestRefused, ReaderNameInvalid
 from hub.said import Said
 from hub.settings import Settings

@@ -13,8 +13,8 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from exchange.cluster import Cluster
-from exchange.consume import Reader, open_reader
+from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import Reader, open_reader
 from hub import clock
 
 RELAY_GROUPS = "hub.relay."

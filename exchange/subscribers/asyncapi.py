@@ -11,7 +11,7 @@ from typing import Any
 
 import hub
 from contracts.model import FeedContract, TopicSpec
-from exchange.own_events import DEAD_LETTERS, OWN_EVENTS, OwnEvents
+from exchange.subscribers.own_events import DEAD_LETTERS, OWN_EVENTS, OwnEvents
 from hub.settings import Settings
 from warehouse.event_schema import schemas
 

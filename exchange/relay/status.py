@@ -9,12 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exchange import position as positions
-from exchange import topics
-from exchange.cluster import Cluster, TopicFound
-from exchange.position import Noted, Position
-from exchange.producers.seam import POSITIONS_TOPIC
-from exchange.relay import holders
+from exchange.brokers import topics
+from exchange.brokers.cluster import Cluster, TopicFound
+from exchange.brokers.own_topics import POSITIONS_TOPIC
+from exchange.relay import position as positions
+from exchange.relay.lane import holders
+from exchange.relay.position import Noted, Position
 from hub import clock
 from hub.errors import HubError, HubException
 from warehouse.engine import connection, lock_key

@@ -13,22 +13,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exchange.cluster import Cluster, TopicFound
+from exchange.brokers.cluster import Cluster, TopicFound
+from exchange.brokers.own_topics import OWN
 from exchange.errors import TopicDiffers, TopicMissing, TopicRecreated
-from exchange.producers.seam import POSITIONS_TOPIC
 from hub.ids import LaneId, TopicName
 from hub.log import get
 from warehouse.tables import topic
 
-DEAD_LETTERS_TOPIC = "hub.dead.letters.v1"
-
-# What the hub itself needs. Positions live in the groups' offsets, so that topic stays empty.
-OWN: Mapping[str, tuple[int, Mapping[str, str]]] = {
-    POSITIONS_TOPIC: (1, {}),
-    DEAD_LETTERS_TOPIC: (1, {"retention.ms": "-1"}),
-}
-
-log = get("exchange.topics")
+log = get("exchange.brokers.topics")
 
 
 @dataclass(frozen=True, slots=True)

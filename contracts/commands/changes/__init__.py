@@ -1,0 +1,1 @@
+"""What `hub contract` says of a change: diff and gate."""

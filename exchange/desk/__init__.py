@@ -1,0 +1,1 @@
+"""The operator's desk: how feeds stand, changes planned and applied, deliveries and records told, dead letters, takedowns."""
