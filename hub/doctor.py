@@ -10,9 +10,8 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +20,7 @@ from pydantic import SecretStr
 
 from hub import clock, crash, logins, observers, stack
 from hub.checked import Check, Verdict, remedy_of
+from hub.cli import PACKAGES
 from hub.errors import HubException
 from hub.said import Said
 from hub.settings import ROOT, Settings
@@ -28,6 +28,9 @@ from hub.stack import client, jars, java, postgres_home, processes
 from hub.stack.layout import Layout
 
 GIB = 1024**3
+
+Look = Callable[[Settings], Iterator[Check]]
+"""Looks at one thing, or several of a kind; changes nothing."""
 
 
 def examine(now: Settings) -> list[Check]:
@@ -239,24 +242,22 @@ def parts(now: Settings) -> Iterator[Check]:
         yield Check("parts", "stack", "warn", "nothing runs and nothing else is named", remedy)
 
 
-def contracts(now: Settings) -> Iterator[Check]:
-    """The catalogue of contracts, where that package is installed. Found by name on disk: the kernel imports nothing upward."""
-    if not (ROOT / "contracts" / "catalogue.py").exists():
-        remedy: str = Said("install the whole hub", "请安装完整的系统")
-        yield Check("contracts", "catalogue", "warn", "this installation has no contracts package", remedy)
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        # A copy of the cache: loading renews it, and a doctor changes nothing.
-        cache = Path(scratch) / "contracts"
-        with suppress(OSError, shutil.Error):
-            shutil.copytree(now.var / "cache" / "contracts", cache)
-        catalogue = importlib.import_module("contracts.catalogue").load(now.contracts, cache)
-    found, broken = len(catalogue.feeds), list(catalogue.broken)
-    put = Said(f"put contracts into {now.contracts}/feeds", f"请将数据契约放入 {now.contracts}/feeds")
-    remedy = "" if found or broken else put
-    yield Check("contracts", "catalogue", "warn" if remedy else "ok", f"{found} feeds, {len(broken)} broken", remedy)
-    for one in broken:
-        yield Check("contracts", str(one.id), "fail", one.error.sentence()[:600], remedy_of(one.error))
+def _of_package(package: str, now: Settings) -> Iterator[Check]:
+    yield from importlib.import_module(f"{package}.looks").look(now)
+
+
+def _kernel_alone(_: Settings) -> Iterator[Check]:
+    remedy = Said("install the whole hub", "请安装完整的系统")
+    yield Check("contracts", "catalogue", "warn", "this installation has no contracts package", remedy)
+
+
+def _of_packages() -> Iterator[tuple[str, str, Look]]:
+    """What the packages above the kernel look at: `<package>/looks.py` with `look(settings)`, found by listing, as commands are."""
+    found = [package for package in PACKAGES if (ROOT / package / "looks.py").exists()]
+    if not found:
+        yield "contracts", "catalogue", _kernel_alone
+    for package in found:
+        yield package, "looks", partial(_of_package, package)
 
 
 def settings_shown(now: Settings) -> Iterator[Check]:
@@ -317,7 +318,7 @@ def _noted(path: Path) -> set[str]:
     return {line.split("=", 1)[0] for line in path.read_text(encoding="utf-8").splitlines() if "=" in line}
 
 
-LOOKS: tuple[tuple[str, str, Callable[[Settings], Iterator[Check]]], ...] = (
+LOOKS: tuple[tuple[str, str, Look], ...] = (
     ("machine", "processors", processors),
     ("machine", "memory", memory),
     ("machine", "disk", disk),
@@ -334,7 +335,7 @@ LOOKS: tuple[tuple[str, str, Callable[[Settings], Iterator[Check]]], ...] = (
     ("parts", "brokers", brokers),
     ("observers", "otlp", observers.collector),
     ("observers", "lineage", observers.lineage_endpoint),
-    ("contracts", "catalogue", contracts),
+    *_of_packages(),
     ("settings", "settings", settings_shown),
 )
 """Area, name and look: each is guarded on its own, so that one that breaks hides no other."""

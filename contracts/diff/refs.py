@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts import catalogue, reader
@@ -13,8 +13,11 @@ from contracts.model import FeedContract
 from hub.ids import FeedId
 from hub.said import Said
 
+Used = Callable[[str, str], FeedContract | None]
+"""Looks up a version of a feed that the hub used, None where it never used it. Whoever keeps the versions gives it."""
 
-def contract_of(name: str, root: Path) -> tuple[FeedContract, Lists]:
+
+def contract_of(name: str, root: Path, used: Used) -> tuple[FeedContract, Lists]:
     """The contract that a name stands for: FILE, ID, ID@VERSION or REVISION:ID; and the code lists beside it.
 
     Of a version that the hub used no lists are on record: there they are those of today.
@@ -27,8 +30,7 @@ def contract_of(name: str, root: Path) -> tuple[FeedContract, Lists]:
         return _beside(reader.read(path, root=own), own)
     if "@" in name:
         feed, _, version = name.partition("@")
-        # The registry of versions stands above contracts in the house; it is asked by name where it is wanted.
-        found = importlib.import_module("warehouse.feeds.versions").of_version(feed, version)
+        found = used(feed, version)
         if found is None:
             reason = Said("the hub never used that version of it", "枢纽未使用过该版本")
             raise ContractRefUnknown(name=name[:100], reason=reason)

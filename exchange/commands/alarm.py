@@ -10,6 +10,7 @@ import typer
 
 from contracts import catalogue
 from exchange.alarms import book, webhook
+from hub.options import Limit
 from hub.output import AsJson, console, emit_json, emit_rows
 from warehouse.engine import connection
 from warehouse.tables import alarm
@@ -22,7 +23,7 @@ _COLUMNS = ("alarm", "object", "kind", "since", "cleared", "notices", "what")
 @app.command("list")
 def list_alarms(
     every: Annotated[bool, typer.Option("--all", help="Those that are over too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """Lists open alarms, the newest first."""

@@ -1,4 +1,4 @@
-"""Contracts of feeds: their versions, plan and apply a change."""
+"""Contracts of feeds: plan and apply a change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from contracts import catalogue
-from contracts.commands.changes.comparing import show_changes
+from contracts.commands.changes.gating import show_changes
 from contracts.diff import compare, exceptions
 from contracts.diff.gate import judge
 from contracts.diff.refs import contract_of
@@ -19,40 +19,27 @@ from exchange.desk import applying, planning
 from hub import clock
 from hub.errors import HubException
 from hub.ids import FeedId
+from hub.options import Feed, Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows
 from hub.settings import settings
 from warehouse.engine import connection, transaction
 from warehouse.feeds import versions
 from warehouse.planning import effect, tables
 
-app = typer.Typer(no_args_is_help=True, help="Changes of contracts: versions, plan, apply.")
+app = typer.Typer(no_args_is_help=True, help="Changes of contracts: plan, apply.")
 
-Feed = Annotated[str, typer.Argument(help="Feed: the contract's id, or the file of the changed contract.")]
-
-
-@app.command("versions")
-def list_versions(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")], as_json: AsJson = False
-) -> None:
-    """Lists the versions of a contract that the hub used; `hub contract diff ID@VERSION ID` compares."""
-    with connection() as conn:
-        rows = [{**row, "sha256": str(row["sha256"])[:16]} for row in versions.listing(conn, FeedId(feed))]
-    emit_rows(
-        rows,
-        [(name, name) for name in ("version", "sha256", "first_used_at", "last_used_at", "batches")],
-        as_json=as_json,
-    )
+FeedOrFile = Annotated[str, typer.Argument(help="Feed: the contract's id, or the file of the changed contract.")]
 
 
 @app.command()
 def plan(
-    feed: Feed,
+    feed: FeedOrFile,
     last: Annotated[int, typer.Option("--batches", min=0, max=1_000, help="How many of the last landed batches.")] = 5,
     samples: Annotated[int, typer.Option(min=0, max=100, help="Sample rows for each rule and batch.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Shows what a changed contract would do: to the rows that came, the tables, the topic, and who reads it. Does nothing."""
-    contract, _ = contract_of(feed, settings().contracts)
+    contract, _ = contract_of(feed, settings().contracts, versions.of_version)
     with transaction() as conn:
         old = versions.latest(conn, contract.id)
         due = tables.planned(conn, contract)
@@ -86,10 +73,10 @@ def plan(
 
 @app.command()
 def apply(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    feed: Feed,
     *,
-    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    operator: Operator = "",
+    reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """Takes a changed contract into use: additive columns, the topic, the version on record; refuses what breaks."""

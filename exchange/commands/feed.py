@@ -26,6 +26,7 @@ from exchange.relay import publication
 from exchange.relay.publication import Published
 from exchange.relay.serve import drain
 from hub.ids import FeedId
+from hub.options import Feed, Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows, progress_console, say_next
 from warehouse import way
 from warehouse.batches import BatchOutcome
@@ -53,7 +54,7 @@ def list_feeds(as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    feed: Feed,
     *,
     file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A delivery given by hand.")] = None,
     source: Annotated[
@@ -96,13 +97,13 @@ def run(
 
 @app.command()
 def cursor(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    feed: Feed,
     *,
     source: Annotated[str | None, typer.Option(help="Which source; needed to set where there are several.")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Forget it: the next pull reads everything.")] = False,
     to: Annotated[str | None, typer.Option(metavar="JSON", help="Set it to this value: '\"2026-01-31\"'.")] = None,
-    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    operator: Operator = "",
+    reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """Shows where the next pull starts; with --reset or --to sets it, on record."""

@@ -17,6 +17,7 @@ from exchange.relay import status as statuses
 from exchange.relay.serve import Drained, Server, drain
 from exchange.relay.status import LaneStatus
 from hub.nearest import must_be_known
+from hub.options import Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows, say_error, say_next
 from hub.said import Said
 from warehouse import lost
@@ -24,6 +25,8 @@ from warehouse.engine import connection
 from warehouse.tables import lane as lane_table
 
 app = typer.Typer(no_args_is_help=True, help="The relay: serve, run, status, rebase.")
+
+_Lane = Annotated[str, typer.Argument(help="The lane.")]
 
 _COLUMNS = ("lane", "state", "position", "lag", "dead_letters")
 
@@ -82,10 +85,10 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def rebase(
-    lane: Annotated[str, typer.Argument(help="The lane.")],
+    lane: _Lane,
     *,
-    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    operator: Operator = "",
+    reason: Reason = "",
     to: Annotated[
         str | None,
         typer.Option(
@@ -137,10 +140,10 @@ def lost_events(
 
 @app.command()
 def settle(
-    lane: Annotated[str, typer.Argument(help="The lane.")],
+    lane: _Lane,
     *,
-    operator: Annotated[str, typer.Option(help="Name of the person who decides.")] = "",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    operator: Operator = "",
+    reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """After a restore, when all that can come again came: what still differs is published at its source's next word."""

@@ -10,6 +10,7 @@ import typer
 from contracts import catalogue
 from exchange.desk import takedown as taking_down
 from hub.ids import FeedId
+from hub.options import Feed, Limit, OnlyFeed, Operator
 from hub.output import AsJson, console, emit_json, emit_rows
 from warehouse.engine import connection
 from warehouse.takedown import standing, taking
@@ -20,17 +21,17 @@ _LISTED = ("takedown", "feed", "key", "state", "operator", "reason", "since", "l
 _COLUMNS = ("batches", "rows", "files", "change_sets", "events", "quarantined", "revisions", "receipts", "documents")
 
 
-_Feed = Annotated[str, typer.Argument(help="Feed: the contract's id.")]
+_Reason = Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")]
 _Key = Annotated[str, typer.Argument(help="The record's key; parts joined by |.")]
 
 
 @app.command()
 def order(
-    feed: _Feed,
+    feed: Feed,
     key: _Key,
     *,
-    operator: Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")],
-    reason: Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")],
+    operator: Operator,
+    reason: _Reason,
     cut_topic: Annotated[
         bool,
         typer.Option(
@@ -67,11 +68,11 @@ def order(
 
 @app.command()
 def lift(
-    feed: _Feed,
+    feed: Feed,
     key: _Key,
     *,
-    operator: Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")],
-    reason: Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")],
+    operator: Operator,
+    reason: _Reason,
     as_json: AsJson = False,
 ) -> None:
     """Lets a record that was taken down come in again. It is there once its source has sent it anew: nothing of it was kept."""
@@ -86,9 +87,9 @@ def lift(
 
 @app.command("list")
 def list_takedowns(
-    feed: Annotated[str | None, typer.Option(help="Of this feed alone.")] = None,
+    feed: OnlyFeed = None,
     every: Annotated[bool, typer.Option("--all", help="Those that were lifted too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """Lists takedowns that stand, the newest first: who ordered which, and whether it is finished."""

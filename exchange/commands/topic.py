@@ -20,6 +20,7 @@ from exchange.envelope import Event
 from exchange.errors import ReaderUnknown, TopicUnknown
 from hub import nearest
 from hub.errors import HubError
+from hub.options import Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows, progress_console
 from hub.said import Said
 from hub.settings import settings
@@ -41,8 +42,6 @@ MARKERS = (
 )
 """Why the offsets of a topic are more than its events, in English and Chinese."""
 
-Operator = Annotated[str, typer.Option(help="Name of the person who decides.")]
-Reason = Annotated[str, typer.Option(help="Why.")]
 
 _HEADINGS = {
     "offsets": "offsets used",

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from contracts.commands.contract import app
 from hub.errors import HubException
+from tests.contracts.calling import contract as run
+from tests.contracts.calling import settings_are
 from tests.contracts.sample import SAMPLE, changed, folder
 
 
@@ -16,13 +16,8 @@ def house(tmp_path, monkeypatch):
 
     root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
     now = module.load_settings(contracts=root, var=tmp_path / "var")
-    for name in ("contracts.commands.contract.settings", "hub.settings.settings"):
-        monkeypatch.setattr(name, lambda: now)
+    settings_are(monkeypatch, now)
     return root
-
-
-def run(*words):
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
 
 
 def test_list_shows_sound_and_broken_contracts(house):

@@ -6,10 +6,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from typer.testing import CliRunner
 
 from contracts import reader
-from contracts.commands.contract import app
 from contracts.diff import compare
 from contracts.diff.comparing import NOT_COMPARED
 from contracts.diff.gate import judge
@@ -26,6 +24,8 @@ from contracts.model import (
     TopicSpec,
 )
 from hub.clock import today
+from tests.contracts.calling import contract as run
+from tests.contracts.calling import settings_are
 from tests.contracts.sample import SAMPLE, changed, folder, without, write
 
 
@@ -322,17 +322,8 @@ def house(tmp_path, monkeypatch):
 
     root = folder(tmp_path / "contracts", audit_samples=SAMPLE)
     now = module.load_settings(contracts=root, var=tmp_path / "var")
-    for name in (
-        "contracts.commands.contract.settings",
-        "contracts.commands.changes.comparing.settings",
-        "hub.settings.settings",
-    ):
-        monkeypatch.setattr(name, lambda: now)
+    settings_are(monkeypatch, now)
     return root
-
-
-def run(*words):
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
 
 
 def test_diff_of_files_names_breaking_changes_and_ends_with_1(house, tmp_path):

@@ -6,14 +6,13 @@ import subprocess
 from datetime import date, timedelta
 
 import pytest
-from typer.testing import CliRunner
 
 from contracts import codes
-from contracts.commands.contract import app
 from contracts.diff import exceptions
 from contracts.diff.errors import ExceptionInvalid
 from hub import clock
 from hub.settings import load_settings
+from tests.contracts.calling import contract, settings_are
 from tests.contracts.sample import SAMPLE, changed, folder, write
 
 BROKEN = SAMPLE.replace("hub.unit, value: wan_yuan", "hub.unit, value: yuan")
@@ -35,17 +34,12 @@ def house(tmp_path, monkeypatch):
     git(root, "add", ".")
     git(root, "commit", "-qm", "first")
     now = load_settings(contracts=root, var=tmp_path / "var")
-    for name in (
-        "contracts.commands.contract.settings",
-        "contracts.commands.changes.comparing.settings",
-        "hub.settings.settings",
-    ):
-        monkeypatch.setattr(name, lambda: now)
+    settings_are(monkeypatch, now)
     return root
 
 
 def gate(*words):
-    done = CliRunner().invoke(app, ["gate", "--json", *words])
+    done = contract("gate", "--json", *words)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, json.loads(done.stdout)
 
@@ -76,7 +70,7 @@ def test_a_breaking_change_is_refused_before_and_after_the_commit(house):
         (one,) = told["contracts"]
         assert one["refused"] == [CHANGE] and one["error"]["code"] == "HUB-CON-301"
         assert "audit_samples.exceptions.toml" in one["error"]["remedy"]
-    text = CliRunner().invoke(app, ["gate"], env={"COLUMNS": "200"})
+    text = contract("gate")
     assert text.exit_code == 1 and CHANGE in text.stdout and "单位变更" in text.stdout
 
 
@@ -177,7 +171,7 @@ def test_a_code_that_goes_from_a_list_is_refused_though_no_contract_changed(hous
     assert one["changes"][0]["was"] == last.split(",")[0]
     excepted(house, change="codes_removed:divisions", version="2.3.1")
     assert gate()[0] == 0
-    diff = CliRunner().invoke(app, ["diff", "HEAD:audit_samples", "audit_samples"])
+    diff = contract("diff", "HEAD:audit_samples", "audit_samples")
     assert diff.exit_code == 1 and "codes_removed:divisions" in diff.stdout
     codes._load.cache_clear()
     path.write_text(text.replace("code,name_zh", "# a remark: no row changed\ncode,name_zh"), encoding="utf-8")
@@ -193,7 +187,7 @@ def test_a_contract_that_a_stricter_lint_refuses_is_compared_all_the_same(house)
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", ""])
 def test_an_unknown_base_is_an_error(house, revision):
-    done = CliRunner().invoke(app, ["gate", f"--base={revision}"])
+    done = contract("gate", f"--base={revision}")
     if revision:
         assert done.exception.code == "HUB-CON-303"
     assert not (house / "x").exists()
@@ -208,6 +202,6 @@ def test_a_foreign_git_environment_is_passed_over(house, monkeypatch):
 def test_without_git_there_is_nothing_to_compare_with(house, monkeypatch, tmp_path):
     root = folder(tmp_path / "bare", audit_samples=SAMPLE)
     now = load_settings(contracts=root, var=tmp_path / "var")
-    monkeypatch.setattr("contracts.commands.changes.comparing.settings", lambda: now)
+    settings_are(monkeypatch, now)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert gate()[0] == 0

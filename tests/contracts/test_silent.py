@@ -106,12 +106,12 @@ def test_what_a_row_broke_never_reads_as_if_it_were_kept(tmp_path, lang):
     ],
 )
 def test_options_are_spoken_of_in_the_words_of_the_house(tmp_path, text, code, en, zh):
+    from connectors.commands.contract import connector_says
     from contracts import reader
-    from contracts.commands.contract import _extra
     from tests.contracts.sample import write
 
     path = write(folder(tmp_path), "audit_samples", text)
-    found = reader.examine(path, root=tmp_path, extra_checks=_extra()).problems
+    found = reader.examine(path, root=tmp_path, extra_checks=[connector_says]).problems
     options = [problem for problem in found if problem.code == code]
     assert any(en in problem.sentence() and zh in problem.sentence("zh") for problem in options), [
         (str(problem), problem.sentence("zh")) for problem in found
@@ -121,7 +121,6 @@ def test_options_are_spoken_of_in_the_words_of_the_house(tmp_path, text, code, e
 def test_everything_that_is_wrong_comes_in_one_go(tmp_path):
     """The schema's errors, the house's and the connector's, although each is found by another part."""
     from contracts import reader
-    from contracts.commands.contract import _extra
     from tests.contracts.sample import write
 
     text = altered("{table: samples}", "{tabel: samples}").replace("status: active", "status: activ\nfoo: bar")
@@ -129,7 +128,7 @@ def test_everything_that_is_wrong_comes_in_one_go(tmp_path):
         "required: true", "required: yes", 1
     )
     path = write(folder(tmp_path), "audit_samples", text)
-    found = reader.examine(path, root=tmp_path, extra_checks=_extra()).problems
+    found = reader.examine(path, root=tmp_path, extra_checks=[connector_says]).problems
     codes_ = [problem.code for problem in found]
     assert {"HUB-CON-120", "HUB-CON-121", "HUB-CON-132", "HUB-CON-133", "HUB-CON-143"} <= set(codes_)
     assert "HUB-CON-115" not in codes_  # quotes would not mend what has to be true or false

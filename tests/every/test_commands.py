@@ -1,8 +1,11 @@
 """Every command found on disk: it loads, helps, offers --json, and is described."""
 
+from typing import get_args
+
 import pytest
 from typer.testing import CliRunner
 
+from hub import options
 from hub.cli import Command, commands_on_disk, load_command, shell
 
 
@@ -42,3 +45,19 @@ def test_every_command_has_json_and_help(full, leaf) -> None:
     result = CliRunner().invoke(shell, [*full.split(), "--help"])
     assert result.exit_code == 0, result.output
     assert (leaf.help or "").strip(), f"`hub {full}` has no help text"
+
+
+OF_ITS_OWN = {"hub feed run": {"--operator"}, "hub feed snapshot": {"--operator", "--reason"}}
+"""Where a name or a reason is asked for another thing than a decision."""
+
+
+@pytest.mark.parametrize(("full", "leaf"), ALL, ids=[full for full, _ in ALL])
+def test_who_decides_and_why_is_asked_in_the_same_words(full, leaf) -> None:
+    due = {
+        "--operator": (options.Operator, options.OperatorInReceipt),
+        "--reason": (options.Reason, options.ReasonInReceipt),
+    }
+    for parameter in leaf.params:
+        for name in set(parameter.opts) & (due.keys() - OF_ITS_OWN.get(f"hub {full}", set())):
+            said = [get_args(one)[1].help for one in due[name]]
+            assert any(parameter.help.startswith(text) for text in said), f"`hub {full} {name}`: {parameter.help}"

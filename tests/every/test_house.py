@@ -36,6 +36,34 @@ def test_a_module_is_short_and_says_what_it_is_for(path: Path) -> None:
     assert path.stem not in ("utils", "helpers", "common", "manager")
 
 
+def named_imports(path: Path) -> list[str]:
+    """Modules of the house that a file imports by a name in quotes."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+            found += [text.value for text in ast.walk(node) if isinstance(text, ast.Constant)]
+    return [str(text) for text in found if str(text).split(".")[0] in PACKAGES]
+
+
+def test_nothing_is_imported_upward_by_a_name_in_quotes() -> None:
+    # The import linter reads import statements alone.
+    upward = [
+        f"{shown(path)}: {name}"
+        for path in MODULES
+        for name in named_imports(path)
+        if PACKAGES.index(name.split(".")[0]) > PACKAGES.index(path.relative_to(ROOT).parts[0])
+    ]
+    assert upward == []
+
+
+def test_commands_live_under_commands() -> None:
+    imports = re.compile(r"^(import|from) typer\b", re.MULTILINE)
+    found = [path for path in MODULES if imports.search(path.read_text(encoding="utf-8"))]
+    assert len(found) > 20
+    elsewhere = {shown(path) for path in found if "commands" not in path.relative_to(ROOT).parts}
+    assert elsewhere == {f"hub/{name}.py" for name in ("cli", "usage", "output", "options")}
+
+
 def test_no_file_names_a_feed() -> None:
     # The documentation's example may have been copied in, as the page says.
     example = {path.name.removesuffix(".odcs.yaml") for path in (ROOT / "docs" / "example").glob("*.odcs.yaml")}

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from contracts.commands import contract as contract_commands
+from connectors.commands import contract as contract_commands
 from exchange.commands import feed
 from hub import log
 from hub.settings import ROOT, Settings, settings

@@ -14,6 +14,7 @@ from contracts.errors import ContractInvalid, FeedUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
 from hub.nearest import must_be_known
+from hub.options import Limit, OnlyFeed, OperatorInReceipt, ReasonInReceipt
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
 from warehouse import batches, cancelling, refusals, way
@@ -30,8 +31,6 @@ app = typer.Typer(no_args_is_help=True, help="Batches: list, show, rerun, cancel
 
 BatchArg = Annotated[str | None, typer.Argument(help="Batch: its id, or as much of its beginning as fits one alone.")]
 Last = Annotated[bool, typer.Option("--last", help="The newest batch with which this can be done.")]
-Operator = Annotated[str, typer.Option(help="Name of the person who decides; stands in the receipt.")]
-Reason = Annotated[str, typer.Option(help="Why; stands in the receipt.")]
 
 _STATES: tuple[str, ...] = get_args(BatchState)
 _COLUMNS = ("batch_id", "feed", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused")
@@ -42,9 +41,9 @@ _REFUSAL = ("row", "unit", "source_row", "rule")
 
 @app.command("list")
 def list_batches(
-    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    feed: OnlyFeed = None,
     state: Annotated[list[str] | None, typer.Option(help=f"Only batches in this state: {', '.join(_STATES)}.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """Lists batches, newest first."""
@@ -82,37 +81,53 @@ def show(batch: BatchArg = None, last: Last = False, as_json: AsJson = False) ->
 
 @app.command()
 def release(
-    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
+    batch: BatchArg = None,
+    last: Last = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lets a held batch through: its rows are loaded as a new batch, with the broken gates waived."""
     batch_id = chosen(batch, last, "held")
-    done = replay.release(_contract(batch_id), batch_id, operator=operator, reason=reason)
+    done = replay.release(contract_of(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
 
 
 @app.command()
 def reject(
-    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
+    batch: BatchArg = None,
+    last: Last = False,
+    as_json: AsJson = False,
 ) -> None:
     """Turns a held batch down for good; the receipt says who and why."""
     batch_id = chosen(batch, last, "held")
-    done = replay.reject(_contract(batch_id), batch_id, operator=operator, reason=reason)
+    done = replay.reject(contract_of(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
 
 
 @app.command()
 def rerun(
-    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
+    batch: BatchArg = None,
+    last: Last = False,
+    as_json: AsJson = False,
 ) -> None:
     """Takes a batch's landed rows the way again under the contract as it is now, as a new batch in the same place of the order."""
     batch_id = chosen(batch, last)
-    done = replay.rerun(_contract(batch_id), batch_id, operator=operator, reason=reason)
+    done = replay.rerun(contract_of(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
 
 
 @app.command()
 def cancel(
-    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
+    batch: BatchArg = None,
+    last: Last = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ends a batch that is on its way and of which nothing is loaded; the next run takes the delivery anew."""
     cancelled = cancelling.cancel(chosen(batch, last, "unfinished"), operator=operator, reason=reason)
@@ -207,7 +222,8 @@ def _named(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, name) for name in names]
 
 
-def _contract(batch: BatchId) -> FeedContract:
+def contract_of(batch: BatchId) -> FeedContract:
+    """The contract as it is now of the feed that a batch is of. Raises BatchUnknown, ContractInvalid, FeedUnknown."""
     with connection() as conn:
         feed = batches.get(conn, batch).feed
     return catalogue.load_one(feed)

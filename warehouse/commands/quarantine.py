@@ -12,13 +12,13 @@ from rich.markup import escape
 
 from contracts import catalogue
 from contracts.model import FeedContract
-from hub.ids import BatchId, FeedId
+from hub.ids import FeedId
 from hub.nearest import must_be_known
+from hub.options import OnlyFeed, OperatorInReceipt, ReasonInReceipt
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
-from warehouse import batches
 from warehouse.batch_choice import chosen
-from warehouse.commands.batch import BatchArg, Last, readable, show_outcome
+from warehouse.commands.batch import BatchArg, Last, contract_of, readable, show_outcome
 from warehouse.engine import connection
 from warehouse.errors import BatchUnnamed, QuarantineRowUnknown
 from warehouse.feeds import known, versions
@@ -27,8 +27,6 @@ from warehouse.quarantine import view as quarantine
 
 app = typer.Typer(no_args_is_help=True, help="Quarantined rows: list, show, export, fix, replay.")
 
-Operator = Annotated[str, typer.Option(help="Name of the person who acts; stands in the receipt.")]
-Reason = Annotated[str, typer.Option(help="Why; stands in the receipt.")]
 
 _SUMMARY = (
     ("feed", "feed"),
@@ -44,7 +42,7 @@ _ROWS = ("batch", "row", "unit", "source_row", "key", "state", "rules", "warning
 @app.command("list")
 def list_rows(
     *,
-    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    feed: OnlyFeed = None,
     batch: Annotated[str | None, typer.Option(help="The rows of this batch instead of a summary.")] = None,
     last: Annotated[bool, typer.Option("--last", help="The rows of the newest batch that has some waiting.")] = False,
     rule: Annotated[str | None, typer.Option(help="Only rows that break this rule.")] = None,
@@ -153,15 +151,15 @@ def export(
 def fix(
     *,
     file: Annotated[Path, typer.Option(help="The edited export.")],
-    operator: Operator,
-    reason: Reason,
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
     batch: BatchArg = None,
     last: Last = False,
     as_json: AsJson = False,
 ) -> None:
     """Takes the changed cells of an edited export as corrections; `replay` then sends the rows the way again."""
     batch_id = chosen(batch, last, "waiting")
-    done = fixing.fix(_own_contract(batch_id), batch_id, file, editor=operator, reason=reason)
+    done = fixing.fix(contract_of(batch_id), batch_id, file, editor=operator, reason=reason)
     if as_json:
         emit_json(asdict(done))
         return
@@ -173,8 +171,8 @@ def fix(
 @app.command("replay")
 def replay_rows(
     *,
-    operator: Operator,
-    reason: Reason,
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
     batch: BatchArg = None,
     last: Last = False,
     every: Annotated[
@@ -191,15 +189,9 @@ def replay_rows(
     """
     batch_id = chosen(batch, last, "waiting" if every else "corrected")
     done = replay.replay(
-        _own_contract(batch_id), batch_id, operator=operator, reason=reason, every=every, as_judged=as_judged
+        contract_of(batch_id), batch_id, operator=operator, reason=reason, every=every, as_judged=as_judged
     )
     show_outcome(done, as_json=as_json)
-
-
-def _own_contract(batch: BatchId) -> FeedContract:
-    with connection() as conn:
-        feed = batches.get(conn, batch).feed
-    return catalogue.load_one(feed)
 
 
 def _rules(feed: str | None) -> set[str]:

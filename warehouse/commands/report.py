@@ -12,6 +12,7 @@ from rich.markup import escape
 from contracts import catalogue
 from hub.failure import room_needed
 from hub.ids import FeedId
+from hub.options import Feed
 from hub.output import AsJson, console, emit_json
 from hub.said import by_system
 from warehouse.engine import connection
@@ -30,7 +31,7 @@ def _report() -> None:
 
 @app.command("feed")
 def feed_report(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    feed: Feed,
     *,
     html: Annotated[Path, typer.Option(dir_okay=False, help="Where the page goes: one file, charts and all.")],
     days: Annotated[int, typer.Option(min=1, max=3_650, help="How many days back.")] = 90,

@@ -1,1 +1,1 @@
-"""What `hub contract` says of a change: diff and gate."""
+"""What `hub contract` says of a change: gate."""

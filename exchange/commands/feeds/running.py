@@ -16,16 +16,13 @@ from hub import clock
 from hub.clock import BEIJING
 from hub.errors import ParameterWrong
 from hub.ids import FeedId
+from hub.options import Feed, Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
 from warehouse import way
 from warehouse.batches import BatchOutcome
 from warehouse.engine import connection
 from warehouse.feeds import pausing
-
-Feed = Annotated[str, typer.Argument(help="Feed: the contract's id.")]
-Operator = Annotated[str, typer.Option(help="Name of the person who decides; stands on record.")]
-Reason = Annotated[str, typer.Option(help="Why; stands on record.")]
 
 _STATUS = ("feed", "state", "last batch", "age h", "promised h", "lag events", "lag min", "in quarantine", "alarms")
 _DAYS = ("day", "batch_id", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "repeated")

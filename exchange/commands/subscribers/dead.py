@@ -10,13 +10,12 @@ from rich.markup import escape
 
 from exchange.desk import dead_cases
 from exchange.errors import DeadLetterGone
+from hub.options import Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, replay, close.")
 
 EventId = Annotated[str, typer.Argument(metavar="EVENT", help="The event's id (ce_id).")]
-Operator = Annotated[str, typer.Option(help="Name of the person who decides.")]
-Reason = Annotated[str, typer.Option(help="Why.")]
 Topic = Annotated[str | None, typer.Option(help="Only those of this topic.")]
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from contracts import catalogue
 from exchange.subscribers import snapshot as snapshots
 from hub.ids import FeedId
+from hub.options import Feed
 from hub.output import AsJson, console, emit_json
 from hub.settings import settings
 from warehouse import acts
@@ -18,7 +19,7 @@ from warehouse.engine import transaction
 
 
 def snapshot(
-    feed: Annotated[str, typer.Argument(help="Feed: the contract's id.")],
+    feed: Feed,
     *,
     to: Annotated[Path, typer.Option(help="Folder to make: records.parquet and snapshot.json.")],
     operator: Annotated[str, typer.Option(help="Name of the person who takes it.")] = "",

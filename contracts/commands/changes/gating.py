@@ -1,4 +1,4 @@
-"""`hub contract diff` and `hub contract gate`: what changed, whom it breaks, and whether it may be merged."""
+"""`hub contract gate`: whether what changed may be merged; and how changes are shown to people."""
 
 from __future__ import annotations
 
@@ -8,52 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from contracts.diff import base, refs
+from contracts.diff import base
 from contracts.diff.change import Change
-from contracts.diff.comparing import compare
 from contracts.diff.errors import ChangeBreaks
 from contracts.diff.gate import GateReport, Judged, run
 from contracts.diff.kinds import EFFECTS
-from contracts.diff.versions import needed, step
 from hub import clock
 from hub.output import AsJson, console, emit_json
 from hub.settings import settings
-
-Ref = "a file, ID (on disk), ID@VERSION (as the hub used it) or REVISION:ID (as git has it)"
-
-
-def diff(
-    old: Annotated[str, typer.Argument(help=f"The version before: {Ref}.")],
-    new: Annotated[str, typer.Argument(help=f"The version after: {Ref}.")],
-    as_json: AsJson = False,
-) -> None:
-    """Names every change between two versions and whom it breaks; ends with 1 where one does."""
-    root = settings().contracts
-    (before, was), (after, now) = refs.contract_of(old, root), refs.contract_of(new, root)
-    changes = compare(before, after, (was, now))
-    breaking = [change for change in changes if change.breaking]
-    if as_json:
-        emit_json(
-            {
-                "feed": after.id,
-                "old": before.version,
-                "new": after.version,
-                "breaking": len(breaking),
-                "step": step(before.version, after.version),
-                "needed": needed(changes),
-                "changes": [change.as_dict() for change in changes],
-            }
-        )
-    else:
-        out = console()
-        out.print(f"[bold]{escape(after.id)}[/] {escape(before.version)} → {escape(after.version)}")
-        show_changes(changes)
-        out.print(
-            f"{len(breaking)} breaking of {len(changes)} changes; the version needs a [bold]{needed(changes)}[/] step, "
-            f"it took {step(before.version, after.version)}"
-        )
-    if breaking:
-        raise typer.Exit(ChangeBreaks.exit_code)
 
 
 def gate(

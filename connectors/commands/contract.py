@@ -1,0 +1,96 @@
+"""Contracts of feeds: lint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from connectors import registry
+from contracts import catalogue, reader
+from contracts.diff.refs import root_of
+from contracts.errors import ContractInvalid
+from contracts.model import SUFFIX, SourceSpec
+from contracts.reader import Reading
+from hub.output import AsJson, console, emit_json
+from hub.settings import settings
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+
+@app.callback()
+def _contract() -> None:
+    """Contracts of feeds: lint."""
+
+
+@app.command()
+def lint(
+    feeds: Annotated[list[str] | None, typer.Argument(help="Feeds or files; none: every contract on disk.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Checks contracts in full, names every problem by file and line, and refreshes the catalogue's cache."""
+    root = settings().contracts
+    readings = [
+        reader.examine(path, root=root_of(path, root), extra_checks=[connector_says]) for path in _paths(root, feeds)
+    ]
+    catalogue.load()
+    broken = [reading for reading in readings if reading.problems]
+    if as_json:
+        emit_json(
+            {
+                "contracts": len(readings),
+                "broken": len(broken),
+                "problems": [problem.as_dict() for reading in broken for problem in reading.problems],
+                "notices": [problem.as_dict() for reading in readings for problem in reading.notices],
+            }
+        )
+    else:
+        _report(readings)
+    if broken:
+        raise typer.Exit(ContractInvalid.exit_code)
+
+
+def _paths(root: Path, feeds: list[str] | None) -> list[Path]:
+    if not feeds:
+        return sorted(root.glob(f"feeds/*/*{SUFFIX}"))
+    found: list[Path] = []
+    for feed in feeds:
+        given = next((path for path in (Path(feed), root / feed) if path.is_file()), None)
+        if given is not None:
+            found.append(given)
+        else:
+            stem = feed if feed.replace("_", "").isalnum() else ""
+            matches = sorted(root.glob(f"feeds/*/{stem}{SUFFIX}")) if stem else []
+            if not matches:
+                known = (path.name.removesuffix(SUFFIX) for path in root.glob(f"feeds/*/*{SUFFIX}"))
+                raise catalogue.unknown(feed, known)
+            found += matches
+    return found
+
+
+def connector_says(source: SourceSpec) -> Iterable[str]:
+    """What the source's own connector has against its options."""
+    return registry.option_problems(source.connector, source.options)
+
+
+def _report(readings: list[Reading]) -> None:
+    out = console()
+    for reading in readings:
+        if reading.problems:
+            out.print(f"[red]bad[/] {escape(reading.file)}: {len(reading.problems)} problem(s)")
+        else:
+            out.print(f"[green]ok[/]  {escape(reading.file)}")
+        for problem in (*reading.problems, *reading.notices):
+            line, column = problem.place
+            kind = "" if problem.blocks else "[yellow]note 提示[/] "
+            lines = (
+                f"    [bold]{line}:{column}[/] {kind}{problem.code} {escape(problem.sentence())}",
+                f"        {escape(problem.sentence('zh'))}",
+                f"        [dim]{escape(problem.remedy())}[/]",
+                f"        [dim]{escape(problem.remedy('zh'))}[/]",
+            )
+            for text in lines:
+                out.print(text, soft_wrap=True)
