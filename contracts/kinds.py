@@ -37,6 +37,7 @@ NUMBERS: frozenset[FieldType] = frozenset({"integer", "decimal"})
 INSTANTS: frozenset[FieldType] = frozenset({"date", "timestamp"})
 ORDERED: frozenset[FieldType] = NUMBERS | INSTANTS
 TEXT: frozenset[FieldType] = frozenset({"string"})
+CODED: frozenset[FieldType] = frozenset({"string", "integer", "boolean"})  # what may stand for one of a few words
 
 _DIGITS = 38  # what a decimal column holds
 

@@ -207,41 +207,51 @@ def any_of(conn: sa.Connection, feed: str) -> bool:
     return bool(conn.scalar(sa.select(sa.exists().where(lost_event.c.feed == feed))))
 
 
-def withdrawal_of(feed: str) -> sql.Composed:
+_LAST = sql.SQL(
+    "not exists (select from hub.lost_event o where o.feed = l.feed and o.record_key = l.record_key and o.revision > l.revision)"
+)
+"""SQL: whether the lost event `l` is the last of its record."""
+
+
+def _next(feed: str, key: sql.Composable, revision: sql.Composable, *, lost_events: bool = True) -> sql.Composed:
+    """SQL: the revision of a record's next event, above the table's and above all that was published of it."""
+    known = sql.SQL(
+        "greatest({revision}, (select max(l.revision) from hub.lost_event l where l.feed = {feed} and l.record_key = {key}))"
+    ).format(revision=revision, feed=sql.Literal(feed), key=key)
+    return sql.SQL("{} + 1").format(known if lost_events else revision)
+
+
+def withdrawal_of(feed: str, *, lost_events: bool) -> sql.Composed:
     """SQL: the revision under which the row `c` of a feed's table is withdrawn.
 
-    That of the lost withdrawal which says so, but where the lane is settled only if nothing was said after it.
+    Its next; where events were lost, that of the lost withdrawal which says so, but where the lane is settled only if
+    nothing was said after it.
     """
-    mine = sql.SQL("select {what} from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key{more}")
-    later = " and not exists (select from hub.lost_event o where o.feed = l.feed and o.record_key = l.record_key and o.revision > l.revision)"
-    given = mine.format(
-        what=sql.SQL("min(l.revision)"),
-        feed=sql.Literal(feed),
-        more=sql.SQL(
-            " and l.change = 'withdrawn' and l.revision > c.hub_revision and (not l.settled or"
-            + later.removeprefix(" and")
-            + ")"
-        ),
-    )
-    top = mine.format(what=sql.SQL("max(l.revision)"), feed=sql.Literal(feed), more=sql.SQL(""))
-    return sql.SQL("coalesce(({given}), greatest(c.hub_revision, ({top})) + 1)").format(given=given, top=top)
+    due = _next(feed, sql.SQL("c.hub_key"), sql.SQL("c.hub_revision"), lost_events=lost_events)
+    if not lost_events:
+        return due
+    given = sql.SQL(
+        "select min(l.revision) from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key"
+        " and l.change = 'withdrawn' and l.revision > c.hub_revision and (not l.settled or {last})"
+    ).format(feed=sql.Literal(feed), last=_LAST)
+    return sql.SQL("coalesce(({given}), {due})").format(given=given, due=due)
 
 
 def still_told(feed: str) -> sql.Composed:
     """SQL: whether subscribers were told last that the row `c` holds, though the table has it withdrawn; once settled."""
     return sql.SQL(
         "exists (select from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key and l.settled"
-        " and l.change <> 'withdrawn' and l.revision >= c.hub_revision and not exists (select from hub.lost_event o"
-        " where o.feed = l.feed and o.record_key = l.record_key and o.revision > l.revision))"
-    ).format(feed=sql.Literal(feed))
+        " and l.change <> 'withdrawn' and l.revision >= c.hub_revision and {last})"
+    ).format(feed=sql.Literal(feed), last=_LAST)
 
 
 def next_revision(conn: sa.Connection, feed: str, key: str, revision: int) -> int:
-    """The revision of a record's next event, above all that was published of it."""
-    mine = sa.select(sa.func.max(lost_event.c.revision)).where(
-        lost_event.c.feed == feed, lost_event.c.record_key == key
-    )
-    return max(revision, conn.scalar(mine) or 0) + 1
+    """The revision of a record's next event, where the table has `revision` (0: no row). In a transaction."""
+    query = sql.SQL("select {}").format(_next(feed, sql.Literal(key), sql.Literal(revision)))
+    with driver(conn).cursor() as cursor:
+        row = cursor.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def last_of(conn: sa.Connection, feed: str, key: str) -> tuple[int, str, str | None, str | None] | None:

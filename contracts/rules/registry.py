@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from contracts.kinds import ALL_TYPES, INSTANTS, NUMBERS, ORDERED, TEXT, Arg, Kind, registry
+from contracts.kinds import ALL_TYPES, CODED, INSTANTS, NUMBERS, ORDERED, TEXT, Arg, Kind, registry
 from contracts.model import FieldSpec
+from contracts.shapes import between, one_given
 from hub.said import Said
 
 OPERATORS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
@@ -15,14 +16,16 @@ MOST_DIGITS = 50  # that amounts of one sum over a group have, before and after 
 USCC_LEVELS = ("checksum", "pair", "division")
 
 
-def _some_bound(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
-    if not args:
-        yield Said("neither a least nor a greatest is given", "既未给出最小值也未给出最大值")
+_ONE_BOUND = one_given("min", "max")
 
 
-def _bounds_fit(args: Mapping[str, Any], fields: Sequence[FieldSpec], _: Mapping[str, FieldSpec]) -> Iterable[str]:
-    if "min" not in args and "max" not in args:
-        yield Said("neither min nor max is given", "min 与 max 均未给出")
+def _sound_tolerance(args: Mapping[str, Any]) -> Iterable[str]:
+    if Decimal(str(args.get("tolerance", 0))) < 0:
+        yield Said("a tolerance is not below 0", "误差不得小于 0")
+
+
+def _bounds_fit(args: Mapping[str, Any], fields: Sequence[FieldSpec], known: Mapping[str, FieldSpec]) -> Iterable[str]:
+    yield from _ONE_BOUND(args, fields, known)
     for name in ("min", "max"):
         if name not in args:
             continue
@@ -53,8 +56,8 @@ def _comparable(args: Mapping[str, Any], fields: Sequence[FieldSpec], known: Map
             "a tolerance says nothing of `ne`: values that are nearly the same differ",
             "误差对 `ne` 没有意义：几乎相同的值也是不同的值",
         )
-    elif Decimal(str(args["tolerance"])) < 0:
-        yield Said("a tolerance is not below 0", "误差不得小于 0")
+    else:
+        yield from _sound_tolerance(args)
     for spec in fields:
         if spec.type not in NUMBERS:
             yield Said(
@@ -84,8 +87,7 @@ def _group_parts(args: Mapping[str, Any], _: Sequence[FieldSpec], known: Mapping
     for name in args["by"]:
         if name in args["parts"] or name == args["total"]:
             yield Said(f"{name} can't make the group and be an amount of it", f"{name} 不能既是分组字段又是组内金额")
-    if Decimal(str(args.get("tolerance", 0))) < 0:
-        yield Said("a tolerance is not below 0", "误差不得小于 0")
+    yield from _sound_tolerance(args)
     amounts = [known[name] for name in (*args["parts"], args["total"]) if name in known]
     whole = [19 if spec.type == "integer" else spec.precision - spec.scale for spec in amounts]
     if amounts and max(whole) + max(spec.scale for spec in amounts) > MOST_DIGITS:
@@ -103,6 +105,7 @@ _WHEN = Arg(
     required=True,
 )
 _UNLESS = Arg("unless", "condition", "fields and values that exempt a row", "豁免条件：字段与取值")
+_VALUES = Arg("values", "texts", "the allowed values", "允许的取值", required=True)
 _TOLERANCE = Arg("tolerance", "number", "allowed difference", "允许误差", default="0")
 
 KINDS: dict[str, Kind] = registry(
@@ -120,15 +123,15 @@ KINDS: dict[str, Kind] = registry(
         "enum",
         "{fields} must be one of: {values}",
         "{fields}须为下列之一：{values}",
-        (Arg("values", "texts", "the allowed values", "允许的取值", required=True),),
-        frozenset({"string", "integer", "boolean"}),
+        (_VALUES,),
+        CODED,
     ),
     Kind(
         "enum_if",
         "{fields} must be one of {values} when {when}",
         "当{when}时，{fields}须为下列之一：{values}",
-        (Arg("values", "texts", "the allowed values", "允许的取值", required=True), _WHEN),
-        frozenset({"string", "integer", "boolean"}),
+        (_VALUES, _WHEN),
+        CODED,
     ),
     Kind(
         "code_list",
@@ -148,20 +151,16 @@ KINDS: dict[str, Kind] = registry(
         "length",
         "{fields} must have {min} to {max} characters",
         "{fields}须为 {min} 至 {max} 个字符",
-        (
-            Arg("min", "integer", "least characters", "最少字符数"),
-            Arg("max", "integer", "most characters", "最多字符数"),
-        ),
+        between("integer", ("least characters", "最少字符数"), ("most characters", "最多字符数")),
         TEXT,
-        further=_some_bound,
+        further=_ONE_BOUND,
     ),
     Kind(
         "range",
         "{fields} must lie between {min} and {max}",
         "{fields}须在 {min} 与 {max} 之间",
         (
-            Arg("min", "bound", "least value", "最小值"),
-            Arg("max", "bound", "greatest value", "最大值"),
+            *between("bound", ("least value", "最小值"), ("greatest value", "最大值")),
             Arg("exclusive_min", "boolean", "min itself is not allowed", "不含最小值", default=False),
             Arg("exclusive_max", "boolean", "max itself is not allowed", "不含最大值", default=False),
         ),
@@ -334,14 +333,11 @@ KINDS: dict[str, Kind] = registry(
         "ratio",
         "{first} divided by {second} must lie between {min} and {max}",
         "{first}与{second}之比须在 {min} 与 {max} 之间",
-        (
-            Arg("min", "number", "least quotient", "最小比值"),
-            Arg("max", "number", "greatest quotient", "最大比值"),
-        ),
+        between("number", ("least quotient", "最小比值"), ("greatest quotient", "最大比值")),
         NUMBERS,
         2,
         2,
-        further=_some_bound,
+        further=_ONE_BOUND,
     ),
     Kind(
         "same_unit",

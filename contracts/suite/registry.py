@@ -2,72 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contracts.kinds import CODED, INSTANTS, NUMBERS, ORDERED, Arg, FurtherCheck, Kind, registry
+from contracts.model import FieldType
+from contracts.shapes import between, one_given
 
-from contracts.kinds import INSTANTS, NUMBERS, ORDERED, Arg, Kind, registry
-from contracts.model import FieldSpec
-from hub.said import Said
-
-
-def _min_or_max(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
-    if "min" not in args and "max" not in args:
-        yield Said("neither min nor max is given", "min 与 max 均未给出")
+_ONE_BOUND = one_given("min", "max")
+_ONE_CHANGE = one_given("max_drop", "max_rise")
 
 
-def _drop_or_rise(args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]) -> Iterable[str]:
-    if "max_drop" not in args and "max_rise" not in args:
-        yield Said("neither max_drop nor max_rise is given", "max_drop 与 max_rise 均未给出")
-
-
-def _identical_or_conflicting(
-    args: Mapping[str, Any], _: Sequence[FieldSpec], __: Mapping[str, FieldSpec]
-) -> Iterable[str]:
-    if not args:
-        yield Said("neither max_identical nor max_conflicting is given", "max_identical 与 max_conflicting 均未给出")
-
-
-def _field(types: frozenset[Any], en: str = "the field", zh: str = "字段") -> Arg:
+def _field(types: frozenset[FieldType], en: str = "the field", zh: str = "字段") -> Arg:
     return Arg("field", "field", en, zh, required=True, field_types=types)
 
 
-_CODED = frozenset({"string", "integer", "boolean"})
 _DROP = Arg("max_drop", "share", "greatest fall against the batch before, as a share", "较上一批次的最大降幅")
 _RISE = Arg(
     "max_rise", "number", "greatest rise against the batch before, as a share (2 is threefold)", "较上一批次的最大增幅"
 )
-_MIN = Arg("min", "number", "least", "最小值")
-_MAX = Arg("max", "number", "greatest", "最大值")
+_LEAST, _GREATEST = between("number")
+_MOST_ROWS = Arg("max", "share", "greatest share", "最大占比", required=True)
 _LOOK_EN = "ask the sender whether the batch is complete and right, then release or reject it"
 _LOOK_ZH = "请向报送方核实该批次是否完整、正确，再予放行或退回"
 
 
-def _batch(name: str, en: str, zh: str, args: tuple[Arg, ...], extra: Any = None) -> Kind:
+def _batch(name: str, en: str, zh: str, args: tuple[Arg, ...], extra: FurtherCheck | None = None) -> Kind:
     return Kind(name, en, zh, args, frozenset(), 0, 0, _LOOK_EN, _LOOK_ZH, (), extra)
 
 
 KINDS: dict[str, Kind] = registry(
     _batch(
-        "row_count", "the batch has {min} to {max} rows", "批次行数在 {min} 与 {max} 之间", (_MIN, _MAX), _min_or_max
+        "row_count",
+        "the batch has {min} to {max} rows",
+        "批次行数在 {min} 与 {max} 之间",
+        (_LEAST, _GREATEST),
+        _ONE_BOUND,
     ),
     _batch(
         "row_count_change",
         "the number of rows falls at most by {max_drop} and rises at most by {max_rise} against the batch before",
         "行数较上一批次降幅不超过 {max_drop}，增幅不超过 {max_rise}",
         (_DROP, _RISE),
-        _drop_or_rise,
+        _ONE_CHANGE,
     ),
     _batch(
         "bad_share",
         "at most {max} of the rows break row rules",
         "违反行级规则的行占比不超过 {max}",
-        (Arg("max", "share", "greatest share", "最大占比", required=True),),
+        (_MOST_ROWS,),
     ),
     _batch(
         "refused_share",
         "at most {max} of the rows are refused at the gate",
         "闸口拒收的行占比不超过 {max}",
-        (Arg("max", "share", "greatest share", "最大占比", required=True),),
+        (_MOST_ROWS,),
     ),
     _batch(
         "rule_share",
@@ -75,35 +61,35 @@ KINDS: dict[str, Kind] = registry(
         "违反规则 {rule} 的行占比不超过 {max}",
         (
             Arg("rule", "text", "id of a row rule", "行级规则编号", required=True),
-            Arg("max", "share", "greatest share", "最大占比", required=True),
+            _MOST_ROWS,
         ),
     ),
     _batch(
         "null_share",
         "at most {max} of the good rows have no {field}",
         "{field}为空的行占比不超过 {max}",
-        (_field(frozenset(ORDERED | _CODED)), Arg("max", "share", "greatest share", "最大占比", required=True)),
+        (_field(ORDERED | CODED), _MOST_ROWS),
     ),
     _batch(
         "total",
         "the total of {field} lies between {min} and {max}",
         "{field}合计在 {min} 与 {max} 之间",
-        (_field(NUMBERS), _MIN, _MAX),
-        _min_or_max,
+        (_field(NUMBERS), _LEAST, _GREATEST),
+        _ONE_BOUND,
     ),
     _batch(
         "total_change",
         "the total of {field} falls at most by {max_drop} and rises at most by {max_rise} against the batch before",
         "{field}合计较上一批次降幅不超过 {max_drop}，增幅不超过 {max_rise}",
         (_field(NUMBERS), _DROP, _RISE),
-        _drop_or_rise,
+        _ONE_CHANGE,
     ),
     _batch(
         "average",
         "the average of {field} lies between {min} and {max}",
         "{field}平均值在 {min} 与 {max} 之间",
-        (_field(NUMBERS), _MIN, _MAX),
-        _min_or_max,
+        (_field(NUMBERS), _LEAST, _GREATEST),
+        _ONE_BOUND,
     ),
     _batch(
         "value_range",
@@ -111,10 +97,9 @@ KINDS: dict[str, Kind] = registry(
         "{field}的全部取值在 {min} 与 {max} 之间",
         (
             _field(ORDERED),
-            Arg("min", "bound", "least value", "最小值"),
-            Arg("max", "bound", "greatest value", "最大值"),
+            *between("bound", ("least value", "最小值"), ("greatest value", "最大值")),
         ),
-        _min_or_max,
+        _ONE_BOUND,
     ),
     _batch(
         "duplicates",
@@ -124,31 +109,30 @@ KINDS: dict[str, Kind] = registry(
             Arg("max_identical", "share", "greatest share of rows that repeat another exactly", "完全重复行最大占比"),
             Arg("max_conflicting", "share", "greatest share of rows of one key that differ", "同键冲突行最大占比"),
         ),
-        _identical_or_conflicting,
+        one_given("max_identical", "max_conflicting"),
     ),
     _batch(
         "value_share",
         "the share of {field} = {value} lies between {min} and {max}",
         "{field} = {value} 的占比在 {min} 与 {max} 之间",
         (
-            _field(_CODED),
+            _field(CODED),
             Arg("value", "text", "the value", "取值", required=True),
-            Arg("min", "share", "least share", "最小占比"),
-            Arg("max", "share", "greatest share", "最大占比"),
+            *between("share", ("least share", "最小占比"), ("greatest share", "最大占比")),
         ),
-        _min_or_max,
+        _ONE_BOUND,
     ),
     _batch(
         "values_present",
         "{field} has each of {values} at least once",
         "{field}须至少各出现一次：{values}",
-        (_field(_CODED), Arg("values", "texts", "the values", "取值", required=True)),
+        (_field(CODED), Arg("values", "texts", "the values", "取值", required=True)),
     ),
     _batch(
         "distribution_change",
         "the distribution of {field} moves by at most {max} (total variation distance) against the batch before",
         "{field}的分布较上一批次变化（全变差距离）不超过 {max}",
-        (_field(_CODED), Arg("max", "share", "greatest distance", "最大距离", required=True)),
+        (_field(CODED), Arg("max", "share", "greatest distance", "最大距离", required=True)),
     ),
     _batch(
         "freshness",

@@ -120,6 +120,7 @@ def test_options_are_spoken_of_in_the_words_of_the_house(tmp_path, text, code, e
 
 def test_everything_that_is_wrong_comes_in_one_go(tmp_path):
     """The schema's errors, the house's and the connector's, although each is found by another part."""
+    from connectors.commands.contract import connector_says
     from contracts import reader
     from tests.contracts.sample import write
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.model import FieldSpec
+from contracts.normalise.buffers import Mask, to_mask
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
 _SHORT = {"\b": "\\b", "\f": "\\f"}
@@ -50,6 +51,11 @@ def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     return column
+
+
+def agree(one: pa.StringArray, other: pa.StringArray) -> Mask:
+    """Where two columns say the same; nothing and nothing are the same."""
+    return to_mask(pc.equal(one, other)) | (to_mask(one.is_null()) & to_mask(other.is_null()))
 
 
 def hexed(column: pa.Array) -> pa.StringArray:

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from contracts.model import FeedContract
+from contracts.normalise.buffers import Mask, to_mask
 from warehouse import lost
-from warehouse.arrow.columns import flat
+from warehouse.arrow.columns import agree, flat
 from warehouse.arrow.copying import copy_out
 
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Numbers = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 _EVENTS = pa.schema(
@@ -75,11 +75,11 @@ class Lost:
         places = pc.index_in(rows.keys, value_set=flat(self.last.column("key")))
         last = {name: flat(self.last.column(name)).take(places) for name in _EVENTS.names}
         top: Numbers = last["revision"].fill_null(0).to_numpy(zero_copy_only=False).astype(np.int32)
-        withdrawn = _mask(pc.equal(last["change"], "withdrawn"))
+        withdrawn = to_mask(pc.equal(last["change"], "withdrawn"))
         given, change = self._given(rows, top > rows.revisions)
-        other = withdrawn | ~_mask(pc.equal(last["hash"], rows.hexes)) | ~_same(last["subject"], rows.subjects)
+        other = withdrawn | ~to_mask(pc.equal(last["hash"], rows.hexes)) | ~agree(last["subject"], rows.subjects)
         told = np.where(rows.withdraws, ~withdrawn, other)
-        news = _mask(last["settled"]) & (top >= rows.revisions) & told
+        news = to_mask(last["settled"]) & (top >= rows.revisions) & told
         after = np.where(rows.same, news, (top > rows.revisions) & (given == 0)).astype(np.bool_)
         return Beside(given, change, after, top, last["subject"], withdrawn)
 
@@ -147,7 +147,7 @@ def made(found: pa.Table) -> Lost:
     found = found.combine_chunks()
     key, revision = flat(found.column("key")), flat(found.column("revision")).to_numpy(zero_copy_only=False)
     count = found.num_rows
-    same_key = _mask(pc.equal(key.slice(1), key.slice(0, max(count - 1, 0)))) if count else np.zeros(0, np.bool_)
+    same_key = to_mask(pc.equal(key.slice(1), key.slice(0, max(count - 1, 0)))) if count else np.zeros(0, np.bool_)
     last = np.append(~same_key, True)[:count]
     follows = np.insert(same_key & (np.diff(revision) == 1), 0, False)[:count]
     filled = flat(found.column("subject")).fill_null(_NO_SUBJECT)
@@ -156,12 +156,3 @@ def made(found: pa.Table) -> Lost:
         shifted = pa.concat_arrays([pa.nulls(1, pa.string()), source.slice(0, max(count - 1, 0))]).slice(0, count)
         events = events.append_column(name, pc.if_else(pa.array(follows), shifted, pa.scalar(None, pa.string())))
     return Lost(events, found.filter(pa.array(last)).combine_chunks())
-
-
-def _same(one: pa.StringArray, other: pa.StringArray) -> Mask:
-    return _mask(pc.equal(one, other)) | (_mask(one.is_null()) & _mask(other.is_null()))
-
-
-def _mask(column: pa.Array) -> Mask:
-    values: Mask = column.fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
-    return values

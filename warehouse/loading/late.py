@@ -20,12 +20,12 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from contracts.model import FeedContract
+from contracts.normalise.buffers import Mask
 from warehouse.arrow.columns import flat
 from warehouse.arrow.copying import copy_out
 from warehouse.batches import NEW, Batch
 from warehouse.engine import driver
 from warehouse.loading import merge
-from warehouse.loading.beyond import Mask
 from warehouse.tables import WAITING
 
 _KEYS = pa.schema([("key", pa.string())])

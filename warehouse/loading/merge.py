@@ -18,11 +18,12 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from contracts.model import FeedContract
-from warehouse.arrow.columns import flat, hexed, repeated
+from contracts.normalise.buffers import Mask, to_mask
+from warehouse.arrow.columns import agree, flat, hexed, repeated
 from warehouse.arrow.copying import copy_in, copy_out, csv_of
 from warehouse.engine import driver
 from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, REPLACED_BY
-from warehouse.loading.beyond import Beside, Lost, Mask, Row
+from warehouse.loading.beyond import Beside, Lost, Row
 
 # What merging adds to a row that is loaded: its revision, what happened, the subject before (null: new), whether a
 # row of the key goes to history, whether the subject changed (the old Kafka key then gets a withdrawal first), and
@@ -109,7 +110,7 @@ def all_new(page: pa.Table) -> Merged:
         no,
         hexed(flat(kept.column("_hash"))),
     )
-    return Merged(load=_with(kept, extra), unchanged=unchanged, stale=0, confirmed=_mask(withdrawn))
+    return Merged(load=_with(kept, extra), unchanged=unchanged, stale=0, confirmed=to_mask(withdrawn))
 
 
 def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringArray]) -> pa.Table:
@@ -151,17 +152,17 @@ def against(
     found: Mask = places.is_valid().to_numpy(zero_copy_only=False)
     revision = _spread(state, "revision", places).fill_null(0)
     old_subject = _spread(state, "subject", places)
-    old_withdrawn = _mask(_spread(state, "withdrawn", places))
+    old_withdrawn = to_mask(_spread(state, "withdrawn", places))
     hexes = hexed(flat(page.column("_hash")))
-    withdraws = _mask(flat(page.column("_withdrawn")))
-    same_subject = _equal(flat(page.column("_subject")), old_subject)
-    same_hash = _mask(pc.equal(hexes, _spread(state, "hash", places)))
+    withdraws = to_mask(flat(page.column("_withdrawn")))
+    same_subject = agree(flat(page.column("_subject")), old_subject)
+    same_hash = to_mask(pc.equal(hexes, _spread(state, "hash", places)))
     version, old_version = flat(page.column("_version")), _spread(state, "version", places)
-    older = found & _mask(pc.less(version, old_version))
+    older = found & to_mask(pc.less(version, old_version))
     # Where versions are equal, or there are none, the order of deliveries decides.
-    newer = found & _mask(pc.greater(version, old_version))
+    newer = found & to_mask(pc.greater(version, old_version))
     if order_no is not None:
-        older |= found & ~newer & _mask(pc.greater(_spread(state, "order_no", places), order_no))
+        older |= found & ~newer & to_mask(pc.greater(_spread(state, "order_no", places), order_no))
     if later is not None:
         spoken = later.spoke_of(flat(page.column("_key")))
         if later.others:  # a newer snapshot: a version decides between two contents that hold
@@ -180,10 +181,10 @@ def against(
             Row(keys, hexes, flat(page.column("_subject")), withdraws, numbers, nothing_new, moved, old_subject)
         )
         before = before.after(beside)
-        same, same_subject = same & ~beside.after, _equal(flat(page.column("_subject")), before.subject)
+        same, same_subject = same & ~beside.after, agree(flat(page.column("_subject")), before.subject)
     stale = older & ~same
     unchanged = same | stale | (withdraws & (~before.known | before.withdrawn))
-    emptied = same & _mask(_spread(state, "emptied", places))
+    emptied = same & to_mask(_spread(state, "emptied", places))
     corrected = before.known & ~unchanged & ~withdraws & ~before.withdrawn
     moved = corrected & ~same_subject
     # A withdrawal goes under the key that consumers know the record by.
@@ -222,18 +223,14 @@ def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, ba
     _execute(conn, _into_history(contract, gone, batch_no))
 
 
-NEXT_REVISION = sql.SQL("c.hub_revision + 1")
-"""SQL: the revision under which the row `c` of a feed's table is withdrawn, where no event was lost."""
-
-
 def withdraw(
     conn: sa.Connection,
     contract: FeedContract,
     keys: pa.StringArray,
     batch_no: int,
-    revision: sql.Composable = NEXT_REVISION,
+    revision: sql.Composable,
 ) -> None:
-    """Marks the rows of these keys as withdrawn by the batch, with a revision of their own; what held goes to history."""
+    """Marks the rows `c` of these keys as withdrawn by the batch, under `revision` (SQL); what held goes to history."""
     if not len(keys):
         return
     fill_keys(conn, [keys])
@@ -277,17 +274,6 @@ def _execute(conn: sa.Connection, statement: sql.SQL | sql.Composed) -> None:
 def _spread(state: pa.Table, name: str, places: pa.Int32Array) -> pa.Array:
     """A column of the rows found, laid out beside the page's rows; null where there is none."""
     return flat(state.column(name)).take(places)
-
-
-def _mask(column: pa.Array) -> Mask:
-    """A boolean column as a mask; null is False."""
-    values: Mask = column.fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
-    return values
-
-
-def _equal(one: pa.StringArray, other: pa.StringArray) -> Mask:
-    """Where two columns say the same; nothing and nothing are the same."""
-    return _mask(pc.equal(one, other)) | (_mask(one.is_null()) & _mask(other.is_null()))
 
 
 def _with(page: pa.Table, extra: tuple[pa.Array, ...]) -> pa.Table:

@@ -39,7 +39,7 @@ class MissingKeys:
         self._contract = contract
         self._batch = batch
         self._pages = pages
-        self._revision = lost.withdrawal_of(contract.id) if lost_events else merge.NEXT_REVISION
+        self._revision = lost.withdrawal_of(contract.id, lost_events=lost_events)
         self._told = lost.still_told(contract.id) if lost_events else sql.SQL("false")
 
     def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[Events, bool]:

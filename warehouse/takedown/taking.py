@@ -271,7 +271,7 @@ def _only_told(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[s
     last = lost.last_of(conn, contract.id, key)
     if last is None or last[1] == "withdrawn":
         return None, {}
-    revision, subject = last[0] + 1, last[3]
+    revision, subject = lost.next_revision(conn, contract.id, key, 0), last[3]
     lost.taken_down(conn, contract.id, key, revision, subject)
     data = _withdrawal(contract, key, revision, events.NO_HASH)
     return _event_id(contract, key, revision), {**data, "batch": "", "subject": subject}
