@@ -1,1 +1,1 @@
-"""Who gets the events: envelope, relay, topics and access."""
+"""Who gets the events: brokers, relay, the operator's desk and alarms, what subscribers build on."""

@@ -1,4 +1,4 @@
-"""Contracts of feeds: plan and apply a change."""
+"""Contracts of feeds: plan, apply."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from connectors.http import client as client_module
 from connectors.http import tokens
 from connectors.places import Place
 from hub.ids import PlaceId
+from hub.settings import ROOT
+from hub.settings import settings as hub_now
 from tests.connectors.tables import PASSWORD
 
 
@@ -64,3 +66,16 @@ def postgres(database_url: str, admin_url: str, monkeypatch: pytest.MonkeyPatch,
         ),
     )
     run("DROP OWNED BY READER; DROP ROLE READER")
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A contracts folder with the house's code lists and no feed."""
+    root = tmp_path / "contracts"
+    (root / "feeds").mkdir(parents=True)
+    (root / "codes").symlink_to(ROOT / "contracts" / "codes")
+    monkeypatch.setenv("HUB_CONTRACTS", str(root))
+    monkeypatch.setenv("HUB_VAR", str(tmp_path / "var"))
+    hub_now.cache_clear()
+    yield root
+    hub_now.cache_clear()

@@ -16,7 +16,7 @@ from contracts import catalogue
 from contracts.sample.writing import Identity
 from hub.ids import FeedId
 from hub.settings import ROOT, Settings, settings
-from tests.connectors.test_feed_new import sample
+from tests.connectors.samples import sample
 from tests.whole_way.test_published_records import REAL, added_up, feed, hub, latest, sent_and_read
 from warehouse import engine
 from warehouse.migrate import migrate

@@ -1,4 +1,4 @@
-"""Contracts of feeds: the versions that were used, diff of two."""
+"""Contracts of feeds: versions, diff."""
 
 from __future__ import annotations
 
