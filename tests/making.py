@@ -9,6 +9,12 @@ from contracts.model import FeedContract, FieldSpec, Sla, SourceSpec, TopicSpec
 from hub.ids import FeedId, PlaceId
 
 
+def spec(name: str, kind: Any = "string", **more: Any) -> FieldSpec:
+    """A field with labels made of its name, unless `more` has others."""
+    labels = more.pop("label_zh", f"字段{name}"), more.pop("label_en", name)
+    return FieldSpec(name, *labels, kind, **more)
+
+
 def made(feed: str, fields: Sequence[FieldSpec], **more: Any) -> FeedContract:
     """A contract whose key and subject are its first field unless `more` says otherwise; it has no rules but those given."""
     domain = str(more.get("domain", "testing"))

@@ -15,14 +15,10 @@ from contracts.identifiers import uscc
 from contracts.model import BatchRule, FeedContract, FieldSpec, GateRule, RowRule, SourceSpec, TopicSpec
 from contracts.page import CheckedPage, MalformedRow, RawPage
 from hub.ids import PlaceId, RuleId
-from tests.making import made
+from tests.making import made, spec
 
 TODAY = date(2026, 11, 22)
 KEY = b"a key for tests, of no use elsewhere"
-
-
-def spec(name: str, kind: str = "string", **more: Any) -> FieldSpec:
-    return FieldSpec(name, more.pop("label_zh", f"字段{name}"), f"the {name}", kind, **more)  # type: ignore[arg-type]
 
 
 def rule(rule_id: str, kind: str, fields: Sequence[str], severity: str = "error", **args: Any) -> RowRule:

@@ -10,24 +10,19 @@ from typing import Any
 from contracts.model import (
     BatchRule,
     FeedContract,
-    FieldSpec,
     GateRule,
     RowRule,
     SourceSpec,
     TopicSpec,
 )
 from hub.ids import PlaceId, RuleId
-from tests.making import made
+from tests.making import made, spec
 
 BY = {"operator": "Op One", "reason": "checked with the sender"}
 """Who decides in the tests, and why."""
 
 HEADERS = ("number", "payee", "amount", "paid_on", "version", "status", "note")
 Row = Sequence[Any]
-
-
-def spec(name: str, kind: Any = "string", **more: Any) -> FieldSpec:
-    return FieldSpec(name=name, label_zh=f"字段{name}", label_en=name, type=kind, **more)
 
 
 def source(name: str = "drop", **more: Any) -> SourceSpec:

@@ -14,7 +14,9 @@ from contracts.errors import ContractInvalid, FeedUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
 from hub.nearest import must_be_known
-from hub.options import Limit, OnlyFeed, OperatorInReceipt, ReasonInReceipt
+from hub.options import Limit, OnlyFeed
+from hub.options import OperatorInReceipt as Operator
+from hub.options import ReasonInReceipt as Reason
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
 from warehouse import batches, cancelling, refusals, way
@@ -81,11 +83,7 @@ def show(batch: BatchArg = None, last: Last = False, as_json: AsJson = False) ->
 
 @app.command()
 def release(
-    operator: OperatorInReceipt,
-    reason: ReasonInReceipt,
-    batch: BatchArg = None,
-    last: Last = False,
-    as_json: AsJson = False,
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
 ) -> None:
     """Lets a held batch through: its rows are loaded as a new batch, with the broken gates waived."""
     batch_id = chosen(batch, last, "held")
@@ -95,11 +93,7 @@ def release(
 
 @app.command()
 def reject(
-    operator: OperatorInReceipt,
-    reason: ReasonInReceipt,
-    batch: BatchArg = None,
-    last: Last = False,
-    as_json: AsJson = False,
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
 ) -> None:
     """Turns a held batch down for good; the receipt says who and why."""
     batch_id = chosen(batch, last, "held")
@@ -109,11 +103,7 @@ def reject(
 
 @app.command()
 def rerun(
-    operator: OperatorInReceipt,
-    reason: ReasonInReceipt,
-    batch: BatchArg = None,
-    last: Last = False,
-    as_json: AsJson = False,
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
 ) -> None:
     """Takes a batch's landed rows the way again under the contract as it is now, as a new batch in the same place of the order."""
     batch_id = chosen(batch, last)
@@ -123,11 +113,7 @@ def rerun(
 
 @app.command()
 def cancel(
-    operator: OperatorInReceipt,
-    reason: ReasonInReceipt,
-    batch: BatchArg = None,
-    last: Last = False,
-    as_json: AsJson = False,
+    operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
 ) -> None:
     """Ends a batch that is on its way and of which nothing is loaded; the next run takes the delivery anew."""
     cancelled = cancelling.cancel(chosen(batch, last, "unfinished"), operator=operator, reason=reason)

@@ -14,7 +14,9 @@ from contracts import catalogue
 from contracts.model import FeedContract
 from hub.ids import FeedId
 from hub.nearest import must_be_known
-from hub.options import OnlyFeed, OperatorInReceipt, ReasonInReceipt
+from hub.options import OnlyFeed
+from hub.options import OperatorInReceipt as Operator
+from hub.options import ReasonInReceipt as Reason
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
 from warehouse.batch_choice import chosen
@@ -151,8 +153,8 @@ def export(
 def fix(
     *,
     file: Annotated[Path, typer.Option(help="The edited export.")],
-    operator: OperatorInReceipt,
-    reason: ReasonInReceipt,
+    operator: Operator,
+    reason: Reason,
     batch: BatchArg = None,
     last: Last = False,
     as_json: AsJson = False,
@@ -171,8 +173,8 @@ def fix(
 @app.command("replay")
 def replay_rows(
     *,
-    operator: OperatorInReceipt,
-    reason: ReasonInReceipt,
+    operator: Operator,
+    reason: Reason,
     batch: BatchArg = None,
     last: Last = False,
     every: Annotated[
