@@ -36,6 +36,11 @@ def test_a_module_is_short_and_says_what_it_is_for(path: Path) -> None:
     assert path.stem not in ("utils", "helpers", "common", "manager")
 
 
+def test_a_test_module_is_short_too() -> None:
+    lines = {path: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "tests").rglob("*.py")}
+    assert [shown(path) for path, count in lines.items() if count > 400] == []
+
+
 def named_imports(path: Path) -> list[str]:
     """Modules of the house that a file imports by a name in quotes."""
     found = []
