@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from tests.crash.feeds import BALANCES, ENTRIES, FIELDS, VOID
+from tests.crash.feeds import BALANCES, ENTRIES, FIELDS, FREQUENTS, VOID
 
 Row = dict[str, str]
 AHEAD = 3
@@ -49,7 +49,7 @@ class Book:
         elif dice < 0.18 and len(self._sent) > 2:
             content = self._sent[-chance.choice((2, 3))]  # from A to B and back to A
         else:
-            content = written(list(self._entries() if self.feed == ENTRIES else self._balances()))
+            content = written(list(self._balances() if self.feed == BALANCES else self._entries()))
         self._sent = [*self._sent[-4:], content]
         return "rows", read(content), content
 
@@ -145,12 +145,12 @@ def read(content: bytes) -> list[Row]:
 
 
 class Agency:
-    """Drops deliveries of both feeds until told to stop."""
+    """Drops deliveries of all feeds until told to stop."""
 
     def __init__(self, folder: Path, dsn: str, seed: int) -> None:
         self._folder = folder
         self._dsn = dsn
-        self._books = {feed: Book(feed, random.Random(f"{seed}{feed}")) for feed in (ENTRIES, BALANCES)}
+        self._books = {feed: Book(feed, random.Random(f"{seed}{feed}")) for feed in (ENTRIES, BALANCES, FREQUENTS)}
         self._chance = random.Random(seed)
         self._waiting: dict[str, list[str]] = {feed: [] for feed in self._books}
         self._count = 0
@@ -164,6 +164,7 @@ class Agency:
                 self._clear(feed)
                 while len(self._waiting[feed]) < AHEAD and not stopped():
                     self._drop(feed)
+            self._ring()
             time.sleep(self._chance.uniform(0.02, 0.1))
 
     def _drop(self, feed: str) -> None:
@@ -182,15 +183,29 @@ class Agency:
         hidden.rename(place / name)
         self._waiting[feed].append(name)
 
+    def _ring(self) -> None:
+        """Says again and again that the worker's feed is due: it has no schedule, and would wait a while after a failure."""
+        rung = (
+            "with rung as (update hub.feed_turn set due_at = clock_timestamp() where feed = %s"
+            " and (due_at is null or due_at > clock_timestamp()) returning feed)"
+            " select max(pg_notify('hub_turn', feed)::text) from rung"
+        )
+        self._ask(rung, FREQUENTS)
+
     def _clear(self, feed: str) -> None:
         """Removes files up to the newest that the hub has settled: it takes them in the order they were written."""
-        try:
-            self._conn = self._conn or psycopg.connect(self._dsn, autocommit=True)
-            query = "select max(delivery) from hub.batch where feed = %s and state in ('loaded', 'refused')"
-            settled = (self._conn.execute(query, [feed]).fetchone() or ("",))[0] or ""
-        except psycopg.OperationalError:
-            self._conn = None
-            return
+        settled = self._ask(
+            "select max(delivery) from hub.batch where feed = %s and state in ('loaded', 'refused')", feed
+        )
         for name in [name for name in self._waiting[feed] if name <= settled]:
             (self._folder / feed / name).unlink()
             self._waiting[feed].remove(name)
+
+    def _ask(self, query: str, feed: str) -> str:
+        """What the database answers; nothing while it is away."""
+        try:
+            self._conn = self._conn or psycopg.connect(self._dsn, autocommit=True)
+            return (self._conn.execute(query, [feed]).fetchone() or ("",))[0] or ""
+        except psycopg.OperationalError:
+            self._conn = None
+            return ""

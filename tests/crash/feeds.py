@@ -1,7 +1,8 @@
-"""Two feeds that are taken the whole way while everything is killed.
+"""Three feeds that are taken the whole way while everything is killed.
 
 `entries` is incremental: versions of a key are ordered by the source, a status withdraws, a ticket must be unique.
 `balances` is a snapshot: what no longer comes is withdrawn; its topic takes no large event, so that some are buried.
+`frequents` is as `entries`, and the worker takes it when it is rung.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from contracts.model import FeedContract, FieldSpec, GateRule, RowRule, SourceSp
 from hub.ids import PlaceId, RuleId
 from tests.making import made
 
-ENTRIES, BALANCES = "crash_entries", "crash_balances"
+ENTRIES, BALANCES, FREQUENTS = "crash_entries", "crash_balances", "crash_frequents"
 FIELDS = ("number", "payee", "amount", "version", "status", "ticket", "note")
 PARTITIONS = 3
 MESSAGE_BYTES = 100_000
@@ -21,12 +22,12 @@ VOID = "void"
 
 
 def feeds(tag: str) -> dict[str, FeedContract]:
-    """Both contracts; `tag` stands in the topics' names."""
+    """The contracts; `tag` stands in the topics' names."""
+    versions: dict[str, object] = {"source_version": "version", "withdrawn_when": {"status": VOID}}
     return {
-        ENTRIES: _contract(
-            ENTRIES, f"hub.crash.{tag}.one.v1", source_version="version", withdrawn_when={"status": VOID}
-        ),
+        ENTRIES: _contract(ENTRIES, f"hub.crash.{tag}.one.v1", **versions),
         BALANCES: _contract(BALANCES, f"hub.crash.{tag}.two.v1", completeness="snapshot"),
+        FREQUENTS: _contract(FREQUENTS, f"hub.crash.{tag}.three.v1", latency="frequent", **versions),
     }
 
 
@@ -34,7 +35,7 @@ def _contract(feed: str, topic: str, **more: object) -> FeedContract:
     config = {"max.message.bytes": str(MESSAGE_BYTES)} if feed == BALANCES else {}
     rules = [RowRule(RuleId(f"{name}.required"), "required", (name,)) for name in ("number", "payee", "amount")]
     rules.append(RowRule(RuleId("amount.range"), "range", ("amount",), {"min": "0"}))
-    if feed == ENTRIES:
+    if feed != BALANCES:
         rules.append(RowRule(RuleId("ticket.unique"), "unique", ("ticket",)))
     return made(
         feed,

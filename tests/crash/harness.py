@@ -1,7 +1,7 @@
-"""Kills loaders, relays, PostgreSQL and the broker under load: `python -m tests.crash.harness --kills N`.
+"""Kills loaders, the worker, relays, PostgreSQL and the broker under load: `python -m tests.crash.harness --kills N`.
 
 An agency drops small deliveries without end (agency.py); loaders take them the whole way through the functions that the
-command line and the DAGs call (victims.py); relays publish; an independent subscriber reads (reader.py). In the end
+command line and the DAGs call (victims.py), a frequent feed's by the worker; relays publish; an independent subscriber reads (reader.py). In the end
 every row is followed from its delivery to the events, through a model of its own (model.py, verdict.py).
 
 This process is a zygote: it imports everything once, starts no thread and no client, and forks each victim. Kills are
@@ -24,6 +24,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 import pandas  # noqa: F401  # pyarrow loads it when the loader makes its first table, for two seconds
 import psycopg
@@ -44,7 +45,7 @@ from hub.settings import load_settings, settings
 from hub.stack import admin_conninfo, down, up
 from tests.crash import planted, victims
 from tests.crash.agency import Agency
-from tests.crash.feeds import BALANCES, ENTRIES, PARTITIONS, feeds
+from tests.crash.feeds import BALANCES, ENTRIES, FREQUENTS, PARTITIONS, feeds
 from tests.crash.forking import end, fork, in_child, until_closed
 from tests.crash.killing import Killer, Victim
 from tests.crash.reader import Reader
@@ -52,6 +53,7 @@ from tests.crash.verdict import Trial, Verdict
 from warehouse.engine import transaction
 from warehouse.feeds import registry
 from warehouse.migrate import migrate
+from warehouse.turns import book
 
 LAST_EVENTS_SECONDS = 90.0
 """How long the relay may take for what is left in the end."""
@@ -140,18 +142,20 @@ def run(plan: Plan) -> Verdict:
     verdict = Verdict(**json.loads(answer))
     _say(
         f"{verdict.deliveries} deliveries, {verdict.rows} rows, {verdict.replays} replays, {verdict.events} events seen,"
-        f" {verdict.dead} dead letters; {json.dumps(verdict.examples, indent=1, ensure_ascii=False)}"
+        f" {verdict.turns} turns, {verdict.dead} dead letters; {json.dumps(verdict.examples, indent=1, ensure_ascii=False)}"
     )
     return verdict
 
 
 def _victims(plan: Plan) -> list[Victim]:
-    def loader(feed: str) -> Victim:
-        contract = plan.contracts[feed]
-        return Victim("loader", plan.points(crash.WAREHOUSE_POINTS), lambda seed: victims.load(contract, seed))
+    def loader(feed: str, *corrected: str) -> Victim:
+        contract, mended = plan.contracts[feed], [plan.contracts[one] for one in (feed, *corrected)]
+        return Victim("loader", plan.points(crash.WAREHOUSE_POINTS), lambda seed: victims.load(contract, seed, mended))
 
-    # Two loaders contend for one feed.
-    crowd = [loader(ENTRIES), loader(ENTRIES), loader(BALANCES)]
+    # Two loaders contend for one feed, an engineer and the worker for another.
+    crowd = [loader(ENTRIES), loader(ENTRIES), loader(BALANCES, FREQUENTS)]
+    met = tuple(point for point in (*crash.TURN_POINTS, *crash.WAREHOUSE_POINTS) if not point.startswith("replay."))
+    crowd.append(Victim("worker", plan.points(met), lambda seed: victims.work(plan.contracts, seed)))
     relays = plan.points(crash.RELAY_POINTS)
     crowd += [Victim("relay", relays, lambda _: victims.relay(plan.var, plan.producer)) for _ in range(plan.relays)]
     return crowd
@@ -190,12 +194,17 @@ def _judge(plan: Plan, stopped: Callable[[], bool], answer: int) -> None:
         reader.close()
         for feed, contract in plan.contracts.items():
             Trial(conn, verdict, feed, plan.folder / f"{feed}.jsonl").judge(reader.seen[contract.topic.name])
+        verdict.turns = _one(conn, "select turns from hub.feed_turn")
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump(verdict.as_dict(), out)
 
 
 def _waiting(conn: psycopg.Connection[tuple[int]]) -> int:
-    row = conn.execute("select count(*) from hub.outbox where published_at is null").fetchone()
+    return _one(conn, "select count(*) from hub.outbox where published_at is null")
+
+
+def _one(conn: psycopg.Connection[tuple[int]], query: LiteralString) -> int:
+    row = conn.execute(query).fetchone()
     return row[0] if row else 0
 
 
@@ -208,6 +217,8 @@ def _prepare(plan: Plan) -> None:
             with transaction() as conn:
                 registry.ensure(conn, contract)
                 settle(conn, cluster, noted(conn, name=contract.topic.name))
+    with transaction() as conn:
+        book.sync(conn, plan.contracts.values(), serve_all=True)
 
 
 def _dsn(plan: Plan) -> str:

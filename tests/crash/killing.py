@@ -23,7 +23,7 @@ RARE = frozenset({"relay.suspected", "relay.buried", "replay.opened"})
 class Victim:
     """A process that is killed and forked again."""
 
-    kind: str  # loader | relay
+    kind: str  # loader | worker | relay
     points: Sequence[str]
     run: Callable[[int], None]
     pid: int = 0
@@ -86,7 +86,7 @@ class Killer:
             victim.point = f"{point}:{chance.choice((1, 1, 2, 4))}"
         if victim.point is not None:
             patience = 10.0 if victim.point.split(":")[0] in RARE else 6.0
-        elif victim.kind == "loader":
+        elif victim.kind != "relay":
             patience = chance.uniform(0.02, 2.0)
         else:
             # Half of a relay's life is opening its lanes; some live long enough to send for a while.

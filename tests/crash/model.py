@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tests.crash.feeds import BALANCES, ENTRIES, LARGE, VOID
+from tests.crash.feeds import BALANCES, LARGE, VOID
 
 Row = Mapping[str, str]
 
@@ -98,7 +98,7 @@ class Model:
         single, seen = [], set()
         for number, record in good:
             rules = ["_key.conflict"] if len(by_key[record["number"]]) > 1 else []
-            if self.feed == ENTRIES and record["ticket"] is not None and len(by_ticket[record["ticket"]]) > 1:
+            if self.feed != BALANCES and record["ticket"] is not None and len(by_ticket[record["ticket"]]) > 1:
                 rules.append("ticket.unique")
             if rules:
                 fate.quarantined[number] = rules
@@ -111,7 +111,7 @@ class Model:
 
     def _merge(self, record: dict[str, Any], order: int, *, replay: bool, fate: Fate) -> None:
         key, subject, held = record["number"], record["payee"], self.table.get(record["number"])
-        withdraws = self.feed == ENTRIES and record["status"] == VOID
+        withdraws = self.feed != BALANCES and record["status"] == VOID
         spoken = replay and self._spoken_of(key, order)
         if held is None:
             if withdraws or spoken:
@@ -120,7 +120,7 @@ class Model:
             held = self.table[key] = Held(0, {}, subject, withdrawn=True, order=0)
         else:
             older = spoken or (replay and held.order > order)
-            if self.feed == ENTRIES:
+            if self.feed != BALANCES:
                 older = record["version"] < held.record["version"] or (
                     older and record["version"] == held.record["version"]
                 )

@@ -1,4 +1,4 @@
-"""Kills loaders and relays, PostgreSQL and the broker; nothing may be lost, doubled or out of order.
+"""Kills loaders, the worker and relays, PostgreSQL and the broker; nothing may be lost, doubled or out of order.
 
 And bugs that are planted on purpose must be found, or the rest would prove nothing.
 """
@@ -43,7 +43,7 @@ def survived(var: Path, *words: str) -> tuple[str, dict[str, int]]:
     """Runs the harness; returns its last line and how often it killed where, having checked that it was a test at all."""
     ran = harness(var, *words)
     assert ran.returncode == 0, ran.stderr[-6000:] + ran.stdout
-    work = re.search(r"(\d+) deliveries, (\d+) rows, (\d+) replays, (\d+) events seen", ran.stderr)
+    work = re.search(r"(\d+) deliveries, (\d+) rows, (\d+) replays, (\d+) events seen, (\d+) turns", ran.stderr)
     assert work is not None
     assert all(int(figure) > 0 for figure in work.groups()), work[0]
     killed = re.search(r"kills in \d+ s: (\{.*\})", ran.stderr)
@@ -57,7 +57,8 @@ def test_nothing_is_lost_doubled_or_reordered(var: Path) -> None:
     assert killed["postgres"] == killed["kafka"] == 5
     named = [point for point in killed if "." in point]
     assert len(named) >= 12, "hardly any of the crash points was met"
-    assert any(point.startswith("load.") for point in named) and any(point.startswith("relay.") for point in named)
+    for part in ("load.", "relay.", "turn."):
+        assert any(point.startswith(part) for point in named), f"none of {part} was met"
 
 
 def test_nor_with_the_other_producer(var: Path) -> None:

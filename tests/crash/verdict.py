@@ -31,6 +31,7 @@ class Verdict:
     replays: int = 0
     events: int = 0
     dead: int = 0
+    turns: int = 0  # that the worker began
     lost: int = 0
     doubled: int = 0
     out_of_order: int = 0
