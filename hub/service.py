@@ -104,7 +104,10 @@ def _listens(part: Part) -> str | None:
     """Whether it has a session in PostgreSQL from this machine."""
     try:
         with psycopg.connect(plain_url(part.plan.operator.url()), connect_timeout=5) as connection:
-            query = "select count(*) from pg_stat_activity where application_name like %s"
+            # Another hub may have its database in the same PostgreSQL, and its parts on this machine.
+            query = (
+                "select count(*) from pg_stat_activity where application_name like %s and datname = current_database()"
+            )
             row = connection.execute(query, (f"hub {part.name} %@{socket.gethostname()}"[:63],)).fetchone()
     except psycopg.Error as error:
         return _first_line(error)

@@ -15,10 +15,11 @@ import httpx
 import psutil
 import pytest
 
-from hub import stack
-from hub.settings import ROOT
+from hub import service, stack
+from hub.settings import ROOT, settings
 from hub.stack import processes
 from hub.stack.airflow import AIRFLOW
+from hub.stack.errors import ServiceUnwell
 from hub.stack.layout import Layout
 from hub.stack.vault import Vault
 from tests.stack.conftest import listening, new_run_directory
@@ -80,6 +81,29 @@ def test_every_service_is_healthy_and_private(airflow: Path) -> None:
         with suppress(psutil.NoSuchProcess):  # a backend of PostgreSQL comes and goes
             seen.append(" ".join(process.cmdline()))
     assert not any(secret in text for secret in secrets for text in seen)
+
+
+def test_every_check_of_a_service_says_that_it_is_well(airflow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = stack.status(airflow)
+    host, port = str(state.address("airflow-api")).split(":")
+    given = psutil.Process(state.pid("airflow-scheduler")).environ()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    for name, value in {
+        "VAR": airflow,
+        "AIRFLOW_HOST": host,
+        "AIRFLOW_PORT": port,
+        "AIRFLOW_DATABASE_URL": given,
+    }.items():
+        monkeypatch.setenv(f"HUB_{name}", str(value))
+    settings.cache_clear()
+    try:
+        for name in SERVICES:
+            service.check(name)
+        monkeypatch.setattr(service, "BEAT_SECONDS", -1)
+        for name in service.JOBS:
+            with pytest.raises(ServiceUnwell, match="heartbeat"):
+                service.check(name)
+    finally:
+        settings.cache_clear()
 
 
 @pytest.mark.crash
