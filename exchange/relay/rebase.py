@@ -10,7 +10,7 @@ have is ever given to other content.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,6 +66,7 @@ class Rebase:
     lost: int = 0  # events on the topics that the restored database does not know
     conflicting: int = 0  # revisions that it has given to other content since
     taken_down: int = 0  # records whose takedown it has forgotten
+    reading: comparing.Reading | None = field(default=None, repr=False, compare=False)  # what the topics hold
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -85,11 +86,13 @@ class Rebase:
         }
 
 
-def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
-    """What `apply` would do. `to`: noted, oldest, first, end, or SEQ[:RECORD]; None chooses so that nothing is lost.
+def plan(cluster: Cluster, lane_id: str, to: str | None = None, reading: comparing.Reading | None = None) -> Rebase:
+    """What `apply` would do; nothing is changed. `to`: noted, oldest, first, end, or SEQ[:RECORD]; None chooses so that
+    nothing is lost. `reading`: what an earlier plan read of the topics, which is not read again.
 
     Raises LaneUnknown, RebaseTargetUnknown, BrokerUnreachable, DatabaseUnavailable.
     """
+    reading = reading or comparing.Reading(cluster.settings)
     with connection() as conn:
         if conn.scalar(sa.select(lane.c.lane).where(lane.c.lane == lane_id)) is None:
             raise LaneUnknown(lane=lane_id)
@@ -104,7 +107,7 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
         before = positions.START if note is None else note.position
         passed = sa.select(sa.func.count()).where(outbox.c.lane == lane_id, waiting(), ~positions.open_after(target))
         skipped = conn.scalar(passed) or 0
-        found_beyond = _beyond(conn, cluster, lane_id, why)
+        found_beyond = _beyond(conn, cluster, lane_id, why, reading)
         return Rebase(
             lane_id,
             why,
@@ -119,19 +122,19 @@ def plan(cluster: Cluster, lane_id: str, to: str | None = None) -> Rebase:
             lost=found_beyond.lost,
             conflicting=found_beyond.conflicting,
             taken_down=found_beyond.taken_down,
+            reading=reading,
         )
 
 
-def _beyond(conn: sa.Connection, cluster: Cluster, lane_id: str, why: HubException | None) -> Found:
+def _beyond(
+    conn: sa.Connection, cluster: Cluster, lane_id: str, why: HubException | None, reading: comparing.Reading
+) -> Found:
     """What the topics hold beyond a restored database; a database that is sound is not compared."""
     conn.rollback()
-    found = comparing.compare(conn, cluster, lane_id)  # noted for good: it is what is so, whatever is decided
-    if not isinstance(why, DatabaseRestored):
-        return found
     with conn.begin() as looking:
-        again = comparing.note(conn, cluster, lane_id)
+        found = comparing.note(conn, cluster, lane_id, reading, every=isinstance(why, DatabaseRestored))
         looking.rollback()
-    return again
+    return found
 
 
 def _fitting(lane_id: str, why: HubException | None) -> str:
@@ -164,13 +167,14 @@ def apply(cluster: Cluster, rebase: Rebase, operator: str, reason: str) -> tuple
         _take(conn, rebase.lane)
         try:
             with holding("lane", rebase.lane):  # under it upkeep removes change sets: those planned for stay
-                rebase = plan(cluster, rebase.lane, rebase.asked)
+                reading = rebase.reading or comparing.Reading(cluster.settings)
+                rebase = plan(cluster, rebase.lane, rebase.asked, reading)
                 with conn.begin():
                     changed = topics.accept(conn, cluster, topics.noted(conn, lane=rebase.lane))
-                if isinstance(rebase.why, DatabaseRestored):
-                    # Before Kafka's position moves: killed in between, the lane still says that it was restored.
-                    with conn.begin():
-                        comparing.note(conn, cluster, rebase.lane)
+                # Before Kafka's position moves: killed in between, the lane still says that it was restored.
+                with conn.begin():
+                    restored = isinstance(rebase.why, DatabaseRestored)
+                    comparing.note(conn, cluster, rebase.lane, reading, every=restored)
                 relay.move(conn, cluster, rebase.lane, rebase.to)
                 with conn.begin():
                     positions.note(conn, rebase.lane, rebase.to, rebase.cluster_id, rebased=True)
@@ -223,6 +227,7 @@ def _target(conn: sa.Connection, cluster: Cluster, lane_id: str, to: str) -> Pos
         outbox.c.published_at,
         outbox.c.skipped_at,
         outbox.c.path,
+        outbox.c.purged_at,
     )
     entries = conn.execute(sa.select(*columns).where(outbox.c.lane == lane_id).order_by(outbox.c.seq)).all()
     if to == "noted":
@@ -237,7 +242,9 @@ def _target(conn: sa.Connection, cluster: Cluster, lane_id: str, to: str) -> Pos
         return _target(conn, cluster, lane_id, "end") if chosen is None else Position(chosen.seq, 0, chosen.entry_id)
     if to == "first":
         store = Store(cluster.settings.landing_dir)
-        kept = [entry.path is None or store.path(entry.path).is_file() for entry in entries]
+        kept = [
+            store.path(entry.path).is_file() if entry.path is not None else entry.purged_at is None for entry in entries
+        ]
         # What was purged can't be sent again; from the entry after it on, all can.
         start = max((number + 1 for number, there in enumerate(kept) if not there), default=0)
         if start == len(entries):

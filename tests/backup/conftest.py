@@ -75,6 +75,17 @@ class House:
         found = json.loads(self.says("relay", "lost", "--feed", self.contract.id, "--json"))
         return dict(found["feeds"][0]) if found["feeds"] else {}
 
+    def everything(self) -> dict[str, list[str]]:
+        """All that the database holds."""
+        with engine.connection() as conn:
+            tables = conn.exec_driver_sql(
+                "select schemaname || '.' || tablename from pg_tables where schemaname in ('hub', 'core', 'history')"
+            )
+            return {
+                name: list(conn.exec_driver_sql(f"select t::text from {name} t order by 1").scalars())
+                for name in tables.scalars().all()
+            }
+
     def table(self) -> dict[str, str]:
         with engine.connection() as conn:
             rows = conn.exec_driver_sql(f"select number, amount::text from core.{self.contract.id}").all()

@@ -14,9 +14,11 @@ from kafka import TopicPartition
 
 from contracts.model import TopicSpec
 from exchange.brokers.cluster import Cluster
+from exchange.brokers.consume import to_event
 from exchange.brokers.own_topics import POSITIONS_TOPIC
 from exchange.desk import takedown
-from exchange.relay import position
+from exchange.envelope import Event
+from exchange.relay import comparing, position
 from hub.ids import FeedId
 from tests.backup.conftest import House, keys
 from warehouse import engine
@@ -91,7 +93,7 @@ def test_restored_beside_a_kafka_that_is_ahead(house: House, tmp_path: Path, mak
 
 
 def test_what_comes_otherwise_than_it_was_never_gets_an_id_that_subscribers_have(
-    house: House, tmp_path: Path, make_database: Callable[[], str]
+    house: House, tmp_path: Path, make_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.deliver("1.csv", keys(0, 4, "1.00"))
     house.load()
@@ -106,15 +108,34 @@ def test_what_comes_otherwise_than_it_was_never_gets_an_id_that_subscribers_have
     fresh.mkdir()
     house.point_at(make_database(), fresh)
     restore(tmp_path / "backup")
+
+    def looked() -> tuple[int, int]:
+        """What a rebase would find; to say it changes nothing."""
+        before = house.everything()
+        found = json.loads(house.says("relay", "rebase", house.topic, "--dry-run", "--json"))
+        assert house.everything() == before
+        return found["lost"], found["conflicting"]
+
+    assert looked() == (6, 0)
     # A database that came back in another way says nothing of it, so a feed loads before anybody looked.
     with engine.connection() as conn, conn.begin():
         conn.exec_driver_sql("delete from hub.restored")
     house.deliver("3.csv", {"K0": "3.00"})
     house.load()
-    done = json.loads(
-        house.says("relay", "rebase", house.topic, "--operator", "Operator", "--reason", "restored", "--json")
-    )
+    assert looked() == (5, 1)
+    read: list[tuple[int, int]] = []
+
+    def counted(message: Any) -> Event:
+        read.append((message.partition(), message.offset()))
+        return to_event(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(comparing, "to_event", counted)
+        done = json.loads(
+            house.says("relay", "rebase", house.topic, "--operator", "Operator", "--reason", "restored", "--json")
+        )
     assert (done["lost"], done["conflicting"]) == (5, 1)
+    assert len(read) == len(set(read)) == 4 + 6, "to say what it finds, to plan and to do it, topics are read once"
     house.deliver("4.csv", {"K1": "4.00", "K2": "1.00", "K3": "2.00", "K4": "4.00"})
     house.load()
     house.says("relay", "run", "--once")
@@ -209,7 +230,7 @@ def test_a_position_that_kafka_forgot_does_not_hide_what_was_lost(
 
 
 def test_a_takedown_that_the_backup_does_not_know_stands_again(
-    house: House, tmp_path: Path, make_database: Callable[[], str]
+    house: House, tmp_path: Path, make_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by = {"operator": "Operator", "reason": "let in by mistake"}
     house.deliver("1.csv", keys(0, 3, "1.00"))
