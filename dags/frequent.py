@@ -45,7 +45,8 @@ class ServeFrequent(HubTask):
         from warehouse.listening import application
         from warehouse.turns import book, taking
 
-        feeds = [contract for contract in catalogue.load().feeds.values() if book.frequent(contract)]
+        found = catalogue.load()
+        feeds = [contract for contract in found.feeds.values() if book.frequent(contract)]
         wanted: dict[str, bool] = {}
         for contract in feeds:
             try:
@@ -53,7 +54,7 @@ class ServeFrequent(HubTask):
             except AirflowRuntimeError as error:  # Airflow has not read it yet
                 _LOG.info("no DAG of %s yet: %s", contract.id, error.error.error.value)
         with transaction() as conn:
-            book.sync(conn, feeds)
+            book.sync(conn, feeds, broken=found.broken)
             changed = book.serve(conn, wanted)
         done = taking.take_late(application("turns"), late_seconds=LATE_SECONDS, patience_seconds=PATIENCE_SECONDS)
         for one in done:

@@ -16,9 +16,11 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from contracts import catalogue
+from contracts.catalogue import BrokenContract
 from contracts.due import next_due
 from hub import clock, crash
 from hub.cli import shell
+from hub.ids import FeedId
 from hub.settings import settings
 from tests.subscribers.contract_file import HEADER, line
 from tests.warehouse import frequent
@@ -58,8 +60,9 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 def sync(*, serve_all: bool = True) -> None:
+    found = catalogue.load()
     with transaction() as conn:
-        book.sync(conn, catalogue.load().feeds.values(), serve_all=serve_all)
+        book.sync(conn, found.feeds.values(), broken=found.broken, serve_all=serve_all)
 
 
 def turn(feed: str) -> Turn:
@@ -182,6 +185,48 @@ def test_a_feed_that_fails_waits_longer_each_time(make: Callable[..., Feeds], hu
     assert result.exit_code == taken.error.exit_code
     (told,) = json.loads(result.stdout)
     assert (told["feed"], told["batches"], told["error"]) == (feed, 0, taken.error.code)
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_contract_that_breaks_keeps_its_turns_and_goes_on_when_it_is_mended(
+    make: Callable[..., Feeds], hub: Hub, tmp_path: Path, whole_folder: bool
+) -> None:
+    found = make(1)
+    (feed,) = found.ids
+    sync()
+    found.send(feed)
+    ring(feed)
+    taking.take(feed, "me")
+    before = turn(feed)
+    path = tmp_path / "contracts" / "feeds" / "audit" / f"{feed}.odcs.yaml"
+    aside = tmp_path / "aside"
+    if whole_folder:  # as a folder that can't be listed: its entry is broken
+        path.parent.rename(aside)
+        unread = BrokenContract(FeedId("audit"), "feeds/audit", ())
+        with transaction() as conn:
+            book.sync(conn, [], broken=[unread], serve_all=True)
+    else:
+        whole = path.read_text(encoding="utf-8")
+        path.write_text(whole.replace("apiVersion", "apiVersions"), encoding="utf-8")
+        sync()
+    assert turn(feed) == before, "its turns stand as they did"
+    ring(feed)
+    taking.take(feed, "me")
+    told = turn(feed)
+    assert told.error is not None and told.error["code"] == ("HUB-CON-102" if whole_folder else "HUB-CON-101")
+    assert (told.turns, told.failures) == (2, 1) and told.due_at is not None and told.due_at > clock.now()
+    if whole_folder:
+        aside.rename(path.parent)
+    else:
+        path.write_text(whole, encoding="utf-8")
+    found.send(feed)
+    sync()
+    taken = taking.take(feed, "me")
+    assert taken is not None and (taken.batches, taken.error) == (1, None), "it is due at once"
+    assert (turn(feed).turns, turn(feed).failures) == (3, 0)
+    path.unlink()
+    sync()
+    assert hub.value("select count(*) from hub.feed_turn") == 0, "a feed that is gone has no turns"
 
 
 def test_rung_within_its_turn_it_has_another_one(make: Callable[..., Feeds], hub: Hub) -> None:

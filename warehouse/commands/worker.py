@@ -56,9 +56,9 @@ def run(
         return
     from warehouse.turns import taking  # noqa: PLC0415 - the whole way: `serve` loads it when there is work
 
-    feeds = catalogue.load().feeds
+    found = catalogue.load()
     with transaction() as conn:
-        book.sync(conn, feeds.values(), serve_all=serve_all)
+        book.sync(conn, found.feeds.values(), broken=found.broken, serve_all=serve_all)
     done = taking.take_late(application("turns"), late_seconds=0.0, patience_seconds=timeout)
     emit_rows([_taken(one) for one in done], [(name, name) for name in _TAKEN], as_json=as_json)
     failed = next((one.error for one in done if one.error is not None), None)

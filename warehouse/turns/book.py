@@ -15,8 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from contracts.catalogue import BrokenContract
 from contracts.due import next_due
-from contracts.model import FeedContract
+from contracts.errors import ContractInvalid, FeedUnknown
+from contracts.model import SUFFIX, FeedContract
 from hub import clock
 from hub.errors import HubException
 from hub.ids import FeedId
@@ -31,6 +33,7 @@ DEATHS = 2
 """After so many turns in a row that did not end, the next one waits."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 900.0
+_CONTRACT_AWAY = frozenset({ContractInvalid.code, FeedUnknown.code})
 _NOW = sa.func.clock_timestamp()
 
 
@@ -72,28 +75,50 @@ def frequent(contract: FeedContract) -> bool:
     return contract.latency == "frequent"
 
 
-def sync(conn: sa.Connection, contracts: Iterable[FeedContract], *, serve_all: bool = False) -> None:
+def sync(
+    conn: sa.Connection,
+    contracts: Iterable[FeedContract],
+    *,
+    broken: Iterable[BrokenContract] = (),
+    serve_all: bool = False,
+) -> None:
     """Makes the book agree with the contracts; what agrees is not written. In a transaction.
 
-    A new feed is not served until its DAG is on, unless `serve_all`.
+    A new feed is not served until its DAG is on, unless `serve_all`. One whose contract is `broken` stays as it is: its
+    turns fail and say why, and it is due at once when the contract is mended.
     """
     wanted = {contract.id: contract.sla.schedule for contract in contracts if frequent(contract)}
     there = {turn.feed: turn for turn in listed(conn)}
     now = clock.now()
     for feed, schedule in wanted.items():
         known = there.get(feed)
-        if known is not None and known.schedule == schedule and (known.served or not serve_all):
+        mended = known is not None and _failed_by_contract(known) and known.late(now) == 0.0
+        if known is not None and known.schedule == schedule and (known.served or not serve_all) and not mended:
             continue
         values: dict[str, Any] = {"schedule": schedule}
-        if known is None or known.schedule != schedule:
+        if mended:
+            values["due_at"] = _NOW
+        elif known is None or known.schedule != schedule:
             values["due_at"] = next_due(schedule, now) if schedule else None
         if serve_all:
             values["served"] = True
         statement = insert(feed_turn).values(feed=feed, **values)
         conn.execute(statement.on_conflict_do_update(index_elements=["feed"], set_=values))
-    gone = sorted(there.keys() - wanted.keys())
+    unread = list(broken)
+    gone = sorted(feed for feed in there.keys() - wanted.keys() if not any(_of(feed, one) for one in unread))
     if gone:
         conn.execute(sa.delete(feed_turn).where(feed_turn.c.feed.in_(gone)))
+
+
+def _of(feed: str, broken: BrokenContract) -> bool:
+    """Whether that is the feed's contract; a folder that can't be read holds those of its whole domain."""
+    if broken.path.endswith(SUFFIX):
+        return broken.id == feed
+    return feed.startswith(f"{broken.id}_")
+
+
+def _failed_by_contract(turn: Turn) -> bool:
+    return turn.failures > 0 and turn.error is not None and turn.error.get("code") in _CONTRACT_AWAY
 
 
 def serve(conn: sa.Connection, wanted: Mapping[str, bool]) -> list[str]:

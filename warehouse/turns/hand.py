@@ -84,9 +84,9 @@ class Hand:
     def _sync(self) -> None:
         now = there(settings().contracts)
         if now != self._there:  # to decode a thousand contracts takes seconds
-            feeds = catalogue.load().feeds
+            found = catalogue.load()
             with transaction() as conn:
-                book.sync(conn, (feeds[feed] for feed in feeds), serve_all=self._serve_all)
+                book.sync(conn, found.feeds.values(), broken=found.broken, serve_all=self._serve_all)
             self._there = now
         # Not all of them at the same moment.
         self._synced = time.monotonic() + random.uniform(0, SYNC_SECONDS / 3)  # noqa: S311

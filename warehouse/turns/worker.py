@@ -136,7 +136,8 @@ class Worker:
         found = there(self.now.contracts)
         if found != self._there:
             with suppress(DatabaseUnavailable), transaction() as conn:
-                book.sync(conn, catalogue.load().feeds.values(), serve_all=True)
+                known = catalogue.load()
+                book.sync(conn, known.feeds.values(), broken=known.broken, serve_all=True)
                 self._there = found
 
     def _serve(self, conn: psycopg.Connection[tuple[object, ...]]) -> None:
