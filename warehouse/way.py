@@ -264,15 +264,21 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
             yield from _by_hand(conn, door, source, asked.file, origin)
             continue
         connector = connector_registry.open_connector(contract, source, listed_places(), settings().page_rows)
-        met = []
+        met, came, landed = [], False, False
         try:
             for delivery in connector.deliveries(window):
+                came = True
                 for one in _take(door, delivery, origin):
                     if one.batch.state == "refused":
                         met.append(one.batch.batch_id)
+                    else:
+                        landed = True
                     yield one
         except HubException as error:
             raise door.told(error) from error.__cause__
+        if not landed and not window.backfill:
+            with conn.begin():
+                known.note_look(conn, contract.id, source.id, None, found=None if came else False)
         if connector.pending is not None and not window.backfill:
             pending = [door.told_name(name) for name in connector.pending]
             with conn.begin():

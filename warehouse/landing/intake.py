@@ -251,7 +251,9 @@ class Intake:
                 order_no=settle(self._conn, batch, delivery),
                 cursor_after=self._cursor(delivery) or sa.null(),
             )
-            note_look(self._conn, self.contract.id, self._source.id, None, found=True)
+            if origin.kind not in batches.AGAIN:  # of what the hub holds already its source said nothing
+                fresh = True if origin.kind in batches.NEW else None
+                note_look(self._conn, self.contract.id, self._source.id, None, found=fresh)
             if origin.on_landed is not None:
                 origin.on_landed(self._conn, landed)
         crash.point("collect.landed")

@@ -228,15 +228,19 @@ def cursor_of(conn: sa.Connection, feed: FeedId, source: str) -> Mapping[str, An
 
 
 def note_look(
-    conn: sa.Connection, feed: FeedId, source: str, cursor_after: Mapping[str, Any] | None, *, found: bool
+    conn: sa.Connection, feed: FeedId, source: str, cursor_after: Mapping[str, Any] | None, *, found: bool | None
 ) -> None:
-    """Notes that a source was looked at. Where nothing was found there is no batch to move the cursor, so it moves here."""
+    """Notes that a source was looked at. Where nothing was found there is no batch to move the cursor, so it moves here.
+
+    `found` is None where something lay there of which nothing landed: it is neither new nor empty.
+    """
     now = sa.func.now()
     values: dict[str, Any] = {"looked_at": now, "empty_looks": 0} if found else {"looked_at": now}
     if found:
         values["found_at"] = now
-    statement = insert(source_look).values(feed=feed, source=source, **{"empty_looks": int(not found), **values})
-    update = dict(values) if found else {**values, "empty_looks": source_look.c.empty_looks + 1}
+    empty = found is False
+    statement = insert(source_look).values(feed=feed, source=source, **{"empty_looks": int(empty), **values})
+    update = {**values, "empty_looks": source_look.c.empty_looks + 1} if empty else dict(values)
     conn.execute(statement.on_conflict_do_update(index_elements=["feed", "source"], set_=update))
     if found or cursor_after is None:
         return
