@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from contracts.model import FeedContract
 from hub import log
 from warehouse.engine import connection, holding
+from warehouse.retention.events import purge_events
 from warehouse.retention.files import purge_changes, purge_landed, purge_proofs
 from warehouse.retention.leftovers import abandon, sweep
 from warehouse.retention.rows import purge_core, purge_quarantine, purge_receipts
@@ -29,6 +30,7 @@ class UpkeepOutcome:
     abandoned: int  # batches that never landed
     landed: int  # batches whose landed pages went
     changes: int  # change sets
+    events: int  # that stood in the outbox themselves
     quarantined: int  # quarantined rows
     revisions: int  # replaced revisions of records
     emptied: int  # records whose content went; key, revision and hash stay
@@ -56,6 +58,7 @@ def _upkeep(kept: list[FeedContract], place: Store) -> UpkeepOutcome:
         abandoned=abandoned,
         landed=purge_landed(place, kept),
         changes=purge_changes(place, kept),
+        events=purge_events(kept),
         quarantined=quarantined,
         revisions=core.revisions,
         emptied=core.emptied,

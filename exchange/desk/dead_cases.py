@@ -247,6 +247,9 @@ def _event(conn: sa.Connection, row: Any) -> DeadEvent:
         raise DeadLetterGone(event=row.event_id, reason=Said("its outbox entry is gone", "发件箱中已无此项"))
     if entry.kind == "event":
         held = entry.event
+        if held["data"] is None:
+            why = Said("its data is past its retention", "其数据已过保留期")
+            raise DeadLetterGone(event=row.event_id, reason=why)
         data = json.dumps(held["data"], ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
         return DeadEvent(held["key"], dict(held["headers"]), data)
     try:

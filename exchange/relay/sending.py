@@ -164,6 +164,9 @@ class Outbox:
         """Records of an entry from `start` on, at least one, at most `most` and as fit into `room` bytes; and their size."""
         if entry.kind == "event":
             event = entry.event
+            if event["data"] is None:
+                reason = Said("its data is past its retention", "其数据已过保留期")
+                raise ChangeSetWrong(path=entry.entry_id, lane=self._lane, seq=entry.seq, reason=reason)
             value = json.dumps(event["data"], ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
             key = None if event["key"] is None else str(event["key"]).encode()
             return Piece(entry, 0, [key], [value], [stored_headers(event["headers"])]), len(value)

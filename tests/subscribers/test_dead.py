@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from contracts.model import Sla
+from exchange.brokers.cluster import Cluster
 from exchange.commands import topic
 from exchange.desk import dead_cases
 from exchange.errors import DeadLetterGone, DeadLetterSettled, DeadLetterUnknown
+from exchange.relay import rebase
+from exchange.relay.serve import drain
 from hub import log
 from tests.subscribers.conftest import Office
 from tests.warehouse.feeds import row, rows
+from tests.warehouse.keeping import after
 from warehouse.engine import transaction
 from warehouse.errors import OperatorMissing
 from warehouse.outbox import ensure_topic
@@ -107,6 +112,17 @@ def test_it_is_sent_again_under_its_own_id_and_closes_the_gap(poisoned: Office) 
     assert [(did["action"], did["operator"], did["reason"]) for did in acts] == [("replay", *BY[1::2])] * 2
     for words in ([], [event_id, "--topic", poisoned.topic]):
         assert CliRunner().invoke(topic.app, ["dead", "replay", *words, *BY]).exit_code == 2
+    # What was handed to the outbox again goes with it, and nobody takes it for something that could still be sent.
+    kept = replace(poisoned.contract, sla=Sla(retention_days={"outbox": 30}))
+    assert (after(29, kept).events, after(31, kept).events, after(31, kept).events) == (0, 2, 0)
+    with transaction() as conn:
+        found = conn.exec_driver_sql("select seq, event from hub.outbox where kind = 'event' order by seq").all()
+    assert [one.event for one in found] == [{"key": None, "headers": {"ce_id": event_id}, "data": None}] * 2
+    with Cluster() as cluster:
+        assert rebase.plan(cluster, poisoned.topic, "first").events == 0
+        rebase.apply(cluster, rebase.plan(cluster, poisoned.topic, f"{found[1].seq}:0"), "demo-operator", "test")
+    (stopped,) = drain([poisoned.topic], now=poisoned.now)
+    assert stopped.error is not None and stopped.error.code == "HUB-EXC-025" and "retention" in str(stopped.error)
 
 
 def test_one_that_nobody_needs_is_closed_and_one_that_is_gone_says_so(poisoned: Office) -> None:

@@ -85,11 +85,11 @@ outbox = Table(
     at("created_at", required=True),
     at("published_at"),  # noted after the Kafka commit
     at("skipped_at"),  # a named person's rebase passed it over: not known as sent, and not sent any more
-    at("purged_at"),  # noted after the change set went
+    at("purged_at"),  # noted after the change set went, or with an event's data
     UniqueConstraint("batch_id", "part_no", "topic", name="outbox_part_once"),
     CheckConstraint("(kind = 'changes') = (path is not null)", name="changes_have_a_path"),
     CheckConstraint("(kind = 'event') = (event is not null)", name="events_have_a_payload"),
-    Index("outbox_kept", "created_at", postgresql_where=text("path is not null and purged_at is null")),
+    Index("outbox_kept", "created_at", postgresql_where=text("purged_at is null")),
 )
 
 # How far the relay got, noted after each Kafka commit; the start is the greater of this and Kafka's own.
