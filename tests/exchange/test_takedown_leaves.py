@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from contracts.model import FieldSpec
 from exchange.brokers.cluster import Cluster
@@ -21,6 +22,7 @@ from tests.crash.forking import in_child
 from tests.exchange.sentence import SENTENCE, feed, in_database, in_files, relayed, sent_again
 from tests.warehouse.feeds import BY, HEADERS, drop, row
 from warehouse import engine, way
+from warehouse.event_schema import schema
 from warehouse.store import store
 from warehouse.takedown import standing
 
@@ -75,6 +77,19 @@ def test_a_record_that_its_source_withdrew_goes_too(agency: Path, unique: str, d
     assert sql("select hub_withdrawn from core.sample_vouchers where note is not null order by hub_key")[0] == (True,)
     takedown.take_down(one, KEY, **BY, cut=False)
     assert in_files(settings().var) == [] and in_database(database_url) == []
+
+
+def test_the_withdrawal_of_a_reference_says_where_to_ask(agency: Path, unique: str) -> None:
+    one = replace(feed(unique), publish="reference")
+    drop(agency, "a.csv", [row(1), row(2)])
+    way.run_feed(one)
+    relayed(one)
+    takedown.take_down(one, KEY, **BY, cut=False)
+    told = [event.data for event in tail(one.topic.name, 10) if event.subject == KEY]
+    assert [data["change"] for data in told] == ["recorded", "withdrawn"]
+    for data in told:
+        Draft7Validator(schema(one, data["change"])).validate(data)
+    assert {data["ask"] for data in told} == {f"/v1/feeds/sample_vouchers/records/{KEY}"}
 
 
 def test_what_waits_in_quarantine_is_found_where_its_page_is_gone(agency: Path, unique: str, database_url: str) -> None:

@@ -31,7 +31,7 @@ class EventEncoder:
         head = {"feed": contract.id, "contract": contract.version}
         self._head = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1] + ',"key":"'
         self._batch = f'","batch":{json.dumps(batch_id)},"row":'
-        self._ask = f'","ask":"/v1/feeds/{quote(contract.id)}/records/'
+        self._ask = f'","ask":"{_records(contract)}'
 
     def encode(self, events: pa.Table, record: Fields | None) -> RowBytes:
         """One JSON document a row.
@@ -64,6 +64,15 @@ class EventEncoder:
             for column in record.columns
         ]
         made.word(b',"record":{').columns(record.groups, fragments).word(b"}")
+
+
+def ask(contract: FeedContract, key: str) -> str:
+    """The path at which a reader with the right asks for a record of a feed that publishes references."""
+    return f"{_records(contract)}{quote(key, safe='')}"
+
+
+def _records(contract: FeedContract) -> str:
+    return f"/v1/feeds/{quote(contract.id)}/records/"
 
 
 def _member(column: Column, *, first: bool) -> Fragment:

@@ -29,6 +29,7 @@ from warehouse.engine import connection, driver, engine, holding, translated
 from warehouse.errors import RecordUnknown, TakedownRefused
 from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, core_table
 from warehouse.landing.hub_key import hmac_key
+from warehouse.loading import event_data
 from warehouse.outbox import append_event, ensure_topic
 from warehouse.store import Store, store
 from warehouse.tables import fix, landed_object, quarantine, takedown
@@ -279,7 +280,9 @@ def _only_told(conn: sa.Connection, contract: FeedContract, key: str) -> tuple[s
 
 def _withdrawal(contract: FeedContract, key: str, revision: int, record_hash: str) -> dict[str, Any]:
     """What its event says; that it is a takedown's is how a restored database learns of it again."""
+    asked = {"ask": event_data.ask(contract, key)} if contract.publish == "reference" else {}
     return {
+        **asked,
         "feed": contract.id,
         "contract": contract.version,
         "key": key,
