@@ -237,12 +237,34 @@ def withdrawal_of(feed: str, *, lost_events: bool) -> sql.Composed:
     return sql.SQL("coalesce(({given}), {due})").format(given=given, due=due)
 
 
-def still_told(feed: str) -> sql.Composed:
-    """SQL: whether subscribers were told last that the row `c` holds, though the table has it withdrawn; once settled."""
+def still_told(feed: str, since: datetime | None) -> sql.Composed:
+    """SQL: whether subscribers were told last that the row `c` holds, though the table has it withdrawn; as `_due` says."""
     return sql.SQL(
-        "exists (select from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key and l.settled"
+        "exists (select from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key and {due}"
         " and l.change <> 'withdrawn' and l.revision >= c.hub_revision and {last})"
-    ).format(feed=sql.Literal(feed), last=_LAST)
+    ).format(feed=sql.Literal(feed), due=_due(since), last=_LAST)
+
+
+def only_told(feed: str, since: datetime | None) -> sql.Composed:
+    """SQL: records that subscribers hold and the feed's table never had, as `_due` says: hub_key, subject, revision, hash.
+
+    `revision` is the one under which they are withdrawn; they are named `l`.
+    """
+    return sql.SQL(
+        "select l.record_key as hub_key, l.subject, l.revision + 1 as revision, coalesce(l.hash, repeat('0', 64)) as hash"
+        " from hub.lost_event l where l.feed = {feed} and l.change in ('recorded', 'corrected') and {due} and {last}"
+        " and not exists (select from {core} c where c.hub_key = l.record_key)"
+    ).format(feed=sql.Literal(feed), core=sql.Identifier(CORE, feed), due=_due(since), last=_LAST)
+
+
+def _due(since: datetime | None) -> sql.Composed:
+    """SQL: whether what was said `since` then comes after the lost event `l`; None: that can't be told before it is settled.
+
+    An event was on its topic before it was found there, so what was said after that is no delivery that comes again.
+    """
+    if since is None:
+        return sql.Composed([sql.SQL("l.settled")])
+    return sql.SQL("(l.settled or l.found_at < {})").format(sql.Literal(since))
 
 
 def next_revision(conn: sa.Connection, feed: str, key: str, revision: int) -> int:
