@@ -64,6 +64,35 @@ def test_what_is_sent_again_is_refused_until_it_is_lifted(agency: Path, unique: 
     assert sql("select operator, reason from hub.act where action = 'lift'") == [tuple(BY.values())]
 
 
+def test_a_row_that_can_not_be_split_is_known_by_its_text(agency: Path, unique: str, database_url: str) -> None:
+    one = feed(unique)
+
+    def sent(name: str, *more: str) -> Path:
+        path = drop(agency, name, [row(1, note=SENTENCE), row(2)] if name == "a.csv" else [row(3)])
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in more))
+        return path
+
+    # What came before goes with the order, also where its page is gone; another record's row stays.
+    sent("a.csv", f"V000001,P1,1,2,3,4,5,6,{SENTENCE}", "V000002,P1,1,2,3,4,5,6,another")
+    (first,) = way.run_feed(one)
+    assert first.quarantined == 2
+    relayed(one)
+    takedown.take_down(one, KEY, **BY, cut=False)
+    assert in_files(settings().var) == [] and in_database(database_url) == []
+    assert [tuple(each) for each in sql("select row_no, state from hub.quarantine")] == [(4, "open")]
+    again = sent(
+        "b.csv", f"x,Ｖ０００ ００１,{SENTENCE},4,5,6,7,8", f"V0000010,{SENTENCE[:4]},3,4,5,6,7,8,9", "only,three,cells"
+    )
+    (done,) = way.run_feed(one)
+    again.unlink()
+    assert (done.rows_in, done.loaded, done.quarantined, done.refused) == (4, 1, 2, 1)
+    assert in_files(settings().var) == [] and in_database(database_url) == [], "nothing of it lies anywhere"
+    with engine.connection() as conn:
+        found = refusals.of_batch(conn, done.batch_id)
+    assert [(each["row"], each["rule"]) for each in found] == [(2, "_takedown.1")]
+
+
 def test_no_correction_and_no_rerun_brings_it_back(agency: Path, unique: str, tmp_path: Path) -> None:
     one = feed(unique)
     drop(agency, "a.csv", [row(1), row(2, amount="-2")])

@@ -22,8 +22,10 @@ from warehouse.errors import TakedownRefused
 from warehouse.feeds import registry
 from warehouse.feeds.tables import CORE, HISTORY
 from warehouse.landing import pages as landing
+from warehouse.quarantine.replay_source import TEXT
 from warehouse.store import Store
 from warehouse.tables import batch, landed_object, quarantine
+from warehouse.takedown.unsplit import KeyInText
 
 Rows = Mapping[BatchId, set[int]]
 
@@ -32,10 +34,13 @@ def rows_of(conn: sa.Connection, place: Store, contract: FeedContract, key: str)
     """Batch -> rows that bear the key: landed, quarantined, loaded or replaced. In an open transaction.
 
     A delivery that brought the record as it was is on record nowhere but in its pages, so every page that is kept goes through
-    the checks once more. A replay's row has its parent's number: both are named. Raises TakedownRefused.
+    the checks once more. A replay's row has its parent's number: both are named. Of a row that could not be split into columns
+    the text is searched. Raises TakedownRefused.
     """
     found: dict[BatchId, set[int]] = {}
-    for batch_id, row in (*_quarantined(conn, contract, key), *_loaded(conn, contract, key)):
+    unsplit = KeyInText(contract, [key])
+    waiting = (*_quarantined(conn, contract, key), *_unsplit(conn, contract, unsplit))
+    for batch_id, row in (*waiting, *_loaded(conn, contract, key)):
         found.setdefault(batch_id, set()).add(row)
     checkers: dict[tuple[str, str], Checker] = {}
     for one, path in pages_of(conn, contract):
@@ -54,6 +59,8 @@ def rows_of(conn: sa.Connection, place: Store, contract: FeedContract, key: str)
                 hits = table.filter(pc.fill_null(pc.equal(table.column("_key"), pa.scalar(key)), False))
                 if hits.num_rows:
                     found.setdefault(one.batch_id, set()).update(hits.column("_row").to_pylist())
+        if lines := {line.row for line in page.malformed if unsplit.of(line.text) is not None}:
+            found.setdefault(one.batch_id, set()).update(lines)
     for child in _related(conn, contract, found):
         assert child.parent_batch is not None
         rows = found.get(child.batch_id, set()) | found.get(child.parent_batch, set())
@@ -78,6 +85,15 @@ def _quarantined(conn: sa.Connection, contract: FeedContract, key: str) -> list[
     columns = quarantine.c
     query = sa.select(columns.batch_id, columns.row_no).where(columns.feed == contract.id, columns.record_key == key)
     return [(BatchId(one.batch_id), int(one.row_no)) for one in conn.execute(query)]
+
+
+def _unsplit(conn: sa.Connection, contract: FeedContract, unsplit: KeyInText) -> list[tuple[BatchId, int]]:
+    columns = quarantine.c
+    text = columns.raw[TEXT].astext
+    mine = columns.feed == contract.id, columns.record_key.is_(None), text.is_not(None)
+    query = sa.select(columns.batch_id, columns.row_no, text.label("text")).where(*mine)
+    found = conn.execute(query.execution_options(yield_per=1_000))
+    return [(BatchId(one.batch_id), int(one.row_no)) for one in found if unsplit.of(one.text) is not None]
 
 
 def _loaded(conn: sa.Connection, contract: FeedContract, key: str) -> list[tuple[BatchId, int]]:

@@ -27,6 +27,7 @@ from warehouse.engine import transaction
 from warehouse.errors import TakedownNotStanding
 from warehouse.landing.hub_key import hmac_key
 from warehouse.tables import takedown
+from warehouse.takedown.unsplit import KeyInText
 
 LIFTED = "lifted"
 UNFINISHED = ("begun", "stored")
@@ -52,13 +53,34 @@ class TakedownRow:
 class Standing:
     """The keys of one feed that were taken down. Safe to use from several threads."""
 
-    def __init__(self, checker: Checker, numbers: dict[str, int], tracer: Tracer) -> None:
+    def __init__(self, checker: Checker, contract: FeedContract, numbers: dict[str, int], tracer: Tracer) -> None:
         self._checker, self._tracer = checker, tracer
         self._keys = pa.array(list(numbers), pa.string())
         self._rules = [RuleId(f"{RULE}{number}") for number in numbers.values()]
+        self._rule_of = dict(zip(numbers, self._rules, strict=True))
+        self._unsplit = KeyInText(contract, numbers)
 
     def refused(self, gated: GatedPage) -> GatedPage:
         """The page without rows of these keys, which count as refused. Raises what the checker raises for its columns."""
+        return self._without_rows(self._without_unsplit(gated))
+
+    def _without_unsplit(self, gated: GatedPage) -> GatedPage:
+        """Without rows that could not be split and in whose text such a key stands."""
+        page = gated.page
+        found = [(line, key) for line in page.malformed if (key := self._unsplit.of(line.text)) is not None]
+        if not found:
+            return gated
+        refusals = [
+            Refusal(line.row, page.unit, line.source_row, self._rule_of[key], self._tracer.malformed(line.text))
+            for line, key in found
+        ]
+        away = {line.row for line, _ in found}
+        kept = tuple(line for line in page.malformed if line.row not in away)
+        maskings = tuple(one for one in gated.maskings if one.row not in away)
+        clean = replace(page, malformed=kept, raw=None)
+        return replace(gated, page=clean, refusals=(*gated.refusals, *refusals), maskings=maskings)
+
+    def _without_rows(self, gated: GatedPage) -> GatedPage:
         page = gated.page
         if not page.table.num_rows:
             return gated
@@ -93,7 +115,7 @@ def of_feed(conn: sa.Connection, contract: FeedContract, checker: Checker) -> St
         columns.feed == contract.id, columns.state != LIFTED
     )
     numbers = {str(row.record_key): int(row.takedown_no) for row in conn.execute(query.order_by(columns.takedown_no))}
-    return Standing(checker, numbers, Tracer(hmac_key())) if numbers else None
+    return Standing(checker, contract, numbers, Tracer(hmac_key())) if numbers else None
 
 
 def lift(feed: FeedId, key: str, *, operator: str, reason: str) -> list[int]:
