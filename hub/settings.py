@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="`json` writes one object a line.")
+    data_docs: Literal["broken", "every"] = Field(
+        "broken",
+        description="Which batches have a page of Data Docs: those in which something broke a rule, or every one, with Great Expectations' own result.",
+    )
 
     database_url: SecretStr | None = Field(
         None,
@@ -251,7 +255,7 @@ class Settings(BaseSettings):
 
     @property
     def data_docs_dir(self) -> Path:
-        """Folder of the Data Docs: a page for each judged batch, <feed>/<batch>.html."""
+        """Folder of the Data Docs: lists of judged batches, and pages <feed>/<batch>.html as HUB_DATA_DOCS says."""
         return self.var / "data_docs"
 
 

@@ -39,11 +39,13 @@ def judge(
     docs_dir: Path | None,
     batch_id: str,
     now: datetime,
+    every_page: bool = False,
 ) -> list[BatchVerdict]:
     """What the contract's batch rules say of a batch, in the contract's order.
 
     `previous` are the metrics of the feed's batch before (`contracts.suite.facts` keeps them), None for the first.
-    With `docs_dir` the Data Docs page of the batch is written there: `<feed>/<batch>.html`.
+    With `docs_dir` the batch stands in the lists of Data Docs there, and has a page `<feed>/<batch>.html` where anything in it
+    broke a rule, or with `every_page`; Great Expectations' own result stands on it where a batch rule is broken, or likewise.
     Raises BatchRuleNotRunnable for a rule of unknown kind, JudgeFailed where Great Expectations itself fails:
     a failed rule is data that is bad, an error is that nobody could look.
     """
@@ -81,8 +83,15 @@ def judge(
             try:
                 feed = {"id": contract.id, "zh": contract.name_zh, "en": contract.name_en}
                 batch = {"id": batch_id, "at": now.isoformat(), "verdict": summary.verdict_of(verdicts)}
-                told = summary.told(contract, metrics, verdicts)
-                pages.write_pages(docs_dir, feed, batch, told, _judge.rendered(result))
+                shown = every_page or summary.anything_broken(metrics, verdicts)
+                rendered = every_page or batch["verdict"] != "passed"
+                pages.write_pages(
+                    docs_dir,
+                    feed,
+                    batch,
+                    summary.told(contract, metrics, verdicts) if shown else None,
+                    _judge.rendered(result) if rendered else None,
+                )
             except Exception as error:  # noqa: BLE001 - a page that nobody can read holds no batch up
                 facts = {"feed": contract.id, "batch": batch_id, "error": type(error).__name__}
                 log.get("suite").warning("data_docs_not_written", **facts)

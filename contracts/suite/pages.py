@@ -1,5 +1,8 @@
 """Data Docs that need no outside address: Great Expectations' own pages, cleaned, with a style sheet of our own.
 
+Most batches break nothing, and of those a list says so: a page each, which says it at length, would be 13 GB a day where 200
+batches come in a minute. The lists are bounded, and so are the pages, since one that no list names goes.
+
 Its pages load scripts, styles, fonts and images from eight outside hosts and write values into HTML unescaped. Here
 every page goes through an allow-list of tags and attributes; what it can't vouch for is dropped.
 """
@@ -19,6 +22,9 @@ from contracts.suite.summary import word
 
 STYLE = Path(__file__).with_name("docs.css")
 INDEX_ROWS = 1_000
+"""Batches with a page that a feed's list names; the page of an older one goes."""
+CLEAN_ROWS = 100
+"""Batches without one; they crowd out none that has."""
 LATEST = "latest.json"
 """What the index says of a feed; beside its pages, so that the index of many feeds reads few bytes of each."""
 
@@ -54,18 +60,31 @@ def page_of(docs_dir: Path, feed: str, batch_id: str) -> Path:
 
 
 def write_pages(
-    docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str], told: str, rendered: str | None
-) -> Path:
-    """Writes a batch's page and the indexes; gives the page of the batch.
+    docs_dir: Path, feed: Mapping[str, str], batch: Mapping[str, str], told: str | None, rendered: str | None
+) -> None:
+    """Writes a batch's page and the indexes.
 
     `feed` has id, zh, en; `batch` has id, at (RFC 3339) and verdict (passed, failed, held); `told` is the page's own part
-    (`contracts.suite.summary`), `rendered` a page as Great Expectations rendered it, shown folded below. Written whole
-    and then renamed, so that a reader never sees half a page.
+    (`contracts.suite.summary`), None for a batch that needs no page; `rendered` a page as Great Expectations rendered it, shown
+    folded below. Written whole and then renamed, so that a reader never sees half a page.
     """
     folder = docs_dir / feed["id"]
     folder.mkdir(parents=True, exist_ok=True)
     _write(docs_dir / "docs.css", STYLE.read_text(encoding="utf-8"))
     title = f"{feed['zh']} · {feed['en']}"
+    target = page_of(docs_dir, feed["id"], batch["id"])
+    if told is None:
+        target.unlink(missing_ok=True)  # it broke something when it was judged before
+    else:
+        _write(target, _page(title, batch, told, rendered))
+    entries = _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
+    _write(folder / "index.html", _whole(title, _batches(folder, entries), up="../"))
+    latest = max(entries, key=lambda one: one["at"])
+    _write(folder / LATEST, json.dumps({**latest, "zh": feed["zh"], "en": feed["en"]}, ensure_ascii=False))
+    _write(docs_dir / "index.html", _whole("批次检查 · Batch checks", _feeds(docs_dir), up=""))
+
+
+def _page(title: str, batch: Mapping[str, str], told: str, rendered: str | None) -> str:
     back = '<p><a href="index.html">← 全部批次 all batches</a></p>'
     verdict = html.escape(batch["verdict"])
     facts = f'<p>{html.escape(batch["id"])} · {html.escape(batch["at"])} · <b class="{verdict}">{html.escape(word(batch["verdict"]))}</b></p>'
@@ -75,14 +94,7 @@ def write_pages(
         if rendered
         else ""
     )
-    target = page_of(docs_dir, feed["id"], batch["id"])
-    _write(target, _whole(title, f"{back}{facts}{told}{below}", up="../"))
-    entries = _note(folder, {"batch": batch["id"], "at": batch["at"], "verdict": batch["verdict"]})
-    _write(folder / "index.html", _whole(title, _batches(entries), up="../"))
-    latest = max(entries, key=lambda one: one["at"])
-    _write(folder / LATEST, json.dumps({**latest, "zh": feed["zh"], "en": feed["en"]}, ensure_ascii=False))
-    _write(docs_dir / "index.html", _whole("批次检查 · Batch checks", _feeds(docs_dir), up=""))
-    return target
+    return _whole(title, f"{back}{facts}{told}{below}", up="../")
 
 
 def _controls(body: lxml_html.HtmlElement) -> Iterator[lxml_html.HtmlElement]:
@@ -118,11 +130,29 @@ def cleaned(page: str) -> str:
 
 
 def _note(folder: Path, entry: Mapping[str, str]) -> list[Mapping[str, str]]:
-    """Adds a batch to the list of the newest ones, and gives it. The list is written whole and then renamed."""
+    """Adds a batch to the list of the newest ones, and gives it; pages of those that leave it go.
+
+    The list is written whole and then renamed.
+    """
     before = [one for one in _noted(folder / "batches.jsonl") if one["batch"] != entry["batch"]]
-    entries = [*before, entry][-INDEX_ROWS:]
+    shown = _shown(folder)
+    room = {True: INDEX_ROWS, False: CLEAN_ROWS}
+    entries: list[Mapping[str, str]] = []
+    for one in reversed([*before, entry]):
+        has_page = one["batch"] in shown
+        if room[has_page]:
+            room[has_page] -= 1
+            entries.append(one)
+        elif has_page:
+            (folder / f"{one['batch']}.html").unlink(missing_ok=True)
+    entries.reverse()
     _write(folder / "batches.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in entries))
     return entries
+
+
+def _shown(folder: Path) -> set[str]:
+    """Batches that have a page."""
+    return {path.stem for path in folder.glob("*.html")}
 
 
 def _noted(path: Path) -> Iterator[Mapping[str, str]]:
@@ -149,7 +179,12 @@ def _feeds(docs_dir: Path) -> str:
         if found:
             batch, at = html.escape(found["batch"]), html.escape(found["at"])
             verdict, told = html.escape(found["verdict"]), html.escape(word(found["verdict"]))
-            cells += f'<td><a href="{feed}/{batch}.html">{batch}</a></td><td>{at}</td><td class="{verdict}">{told}</td>'
+            link = (
+                f'<a href="{feed}/{batch}.html">{batch}</a>'
+                if page_of(docs_dir, name, found["batch"]).is_file()
+                else batch
+            )
+            cells += f'<td>{link}</td><td>{at}</td><td class="{verdict}">{told}</td>'
         else:
             cells += '<td colspan="3"></td>'
         rows.append(f"<tr>{cells}</tr>")
@@ -158,14 +193,21 @@ def _feeds(docs_dir: Path) -> str:
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
-def _batches(entries: Sequence[Mapping[str, str]]) -> str:
-    rows = []
+def _batches(folder: Path, entries: Sequence[Mapping[str, str]]) -> str:
+    rows, shown = [], _shown(folder)
     for entry in reversed(entries):
         name, verdict = html.escape(entry["batch"]), html.escape(entry["verdict"])
         at, told = html.escape(entry["at"]), html.escape(word(entry["verdict"]))
-        rows.append(f'<tr><td><a href="{name}.html">{name}</a></td><td>{at}</td><td class="{verdict}">{told}</td></tr>')
+        link = f'<a href="{name}.html">{name}</a>' if entry["batch"] in shown else name
+        rows.append(f'<tr><td>{link}</td><td>{at}</td><td class="{verdict}">{told}</td></tr>')
     head = "<tr><th>批次 batch</th><th>时间 at</th><th>结论 verdict</th></tr>"
-    return f'<p><a href="../index.html">← 全部数据源 all feeds</a></p><table>{head}{"".join(rows)}</table>'
+    note = (
+        "<p>有行或批次违反规则的批次另有页面；其余批次全部通过，数字见 <code>hub batch show 批次</code>。<br>"
+        '<span lang="en">A batch in which something broke a rule has a page of its own. In the others all was kept; '
+        "<code>hub batch show BATCH</code> has their figures.</span></p>"
+    )
+    back = '<p><a href="../index.html">← 全部数据源 all feeds</a></p>'
+    return f"{back}{note}<table>{head}{''.join(rows)}</table>"
 
 
 def _whole(title: str, body: str, *, up: str) -> str:

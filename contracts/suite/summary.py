@@ -30,6 +30,13 @@ def verdict_of(verdicts: Iterable[BatchVerdict]) -> str:
     return "held" if any(verdict.gate for verdict in broken) else "failed" if broken else "passed"
 
 
+def anything_broken(metrics: BatchMetrics, verdicts: Iterable[BatchVerdict]) -> bool:
+    """Whether there is more to tell of a batch than that all was kept: a broken rule, a warning, a refused or doubled row."""
+    rows = metrics.rows_bad + metrics.rows_refused + sum(metrics.broken.values())
+    doubled = metrics.duplicates_identical + metrics.duplicates_conflicting
+    return bool(rows or doubled) or verdict_of(verdicts) != "passed"
+
+
 def word(verdict: str) -> str:
     """A verdict in both languages."""
     return " ".join(WORDS.get(verdict, (verdict,)))

@@ -203,7 +203,7 @@ def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
     figures = metrics(samples={RuleId("a.required"): [hostile]})
     made = feed(*rules)
     for number in range(2):
-        judge(made, figures, previous=None, docs_dir=tmp_path, batch_id=f"batch-{number}", now=NOW)
+        judge(made, figures, previous=None, docs_dir=tmp_path, batch_id=f"batch-{number}", now=NOW, every_page=True)
     found = sorted(tmp_path.rglob("*.html"))
     names = [str(path.relative_to(tmp_path)) for path in found]
     assert names == ["index.html", *(f"{made.id}/{name}.html" for name in ("batch-0", "batch-1", "index"))]
@@ -236,7 +236,7 @@ def test_a_page_of_data_docs_says_one_thing_from_top_to_bottom(tmp_path: Path, v
     rules = [batch_rule("row_count", {"max": most}, "few", gate=verdict == "held"), batch_rule("bad_share", {"max": 1})]
     made = feed(*rules)
     figures = metrics(samples={RuleId("a.required"): ["K1", "K2"]})
-    judge(made, figures, previous=None, docs_dir=tmp_path, batch_id="b", now=NOW)
+    judge(made, figures, previous=None, docs_dir=tmp_path, batch_id="b", now=NOW, every_page=True)
     text = (tmp_path / made.id / "b.html").read_text(encoding="utf-8")
     tree = html.document_fromstring(text)
     said = tree.text_content()
@@ -278,6 +278,41 @@ def test_the_list_of_batches_is_bounded(tmp_path: Path, monkeypatch: pytest.Monk
         pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, "", None)  # judged again
     lines = (tmp_path / "some_feed" / "batches.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["batch"] for line in lines] == ["batch-2", "batch-3", "batch-4"]
+    # Those in which all was kept crowd out no page, and a page that no list names is gone.
+    monkeypatch.setattr(pages, "CLEAN_ROWS", 2)
+    for number in range(5):
+        batch = {"id": f"clean-{number}", "at": NOW.isoformat(), "verdict": "passed"}
+        pages.write_pages(tmp_path, {"id": "some_feed", "zh": "某", "en": "some"}, batch, None, None)
+    lines = (tmp_path / "some_feed" / "batches.jsonl").read_text(encoding="utf-8").splitlines()
+    named = [json.loads(line)["batch"] for line in lines]
+    assert named == ["batch-2", "batch-3", "batch-4", "clean-3", "clean-4"]
+    there = sorted(path.stem for path in (tmp_path / "some_feed").glob("*.html"))
+    assert there == ["batch-2", "batch-3", "batch-4", "index"]
+
+
+def test_only_what_broke_something_has_a_page_and_one_that_is_judged_anew_loses_it(tmp_path: Path) -> None:
+    made = feed(batch_rule("row_count", {"min": 5}))
+    clean = BatchMetrics(rows_in=9, rows_good=9)
+    page = tmp_path / made.id / "b.html"
+
+    def shown(figures: BatchMetrics, *, every: bool = False) -> str:
+        judge(made, figures, previous=None, docs_dir=tmp_path, batch_id="b", now=NOW, every_page=every)
+        linked = 'href="b.html"' in (tmp_path / made.id / "index.html").read_text(encoding="utf-8")
+        linked_first = f'href="{made.id}/b.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
+        assert linked is linked_first is page.is_file()
+        return page.read_text(encoding="utf-8") if page.is_file() else ""
+
+    assert shown(clean) == ""
+    for figures in (
+        replace(clean, broken={RuleId("a.required"): 1}),
+        replace(clean, rows_refused=1),
+        replace(clean, duplicates_identical=1),
+    ):
+        text = shown(figures)
+        assert "<details>" not in text and len(text) < 12_000, "thin: no batch rule is broken"
+    assert "<details>" in shown(BatchMetrics(rows_in=2, rows_good=2)), "what Great Expectations says of it"
+    assert "<details>" in shown(clean, every=True)
+    assert shown(clean) == ""
 
 
 def test_data_docs_that_cannot_be_written_stop_no_judgement(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -289,7 +324,8 @@ def test_data_docs_that_cannot_be_written_stop_no_judgement(tmp_path: Path, capf
         mock.patch.object(_Judge, "_page", side_effect=ValueError("no")),
     ):
         with broken:
-            assert judge(made, metrics(), previous=None, docs_dir=tmp_path / "docs", batch_id="b", now=NOW)[0].passed
+            more = {"docs_dir": tmp_path / "docs", "batch_id": "b", "now": NOW, "every_page": True}
+            assert judge(made, metrics(), previous=None, **more)[0].passed  # type: ignore[arg-type]
     assert judge(made, metrics(), previous=None, docs_dir=tmp_path / "file", batch_id="b", now=NOW)[0].passed
     assert capfd.readouterr().err.count("data_docs_not_written") == 3
 

@@ -61,7 +61,16 @@ def fill(folder: Path) -> None:
             figures = BatchMetrics(rows_in=7 - number * 5, rows_good=7 - number * 5)
             made = contract(feed, batch_rules=(HELD,), name_zh='<img src="https://outside.example/x.png">')
             now = datetime(2026, 1, 1 + number, tzinfo=UTC)
-            judge(made, figures, previous=None, docs_dir=folder, batch_id=f"{feed}-{number}", now=now)
+            every = feed == "sample_two"
+            judge(
+                made,
+                figures,
+                previous=None,
+                docs_dir=folder,
+                batch_id=f"{feed}-{number}",
+                now=now,
+                every_page=every,
+            )
 
 
 def test_every_link_resolves_and_no_address_leads_outside(site: Site) -> None:
@@ -87,7 +96,9 @@ def test_every_link_resolves_and_no_address_leads_outside(site: Site) -> None:
                 if name in ("href", "src", "action", "data", "srcset", "poster"):
                     waiting.append(urljoin(path, value))
     batches = [path for path in seen if re.search(r"-\d\.html$", path)]
-    assert len(batches) == 4 and "/docs.css" in seen
+    assert len(batches) == 3 and "/docs.css" in seen
+    clean = seen["/sample_one/index.html"]
+    assert "sample_one-0" in clean and "sample_one-0.html" not in clean, "all was kept: named, and no page of its own"
     assert all("批次" in seen[path] for path in batches)
 
 

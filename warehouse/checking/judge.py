@@ -187,6 +187,7 @@ class Judge:
                 docs_dir=settings().data_docs_dir,
                 batch_id=batch.batch_id,
                 now=batch.landed_at or clock.now(),
+                every_page=settings().data_docs == "every",
             )
         )
 
