@@ -62,6 +62,7 @@ def test_what_does_not_run_is_not_well(
     with psycopg.connect(plain_url(make_database()), application_name=other):
         told = CliRunner().invoke(shell, ["service", "check", name]).exception
     assert isinstance(told, ServiceUnwell) and (told.exit_code, told.code) == (3, "HUB-STK-025")
+    assert name not in OURS or "listens in the database" in str(told)
 
 
 def test_a_broker_is_well(hub_settings: Settings) -> None:
