@@ -237,6 +237,14 @@ def withdrawal_of(feed: str, *, lost_events: bool) -> sql.Composed:
     return sql.SQL("coalesce(({given}), {due})").format(given=given, due=due)
 
 
+def subject_of(feed: str, revision: sql.Composable) -> sql.Composed:
+    """SQL: the Kafka key under which the row `c` is withdrawn with that revision: the one by which subscribers know it."""
+    return sql.SQL(
+        "coalesce((select l.subject from hub.lost_event l where l.feed = {feed} and l.record_key = c.hub_key"
+        " and l.revision > c.hub_revision and l.revision <= {revision} order by l.revision desc limit 1), c.hub_subject)"
+    ).format(feed=sql.Literal(feed), revision=revision)
+
+
 def still_told(feed: str, since: datetime | None) -> sql.Composed:
     """SQL: whether subscribers were told last that the row `c` holds, though the table has it withdrawn; as `_due` says."""
     return sql.SQL(

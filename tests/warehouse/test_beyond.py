@@ -161,6 +161,7 @@ def test_deliveries_that_come_again_in_order_get_the_ids_they_had(
 @example([], [[Said("a", "1")], [Said("a", "2")], [Said("a", "3")]], [[Said("a", "2")], [Said("a", "4")]], [])
 @example([[Said("a", "1")]], [[Said("a", "2")], [Said("a", "3")]], [], [[Said("a", "2")]])
 @example([[Said("a", "1")]], [[Said("a", None)], [Said("a", "3")]], [], [[Said("a", None)]])
+@example([[Said("a", "1", "T")]], [[Said("a", "1", "S")], [Said("a", None, "S")]], [], [])
 def test_whatever_comes_instead_no_id_gets_other_content_and_all_agree_in_the_end(
     before: list[list[Said]], after: list[list[Said]], instead: list[list[Said]], settled: list[list[Said]]
 ) -> None:

@@ -138,10 +138,10 @@ def page(told: Sequence[Told]) -> pa.Table:
     return pa.Table.from_arrays(arrays, list(lost.COLUMNS))
 
 
-def lose(conn: sa.Connection, events: Sequence[Noted], key: str = KEY, feed: str = FEED) -> None:
+def lose(conn: sa.Connection, events: Sequence[Noted], key: str = KEY, feed: str = FEED, subject: str = "P1") -> None:
     for revision, change, digest, settled in events:
         values = {"feed": feed, "record_key": key, "revision": revision, "change": change, "hash": digest}
-        conn.execute(sa.insert(lost_event).values(**values, subject="P1", settled=settled))
+        conn.execute(sa.insert(lost_event).values(**values, subject=subject, settled=settled))
 
 
 def open_events(conn: sa.Connection, key: str = KEY) -> list[Noted]:
@@ -295,6 +295,21 @@ def test_a_snapshot_withdraws_what_the_topic_alone_holds(hub: Hub) -> None:
     sent("e.csv", 1, 9)
     sent("f.csv", 1)
     assert last() == [(gone, 4, "withdrawn"), (gone, 5, "recorded"), (gone, 6, "withdrawn")]
+
+
+def test_a_snapshot_withdraws_under_the_key_that_subscribers_know(hub: Hub) -> None:
+    """Of a record that had gone to another subject after the backup, as the lost withdrawal did."""
+    whole = contract(completeness="snapshot", source_version=None, withdrawn_when={})
+    drop(hub.drop, "a.csv", [row(1, payee="T"), row(2, payee="T"), row(3)])
+    way.run_feed(whole)
+    with engine.transaction() as conn:
+        for key, events in (("V000001", ((3, "recorded"), (4, "withdrawn"))), ("V000002", ((3, "recorded"),))):
+            lose(conn, [(2, "moved", None, False)], key=key, subject="T")
+            lose(conn, [(revision, change, A, False) for revision, change in events], key=key, subject="S")
+    drop(hub.drop, "b.csv", [row(3)])
+    way.run_feed(whole)
+    told = [(one["record_key"], one["revision"], one["key"]) for one in hub.events() if one["change"] == "withdrawn"]
+    assert told == [("V000001", 4, "S"), ("V000002", 4, "S")]
 
 
 def test_of_several_sources_nobody_knows_which_had_it_until_it_is_settled(hub: Hub) -> None:

@@ -57,6 +57,7 @@ class Beside:
 
     given: Numbers  # the revision that a lost event with the same words has; 0: none
     change: pa.StringArray  # that event's
+    subject: pa.StringArray  # that event's: a withdrawal that comes again goes under the key under which it went
     after: Mask  # rows that come after the last lost event, as changes of what it said
     top: Numbers  # the last lost event's revision, its subject and whether it withdrew
     top_subject: pa.StringArray
@@ -76,20 +77,20 @@ class Lost:
         last = {name: flat(self.last.column(name)).take(places) for name in _EVENTS.names}
         top: Numbers = last["revision"].fill_null(0).to_numpy(zero_copy_only=False).astype(np.int32)
         withdrawn = to_mask(pc.equal(last["change"], "withdrawn"))
-        given, change = self._given(rows, top > rows.revisions)
+        given, change, subject = self._given(rows, top > rows.revisions)
         other = withdrawn | ~to_mask(pc.equal(last["hash"], rows.hexes)) | ~agree(last["subject"], rows.subjects)
         told = np.where(rows.withdraws, ~withdrawn, other)
         news = to_mask(last["settled"]) & (top >= rows.revisions) & told
         after = np.where(rows.same, news, (top > rows.revisions) & (given == 0)).astype(np.bool_)
-        return Beside(given, change, after, top, last["subject"], withdrawn)
+        return Beside(given, change, subject, after, top, last["subject"], withdrawn)
 
-    def _given(self, rows: Row, open_: Mask) -> tuple[Numbers, pa.StringArray]:
-        """The first lost event after the table's revision that says what the row says."""
+    def _given(self, rows: Row, open_: Mask) -> tuple[Numbers, pa.StringArray, pa.StringArray]:
+        """The first lost event after the table's revision that says what the row says: its revision, change and subject."""
         count = len(rows.keys)
         given: Numbers = np.zeros(count, np.int32)
         at = np.flatnonzero(open_ & ~rows.same)
         if not len(at):
-            return given, pa.nulls(count, pa.string())
+            return given, pa.nulls(count, pa.string()), pa.nulls(count, pa.string())
         mine = pa.table(
             {
                 "key": rows.keys.take(at),
@@ -129,7 +130,9 @@ class Lost:
         given[places] = flat(hits.column("revision")).to_numpy(zero_copy_only=False)[first]
         chosen = np.full(count, -1, np.int64)
         chosen[places] = first
-        return given, flat(hits.column("change")).take(pa.array(chosen, mask=chosen < 0))
+        at_hits, filled = pa.array(chosen, mask=chosen < 0), flat(hits.column("subject"))
+        subject = pc.if_else(pc.equal(filled, _NO_SUBJECT), pa.scalar(None, pa.string()), filled)
+        return given, flat(hits.column("change")).take(at_hits), subject.take(at_hits)
 
 
 def of(conn: sa.Connection, contract: FeedContract) -> Lost | None:

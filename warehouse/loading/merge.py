@@ -189,6 +189,8 @@ def against(
     moved = corrected & ~same_subject
     # A withdrawal goes under the key that consumers know the record by.
     subject = pc.if_else(pa.array(withdraws & before.known), before.subject, flat(page.column("_subject")))
+    if beside is not None:
+        subject = pc.if_else(pa.array(withdraws & (beside.given > 0)), beside.subject, subject)
     change = np.where(withdraws, "withdrawn", np.where(corrected & ~moved, "corrected", "recorded"))
     numbers = pc.add(before.revision, pa.array(1 + moved.astype(np.int32), pa.int32()))
     again = page.filter(pa.array(emptied)) if emptied.any() else None

@@ -49,6 +49,9 @@ class MissingKeys:
         self._since = _said_at(batch) if len(contract.sources) == 1 else None
         self._revision = lost.withdrawal_of(contract.id, lost_events=lost_events)
         self._told = lost.still_told(contract.id, self._since) if lost_events else sql.SQL("false")
+        self._subject: sql.Composable = sql.SQL("c.hub_subject")
+        if lost_events:
+            self._subject = lost.subject_of(contract.id, self._revision)
 
     def withdraw(self, limit: int, encoder: EventEncoder) -> tuple[Events, bool]:
         """Withdraws at most `limit` missing keys; returns their events and whether more are missing."""
@@ -120,13 +123,14 @@ class MissingKeys:
         # Two publishers of one feed send a snapshot each: only keys that came from this source can be missing here,
         # and only those that came before: a snapshot that is loaded late says nothing of what came since.
         return sql.SQL(
-            "select c.hub_key, c.hub_subject, {revision}, encode(c.hub_hash, 'hex') from {core} c"
+            "select c.hub_key, {subject}, {revision}, encode(c.hub_hash, 'hex') from {core} c"
             " join hub.batch b on b.batch_no = c.hub_batch_no and b.source = {source}"
             " and coalesce(b.order_no, b.batch_no) < {order}"
             " where (not c.hub_withdrawn or {told}) and not exists (select from delivered_keys d where d.key = c.hub_key)"
             " order by c.hub_key limit {limit}"
         ).format(
             core=sql.Identifier(CORE, self._contract.id),
+            subject=self._subject,
             revision=self._revision,
             told=self._told,
             source=sql.Literal(self._batch.source),
