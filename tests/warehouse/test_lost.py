@@ -227,7 +227,9 @@ WITHDRAWN_UNDER: list[tuple[int, Sequence[Noted], int]] = [
 
 
 def test_the_revision_of_a_withdrawal(tables: None) -> None:
-    statement = sql.SQL("select {} from {} c").format(lost.withdrawal_of(FEED), sql.Identifier(CORE, FEED))
+    statement = sql.SQL("select {} from {} c").format(
+        lost.withdrawal_of(FEED, lost_events=True), sql.Identifier(CORE, FEED)
+    )
     for revision, events, due in WITHDRAWN_UNDER:
         with trying() as conn:
             hold(conn, [(revision, A, False)])

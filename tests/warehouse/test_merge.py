@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -196,7 +198,13 @@ def test_a_snapshot_withdraws_above_the_revisions_that_a_restored_table_lost(hub
     lost = (("V000001", 2, "withdrawn"), ("V000002", 2, "corrected"), ("V000002", 3, "corrected"))
     with engine.connection() as conn, conn.begin():
         rows_lost = [
-            {"feed": "sample_vouchers", "record_key": key, "revision": revision, "change": change, "subject": "P1"}
+            {
+                "feed": "sample_vouchers",
+                "record_key": key,
+                "revision": revision,
+                "change": change,
+                "subject": f"P{key[-1]}",
+            }
             for key, revision, change in lost
         ]
         conn.execute(sa.insert(lost_event), rows_lost)
@@ -213,22 +221,24 @@ def test_a_snapshot_withdraws_above_the_revisions_that_a_restored_table_lost(hub
 
 
 def test_a_snapshot_withdraws_again_what_subscribers_were_told_since_once_that_is_settled(hub: Hub) -> None:
-    drop(hub.drop, "a.csv", rows(2))
-    run(completeness="snapshot")
+    def sent(name: str, hours: int, lines: list[list[str]]) -> None:
+        """Files from before the restore, which may be deliveries that come again."""
+        then = time.time() - 3_600 * hours
+        os.utime(drop(hub.drop, name, lines), (then, then))
+        run(completeness="snapshot")
+
+    sent("a.csv", 3, rows(2))
     lost = [
         {"feed": "sample_vouchers", "record_key": "V000001", "revision": revision, "change": change, "subject": "P1"}
         for revision, change in ((2, "withdrawn"), (3, "recorded"))
     ]
     with engine.connection() as conn, conn.begin():
         conn.execute(sa.insert(lost_event), lost)
-    drop(hub.drop, "b.csv", rows(1, first=2))
-    run(completeness="snapshot")
-    drop(hub.drop, "c.csv", rows(2, first=2))
-    run(completeness="snapshot")
+    sent("b.csv", 2, rows(1, first=2))
+    sent("c.csv", 1, rows(2, first=2))
     assert told(hub)[2:] == [("V000001", "P1", 2, "withdrawn"), ("V000003", "P3", 1, "recorded")]
     with engine.connection() as conn, conn.begin():
         conn.execute(sa.update(lost_event).values(settled=True))
-    drop(hub.drop, "d.csv", rows(3, first=2))
-    run(completeness="snapshot")
+    sent("d.csv", 0, rows(3, first=2))
     assert ("V000001", "P1", 4, "withdrawn") in told(hub), "they were told 3, that it holds"
     assert hub.all("select * from hub.lost_event") == []
