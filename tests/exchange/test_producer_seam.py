@@ -32,6 +32,8 @@ def topic(now: Settings, unique: str) -> str:
     with Cluster(now) as cluster:
         ensure_own(cluster)
         cluster.create(f"seam.{unique}", 3, {"max.message.bytes": str(LIMIT)})
+        # As a lane does before it sends. On a cluster that holds no group yet librdkafka may miss that their topic was made.
+        cluster.positions([f"g.{unique}"])
     return f"seam.{unique}"
 
 
