@@ -138,6 +138,7 @@ class BatchOutcome:
     source: str = ""
     reason: str | None = None
     error: Mapping[str, Any] | None = None  # a delivery that could not be read: the error as JSON
+    corrected: Mapping[str, Any] | None = None  # of a rerun: rows judged as corrected, {"rows", "newest_at", "made_in"}
     repeated: bool = False  # the delivery was taken or refused before; these are the figures of that time
 
 
@@ -220,6 +221,20 @@ def children(conn: sa.Connection, batch_id: BatchId) -> list[Batch]:
     """Replays and releases of a batch, oldest first."""
     query = sa.select(batch).where(batch.c.parent_batch == batch_id).order_by(batch.c.batch_no)
     return [_batch(row) for row in conn.execute(query).mappings()]
+
+
+def family(conn: sa.Connection, batch_id: BatchId) -> list[BatchId]:
+    """The batch that a delivery came in, and all that took its rows the way again, whichever of them is named; oldest first."""
+    query = sa.text(
+        "with recursive above(batch_id, parent_batch) as ("
+        "select batch_id, parent_batch from hub.batch where batch_id = :batch union all "
+        "select b.batch_id, b.parent_batch from hub.batch b join above on b.batch_id = above.parent_batch), "
+        "below(batch_id, batch_no) as ("
+        "select b.batch_id, b.batch_no from hub.batch b join above using (batch_id) where b.parent_batch is null union all "
+        "select b.batch_id, b.batch_no from hub.batch b join below on b.parent_batch = below.batch_id) "
+        "select batch_id from below order by batch_no"
+    )
+    return [BatchId(found) for found in conn.execute(query, {"batch": batch_id}).scalars()]
 
 
 def move(conn: sa.Connection, before: Batch, to: BatchState, **values: Any) -> Batch:

@@ -51,7 +51,7 @@ def _send_back(conn: sa.Connection, found: Batch) -> None:
     """What was on its way again with the batch waits where it waited before."""
     if found.parent_batch is None:
         return
-    rows = quarantine.c.batch_id == found.parent_batch, quarantine.c.replay_batch == found.batch_id
+    rows = quarantine.c.batch_id.in_(batches.family(conn, found.batch_id)), quarantine.c.replay_batch == found.batch_id
     before = sa.case((quarantine.c.fixed.is_not(None), "fixed"), else_="open")
     conn.execute(sa.update(quarantine).where(*rows).values(state=before, replay_batch=None))
     if found.facts.get("waived"):

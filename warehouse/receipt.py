@@ -105,6 +105,8 @@ def _facts(conn: sa.Connection, batch: Batch, version: int) -> dict[str, Any]:
     }
     if batch.operator is not None:
         body["operator"] = {"name": batch.operator, "reason": batch.facts.get("operator_reason")}
+    if "corrected" in batch.facts:
+        body["corrected"] = batch.facts["corrected"]
     acts = _acts(conn, batch)
     if acts:
         body["acts"] = acts

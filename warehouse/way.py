@@ -177,6 +177,7 @@ def outcome(conn: sa.Connection, batch: Batch, timing: Timing | None = None, *, 
         source=batch.source,
         reason=batch.state_reason,
         error=batch.facts.get("error"),
+        corrected=batch.facts.get("corrected"),
         repeated=repeated,
     )
 

@@ -114,6 +114,7 @@ def _print_batches(effects: Sequence[effect.Effect]) -> None:
             "landed": f"{one.landed_at:%Y-%m-%d}",
             "judged by": one.judged_by,
             "rows": one.rows,
+            "as corrected": one.corrected,
             "quarantined": one.before,
             "would be": one.after,
             "masked": one.masked,

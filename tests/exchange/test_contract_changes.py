@@ -27,6 +27,7 @@ from warehouse import engine, way
 from warehouse.engine import connection, transaction
 from warehouse.errors import PromiseBroken
 from warehouse.migrate import migrate
+from warehouse.quarantine import fixing, replay
 from warehouse.store import store
 
 pytestmark = pytest.mark.stack
@@ -319,6 +320,19 @@ def test_a_plan_on_purged_batches_says_so(house: House) -> None:
     assert oldest["not_looked_at"].startswith("its rows were purged on") and oldest["newly_refused"] == {}
     assert newest["not_looked_at"] == "" and newest["rows"] == 1
     assert "purged" in house.run("contract", "plan", house.feed).stdout
+
+
+def test_a_plan_judges_rows_as_people_corrected_them(house: House) -> None:
+    batch = house.take("second.csv", [line(100), line(101, amount="none"), line(102, amount="none")])[0].batch_id
+    sheet = house.folder / "sheet.csv"
+    assert fixing.export(batch, sheet) == 2
+    sheet.write_text(sheet.read_text(encoding="utf-8-sig").replace("none", "7", 1), encoding="utf-8")
+    contract = catalogue.load_one(FeedId(house.feed))
+    fixing.fix(contract, batch, sheet, editor="Ed", reason="a slip")
+    replay.replay(contract, batch, operator="Ed", reason="a slip")
+    newest = house.json("contract", "plan", house.feed)["batches"][0]
+    assert (newest["rows"], newest["before"], newest["after"], newest["corrected"]) == (3, 1, 1, 1)
+    assert "as corrected" in house.run("contract", "plan", house.feed).stdout
 
 
 def test_a_landed_page_that_went_astray_is_an_error_of_that_batch(house: House) -> None:

@@ -27,7 +27,7 @@ from warehouse.checking.metrics import why_held
 from warehouse.engine import connection
 from warehouse.errors import ReceiptMissing
 from warehouse.feeds import known
-from warehouse.quarantine import replay, view
+from warehouse.quarantine import corrections, replay, view
 
 app = typer.Typer(no_args_is_help=True, help="Batches: list, show, rerun, cancel, release, reject, receipt.")
 
@@ -105,7 +105,10 @@ def reject(
 def rerun(
     operator: Operator, reason: Reason, batch: BatchArg = None, last: Last = False, as_json: AsJson = False
 ) -> None:
-    """Takes a batch's landed rows the way again under the contract as it is now, as a new batch in the same place of the order."""
+    """Takes a batch's landed rows the way again under the contract as it is now, as a new batch in the same place of the order.
+
+    A row that was corrected since is judged as corrected; rows that wait in quarantine go along.
+    """
     batch_id = chosen(batch, last)
     done = replay.rerun(contract_of(batch_id), batch_id, operator=operator, reason=reason)
     show_outcome(done, as_json=as_json)
@@ -173,6 +176,10 @@ def show_outcome(done: BatchOutcome, *, as_json: bool) -> None:
         ]
         columns = (("rule", "rule"), ("refused_rows", "rows that may not pass"), ("warned_rows", "rows only warned of"))
         emit_rows(rows, columns, as_json=False, title="rows in quarantine by rule")
+    as_corrected = corrections.told({"corrected": done.corrected})
+    if as_corrected is not None:
+        for text in (as_corrected, as_corrected.zh):
+            console().print(escape(text), soft_wrap=True)
     if done.reason:
         console().print(f"[yellow]{escape(done.reason)}[/]", soft_wrap=True)
     if done.state == "held":

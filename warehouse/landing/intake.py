@@ -309,6 +309,7 @@ class Intake:
             "received_at": batch.opened_at.isoformat(),
             "rows_in": total.rows_in,
             "rows_refused": total.rows_refused,
+            **({"corrected": batch.facts["corrected"]} if "corrected" in batch.facts else {}),
         }
 
     def _refuse(

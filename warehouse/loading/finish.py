@@ -1,4 +1,5 @@
-"""What the last transaction of a batch writes besides its rows: the cursor, the receipt, and its parent's next receipt."""
+"""What the last transaction of a batch writes besides its rows: the cursor, the receipt, and the next receipt of its parent and of
+every other batch whose rows it took along."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.ids import BatchId
 from warehouse import batches, receipt, tables
 from warehouse.batches import Batch
 from warehouse.tables import cursor
@@ -19,7 +21,19 @@ def finish(conn: sa.Connection, batch: Batch, *, last_change_set: Mapping[str, A
     move_cursor(conn, batch)
     receipt.make(conn, batch, last_change_set=last_change_set)
     if batch.parent_batch is not None:
-        receipt.make(conn, batches.get(conn, batch.parent_batch))
+        for one in dict.fromkeys((batch.parent_batch, *_took_from(conn, batch))):
+            receipt.make(conn, batches.get(conn, one))
+
+
+def _took_from(conn: sa.Connection, batch: Batch) -> list[BatchId]:
+    """The batches of which a rerun took waiting rows along; of another batch it is its parent alone."""
+    if batch.kind != "rerun":
+        return []
+    rows = tables.quarantine.c
+    query = sa.select(rows.batch_id).where(
+        rows.batch_id.in_(batches.family(conn, batch.batch_id)), rows.replay_batch == batch.batch_id
+    )
+    return [BatchId(one) for one in conn.scalars(query.distinct().order_by(rows.batch_id))]
 
 
 def move_cursor(conn: sa.Connection, batch: Batch) -> None:

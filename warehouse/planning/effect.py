@@ -27,8 +27,8 @@ from warehouse import batches
 from warehouse.batches import FROM_OUTSIDE, Batch
 from warehouse.checking import metrics
 from warehouse.feeds import registry
-from warehouse.landing import pages as landing
-from warehouse.planning.trial import Rows, Trial, source_of, tried
+from warehouse.planning.trial import Landed, Rows, Trial, source_of, tried
+from warehouse.quarantine.corrections import Corrections
 from warehouse.store import store
 from warehouse.tables import batch as batch_table
 from warehouse.tables import landed_object
@@ -51,6 +51,7 @@ class Effect:
     rows: int = 0
     before: int = 0  # rows quarantined under the version before
     after: int = 0  # rows quarantined or refused under the changed one
+    corrected: int = 0  # rows that were judged as people corrected them since
     masked: int = 0
     newly_refused: dict[str, int] = field(default_factory=dict)  # rule -> rows
     newly_accepted: dict[str, int] = field(default_factory=dict)  # rule of the version before -> rows
@@ -61,7 +62,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class _Landed:
+class _OnDisk:
     batch: Batch
     paths: tuple[str, ...]
     purged_at: Any
@@ -72,7 +73,7 @@ def effects(conn: sa.Connection, contract: FeedContract, last: int, samples: int
     return [_effect(conn, contract, landed, samples) for landed in _landed(conn, contract, last)]
 
 
-def _effect(conn: sa.Connection, contract: FeedContract, landed: _Landed, samples: int) -> Effect:
+def _effect(conn: sa.Connection, contract: FeedContract, landed: _OnDisk, samples: int) -> Effect:
     one = landed.batch
     effect = Effect(one.batch_id, one.source, one.delivery, one.landed_at, one.contract_version, one.rows_in)
     if landed.purged_at is not None:
@@ -89,12 +90,13 @@ def _effect(conn: sa.Connection, contract: FeedContract, landed: _Landed, sample
             return effect
     today = (one.landed_at or clock.now()).astimezone(clock.BEIJING).date()
     try:
-        was = tried(old, one, landed.paths, gate=False, today=today)
-        now = tried(contract, one, landed.paths, gate=True, today=today)
+        rows = Landed(landed.paths, Corrections.of(conn, one.batch_id))
+        was = tried(old, one, rows, gate=False, today=today)
+        now = tried(contract, one, rows, gate=True, today=today)
     except HubException as error:
         effect.error = error.as_dict()
         return effect
-    effect.rows, effect.masked = now.rows or was.rows, now.masked
+    effect.rows, effect.masked, effect.corrected = now.rows or was.rows, now.masked, rows.corrections.rows
     effect.before = len(was.bad_rows)
     if now.error is not None:
         effect.error, effect.after = now.error.as_dict(), was.rows
@@ -105,7 +107,7 @@ def _effect(conn: sa.Connection, contract: FeedContract, landed: _Landed, sample
     effect.newly_refused = _by_rule(now.bad, refused)
     effect.newly_accepted = _by_rule(was.bad, accepted)
     if samples:
-        shown = _Shown(old, contract, one, landed.paths)
+        shown = _Shown(old, contract, one, rows)
         effect.samples = [
             *shown.rows("refused", contract, now.bad, refused, samples),
             *shown.rows("accepted", old, was.bad, accepted, samples),
@@ -114,7 +116,7 @@ def _effect(conn: sa.Connection, contract: FeedContract, landed: _Landed, sample
     return effect
 
 
-def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> list[_Landed]:
+def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> list[_OnDisk]:
     columns = batch_table.c
     query = (
         sa.select(columns.batch_id)
@@ -138,7 +140,7 @@ def _landed(conn: sa.Connection, contract: FeedContract, last: int) -> list[_Lan
                 .order_by(objects.ordinal)
             ).all()
             purged = next((row.purged_at for row in pages if row.purged_at is not None), None)
-            landed.append(_Landed(one, tuple(str(row.path) for row in pages), purged))
+            landed.append(_OnDisk(one, tuple(str(row.path) for row in pages), purged))
     return landed
 
 
@@ -155,12 +157,12 @@ def _by_rule(bad: pa.Table, rows: Rows) -> dict[str, int]:
 class _Shown:
     """Rows as they may be shown."""
 
-    def __init__(self, old: FeedContract, new: FeedContract, batch: Batch, paths: Sequence[str]) -> None:
+    def __init__(self, old: FeedContract, new: FeedContract, batch: Batch, landed: Landed) -> None:
         # A column that either version calls personal is, whatever the other calls it.
         self._seen_by = [
             (HeaderMap(contract, contract.source(batch.source)), _hidden(contract)) for contract in (old, new)
         ]
-        self._batch, self._paths = batch, paths
+        self._batch, self._landed = batch, landed
 
     def rows(self, what: str, contract: FeedContract, bad: pa.Table, rows: Rows, most: int) -> list[dict[str, Any]]:
         """A few rows of each rule, with the values it looked at."""
@@ -193,8 +195,7 @@ class _Shown:
         """Row number -> field -> delivered value, of fields that may be shown."""
         headers = HeaderMap(contract, contract.source(self._batch.source))
         found: dict[int, dict[str, str | None]] = {}
-        for path in self._paths:
-            page = landing.read_page(store(), path)
+        for page in self._landed.pages(store()):
             here = pc.is_in(page.rows, pa.array(wanted, pa.int64()))
             if not pc.any(here).as_py():
                 continue

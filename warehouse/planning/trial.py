@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -27,6 +27,7 @@ from warehouse.checking.references import FeedReferences
 from warehouse.landing import pages as landing
 from warehouse.landing.hub_key import hmac_key
 from warehouse.planning.errors import DeliveryWouldBeRefused
+from warehouse.quarantine.corrections import Corrections
 from warehouse.store import Store, store
 
 Rows = npt.NDArray[np.int64]
@@ -40,6 +41,19 @@ _BAD = pa.schema(
         ("rules", pa.list_(pa.string())),
     ]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A batch's landed pages, and what people corrected of their rows since."""
+
+    paths: tuple[str, ...]
+    corrections: Corrections
+
+    def pages(self, place: Store) -> Iterator[RawPage]:
+        """The pages in their order, as corrected. Raises StoreMissing."""
+        for path in self.paths:
+            yield self.corrections.laid_over(landing.read_page(place, path))
 
 
 @dataclass(slots=True)
@@ -59,9 +73,9 @@ class Trial:
         return np.unique(flat(self.bad.column("row")).to_numpy())
 
 
-def tried(contract: FeedContract, batch: Batch, paths: Sequence[str], *, gate: bool, today: date) -> Trial:
-    """The landed pages of a batch under a contract. `gate`: through its gate first; what the batch's own gate kept out
-    is not there any more. Raises StoreMissing, KeyError where the contract has no such source."""
+def tried(contract: FeedContract, batch: Batch, landed: Landed, *, gate: bool, today: date) -> Trial:
+    """The landed rows of a batch, as corrected since, under a contract. `gate`: through its gate first; what the batch's own
+    gate kept out is not there any more. Raises StoreMissing, KeyError where the contract has no such source."""
     source = contract.source(batch.source)
     place = store()
     checker = Checker(contract, source, codes=codes.load, references=FeedReferences(), today=today)
@@ -71,10 +85,9 @@ def tried(contract: FeedContract, batch: Batch, paths: Sequence[str], *, gate: b
         judge, found = Judge(contract), Trial()
         tables: list[pa.Table] = []
         try:
-            for path in paths:
-                page = landing.read_page(place, path)
-                found.rows += page.rows_in
-                page = _through(guard, page, found, tables)
+            for came in landed.pages(place):
+                found.rows += came.rows_in
+                page = _through(guard, came, found, tables)
                 checked = checker.check(page)
                 if checked.bad.num_rows:
                     tables.append(_shaped(checked.bad))
@@ -85,7 +98,7 @@ def tried(contract: FeedContract, batch: Batch, paths: Sequence[str], *, gate: b
         judge.add_refused(found.refused)
         duplicates, found.figures = judge.tried(pages)
         if len(duplicates.rejected):
-            tables.append(_rejected(place, paths, duplicates.rejected, duplicates.rules))
+            tables.append(_rejected(place, landed, duplicates.rejected, duplicates.rules))
         found.bad = pa.concat_tables(tables).sort_by("row") if tables else _BAD.empty_table()
         return found
 
@@ -119,12 +132,11 @@ def _shaped(bad: pa.Table) -> pa.Table:
     return chosen.rename_columns(_BAD.names).cast(_BAD)
 
 
-def _rejected(place: Store, paths: Sequence[str], rows: Rows, rules: pa.ListArray) -> pa.Table:
+def _rejected(place: Store, landed: Landed, rows: Rows, rules: pa.ListArray) -> pa.Table:
     """Rows that another row of the batch makes unbelievable, with where they stand."""
     wanted = pa.array(rows)
     stands: dict[int, tuple[int | None, str]] = {}
-    for path in paths:
-        page = landing.read_page(place, path)
+    for page in landed.pages(place):
         numbers = flat(page.rows)
         at = np.flatnonzero(np.isin(numbers.to_numpy(), rows))
         for position in at.tolist():

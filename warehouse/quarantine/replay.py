@@ -23,6 +23,7 @@ from warehouse.errors import BatchNotRerunnable, BatchStateWrong, NothingToRepla
 from warehouse.feeds.contracts_of import contract_of
 from warehouse.landing.intake import Intake, Origin
 from warehouse.quarantine import companions
+from warehouse.quarantine.corrections import Corrections
 from warehouse.quarantine.replay_source import Chosen, LandedDelivery, QuarantineDelivery
 from warehouse.store import store
 from warehouse.tables import landed_object, quarantine
@@ -42,6 +43,7 @@ class _Again:
     parent: Batch
     chosen: Chosen  # of the parent's quarantined rows
     facts: dict[str, Any]
+    family: tuple[BatchId, ...] = ()  # of a rerun: the batches whose waiting rows go along, for all of them are judged
 
 
 def replay(
@@ -101,20 +103,23 @@ def rerun(
 ) -> BatchOutcome:
     """Takes a batch's landed rows the way again under the feed's contract as it is now, as a new batch in its parent's place.
 
-    It never overwrites what a later delivery brought; what has not changed is neither written nor published. Rows of the batch that
-    wait in quarantine go along. Raises OperatorMissing, BatchNotRerunnable.
+    A row that a named person corrected since is judged as corrected: that is the latest word on it. It never overwrites what a
+    later delivery brought; what has not changed is neither written nor published. Rows of the delivery that wait in quarantine,
+    corrected or not, there or where they were sent the way again, go along. Raises OperatorMissing, BatchNotRerunnable.
     """
     by = acts.named("rerun", operator, reason)
     with seen.run(contract), way.opened(contract, progress) as feed:
         conn = feed.conn
         parent = _see(conn, batch_id)
-        _must_be_rerunnable(conn, parent)
-        pages = LandedDelivery(conn, store(), parent, contract.source(parent.source))
-        again = _Again("rerun", by, parent, Chosen(("open",)), {"operator_reason": by[1]})
+        corrections = Corrections.of(conn, batch_id)
+        _must_be_rerunnable(conn, parent, corrections)
+        pages = LandedDelivery(conn, store(), parent, contract.source(parent.source), corrections)
+        facts = {"operator_reason": by[1], **corrections.facts()}
+        again = _Again("rerun", by, parent, Chosen(("open", "fixed")), facts, corrections.family)
         return _again(conn, contract, pages, again, progress)
 
 
-def _must_be_rerunnable(conn: sa.Connection, parent: Batch) -> None:
+def _must_be_rerunnable(conn: sa.Connection, parent: Batch, corrections: Corrections) -> None:
     why: Said | None = None
     if parent.state not in RERUNNABLE:
         why = Said(f"it is {parent.state}", f"状态为 {parent.state}")
@@ -123,9 +128,11 @@ def _must_be_rerunnable(conn: sa.Connection, parent: Batch) -> None:
             f"its rows are those of {parent.parent_batch}, which can be run again",
             f"其数据行属于批次 {parent.parent_batch}，可重新运行该批次",
         )
-    elif _count(conn, parent.batch_id, ("fixed",)):
+    elif corrections.gone_of:
+        named = ", ".join(corrections.gone_of)
         why = Said(
-            "corrected rows of it wait for a replay, which would be lost", "有已更正的行等待重放，重新运行会丢失更正"
+            f"corrections made in {named} are past their retention: the rows would be judged without them",
+            f"批次 {named} 中所作的更正已过保留期并清除，重新判定将失去这些更正",
         )
     elif not _all_there(conn, parent):
         why = Said("its landed pages are past their retention and gone", "其落地文件已过保留期并清除")
@@ -164,7 +171,8 @@ def _again(
     door = Intake(conn, contract, source, checker=checker_for(contract, source), progress=progress, timing=timing)
 
     def landed(conn: sa.Connection, child: Batch) -> None:
-        _mark(conn, again.parent.batch_id, again.chosen, state="replayed", replay_batch=child.batch_id)
+        for batch_id in again.family or (again.parent.batch_id,):
+            _mark(conn, batch_id, again.chosen, state="replayed", replay_batch=child.batch_id)
         if again.action == "release":
             batches.move(conn, again.parent, "released")
         acts.note(conn, again.action, again.parent.batch_id, again.by, {"batch": child.batch_id})

@@ -1,4 +1,4 @@
-"""Deliveries from what the hub already holds: quarantined rows with their corrections, or a held batch's landed pages."""
+"""Deliveries from what the hub already holds: quarantined rows with their corrections, or a batch's landed pages."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hub.canonical import canonical_bytes
 from warehouse.batches import Batch
 from warehouse.landing import pages as landing
 from warehouse.loading.rejects import landed_pages
+from warehouse.quarantine.corrections import Corrections
 from warehouse.store import Store
 from warehouse.tables import quarantine
 
@@ -26,18 +27,27 @@ TEXT, REASON = "_text", "_reason"
 
 
 class LandedDelivery(Delivery):
-    """A batch's landed pages, once more."""
+    """A batch's landed pages, once more; with `corrections` each corrected row as it was corrected."""
 
-    def __init__(self, conn: sa.Connection, store: Store, batch: Batch, source: SourceSpec) -> None:
+    def __init__(
+        self,
+        conn: sa.Connection,
+        store: Store,
+        batch: Batch,
+        source: SourceSpec,
+        corrections: Corrections | None = None,
+    ) -> None:
         super().__init__(name=batch.delivery, source=source, sha256=batch.delivery_sha256)
         self._store = store
+        self._corrections = corrections
         with conn.begin():
             self._pages = landed_pages(conn, batch.batch_id)
 
     def pages(self) -> Iterator[RawPage]:
-        """The pages as they landed, with their row numbers."""
+        """The pages with their row numbers."""
         for path, _ in self._pages:
-            yield landing.read_page(self._store, path)
+            page = landing.read_page(self._store, path)
+            yield page if self._corrections is None else self._corrections.laid_over(page)
 
     def close(self) -> None:
         """Nothing to give back."""
