@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from psycopg import sql
@@ -23,10 +22,9 @@ from contracts.model import FeedContract
 from contracts.page import CheckedPage, RawPage
 from hub.errors import HubException
 from hub.ids import BatchId, FeedId
-from warehouse import batches, refusals
-from warehouse.arrow.columns import flat, texts
+from warehouse import batches, refusals, story_events
+from warehouse.arrow.columns import texts
 from warehouse.batches import Batch
-from warehouse.changeset import ChangeSet, event_ids
 from warehouse.checking.checkers import checker_for
 from warehouse.engine import connection, driver
 from warehouse.errors import StoreMissing
@@ -36,7 +34,9 @@ from warehouse.landing import pages as landing
 from warehouse.quarantine import view as quarantine
 from warehouse.store import store
 from warehouse.tables import batch as batch_table
-from warehouse.tables import landed_object, outbox
+from warehouse.tables import landed_object
+from warehouse.takedown import standing
+from warehouse.takedown.standing import TakedownRow
 
 
 def story(contract: FeedContract, key: str) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
 
     {"feed", "key", "current" (or None), "history" [newest first], "quarantined" [...], "batches" {id: …},
     "rows" [{"batch", "row", "unit", "source_row", "page", "hash", "raw", "changes", "changed" [{"field", "from", "to", "steps"}],
-    "rules"}], "refused" [what the gate refused of it when it was sent again], "events" [{"event_id", "revision", "change",
-    "topic", "lane", "seq", "entry_id", "record", "published_at", "skipped_at"}]}. All empty where the key was never seen.
+    "rules"}], "refused" [what the gate refused of it when it was sent again], "takedowns" [{"takedown", "state", "operator", "reason",
+    "at", "lifted", "event_id"}], "events" [as `warehouse.story_events.of_key` has them]}. All empty where the key was never seen.
     """
     with connection() as conn:
         current, history = _records(conn, contract, key)
@@ -56,6 +56,10 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
         for row in rows:
             for batch_id in filter(None, (row.batch_id, row.replay_batch)):
                 found.setdefault(BatchId(batch_id), batches.get(conn, BatchId(batch_id)))
+        orders = standing.listed(conn, feed=contract.id, key=key, every=True, limit=200)
+        # What it took out stands in no table any more; the batches that brought it are on its own record.
+        for batch_id in (one for order in orders for one in order.batches):
+            found.setdefault(batch_id, batches.get(conn, batch_id))
         by_no = {batch.batch_no: batch for batch in found.values()}
         seen = {(by_no[record["hub_batch_no"]].batch_id, record["hub_row"]) for record in [*current, *history]}
         seen |= {(row.batch_id, row.row) for row in rows}
@@ -84,7 +88,8 @@ def story(contract: FeedContract, key: str) -> dict[str, Any]:
                 if row.replay_batch
                 for refused in refusals.of_row(conn, row.replay_batch, row.row)
             ],
-            "events": _events(conn, found, key),
+            "takedowns": [_takedown(order) for order in reversed(orders)],
+            "events": story_events.of_key(conn, contract.id, found, key, _own(orders)),
         }
 
 
@@ -155,6 +160,24 @@ def _record(record: Mapping[str, Any], by_no: Mapping[int, Batch]) -> dict[str, 
         "replaced_by": by_no[replaced].batch_id if replaced is not None and replaced in by_no else None,
         "record": {name: value for name, value in record.items() if not name.startswith("hub_")},
     }
+
+
+def _takedown(order: TakedownRow) -> dict[str, Any]:
+    return {
+        "takedown": order.number,
+        "state": order.state,
+        "operator": order.operator,
+        "reason": order.reason,
+        "at": order.begun_at,
+        "lifted": order.lifted,
+        "event_id": order.event_id,
+    }
+
+
+def _own(orders: Iterable[TakedownRow]) -> dict[str, int]:
+    """Event id of a withdrawal → the takedown that sent it: the first of those that were ordered again."""
+    newest_first = [(one.event_id, one.number) for one in orders if one.event_id is not None]
+    return dict(newest_first)
 
 
 def _batch(batch: Batch) -> dict[str, Any]:
@@ -258,33 +281,3 @@ def _changed(steps: Iterable[str], before: Mapping[str, Any], after: Mapping[str
 def _steps(checked: CheckedPage) -> list[str]:
     """What changed the only row of a page. By the counts, which name each step; a bit may stand for all of a field."""
     return list(checked.metrics.changed)
-
-
-def _events(conn: sa.Connection, found: Mapping[BatchId, Batch], key: str) -> list[dict[str, Any]]:
-    query = sa.select(outbox).where(outbox.c.batch_id.in_(list(found))).order_by(outbox.c.lane, outbox.c.seq)
-    events = []
-    for entry in conn.execute(query).mappings():
-        try:
-            with ChangeSet(store(), entry["path"]) as changes:
-                places = changes.position_of(key)
-                feed = changes.facts.feed
-        except StoreMissing:
-            continue
-        for record, revision, change in places:
-            ids = event_ids(feed, pa.array([key]), pa.array([revision], pa.int32()))
-            events.append(
-                {
-                    "event_id": flat(ids)[0].as_py(),
-                    "revision": revision,
-                    "change": change,
-                    "batch": entry["batch_id"],
-                    "topic": entry["topic"],
-                    "lane": entry["lane"],
-                    "seq": entry["seq"],
-                    "entry_id": entry["entry_id"],
-                    "record": record,
-                    "published_at": entry["published_at"],
-                    "skipped_at": entry["skipped_at"],
-                }
-            )
-    return sorted(events, key=lambda event: event["revision"])

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from contracts import catalogue
 from exchange.desk import takedown as taking_down
+from hub import tabular
 from hub.ids import FeedId
 from hub.options import Feed, Limit, OnlyFeed, Operator
 from hub.output import AsJson, console, emit_json, emit_rows
+from hub.said import Said
 from warehouse.engine import connection
 from warehouse.takedown import standing, taking
 
 app = typer.Typer(no_args_is_help=True, help="Take a record out of every store and topic: order, lift, list.")
 
 _LISTED = ("takedown", "feed", "key", "state", "operator", "reason", "since", "lifted")
-_COLUMNS = ("batches", "rows", "files", "change_sets", "events", "quarantined", "revisions", "receipts", "documents")
+_REMOVED: tuple[tuple[str, str, Said], ...] = (
+    ("batches", "batches", Said("deliveries in which the record was found", "发现该记录的批次")),
+    ("rows", "rows", Said("landed rows of it, taken out", "清除的落地行")),
+    ("files", "files", Said("landed pages written anew, and originals that went whole", "改写的落地文件及整份清除的原件")),
+    ("change_sets", "change sets", Said("files of events from before, emptied of it", "已清空其内容的事件文件")),
+    ("events", "events in outbox", Said("dead letters sent again, which stand in the outbox itself, emptied", "发件箱中重新发送的死信，已清空")),
+    ("quarantined", "quarantined", Said("rows of it in quarantine, removed with their corrections", "清除的隔离行及其更正")),
+    ("revisions", "old revisions", Said("replaced revisions in history, removed; the current one is emptied", "清除的历史修订；现行修订已清空")),
+    ("receipts", "receipts", Said("earlier receipts that quoted a corrected value, removed", "清除的曾引用更正值的旧回执")),
+    ("documents", "documents", Said("pages of Data Docs in which a value of it stood, removed", "清除的载有其值的数据文档页")),
+)  # fmt: skip
+"""What was removed: name of the figure, its heading, and what it counts."""
 
 
 _Reason = Annotated[str, typer.Option(help="Why; stands on record. Not what stood in the record.")]
@@ -54,8 +68,14 @@ def order(
     if as_json:
         emit_json({**asdict(done), "on_topic": asdict(on_topic), "rewritten": rewrite})
         return
-    emit_rows([asdict(done)], [(name, name) for name in _COLUMNS], as_json=False)
+    removed = [
+        {"removed": heading, "count": getattr(done, name), "what": f"{meant} | {meant.zh}"}
+        for name, heading, meant in _REMOVED
+    ]
+    emit_rows(removed, [("removed", "removed"), ("count", "count"), ("what", "what")], as_json=False)
     out = console()
+    for text in _withdrawal(on_topic):
+        out.print(text, soft_wrap=True, markup=False)
     if on_topic.cut:
         places = ", ".join(f"{partition} < {offset}" for partition, offset in on_topic.cut.items())
         out.print(f"{on_topic.topic}: cut, partition < offset {places} | 已截断", soft_wrap=True, markup=False)
@@ -64,6 +84,30 @@ def order(
         zh = f"{on_topic.events} 条早先的事件在保留期内仍在主题 {on_topic.topic} 上；--cut-topic 可将其清除"
         out.print(en, soft_wrap=True, markup=False)
         out.print(zh, soft_wrap=True, markup=False)
+
+
+def _lifted(one: standing.TakedownRow) -> str | None:
+    if one.lifted is None:
+        return None
+    at = tabular.cell(datetime.fromisoformat(one.lifted["at"]))
+    return f"{at} {one.lifted['operator']}: {one.lifted['reason']}"
+
+
+def _withdrawal(on_topic: taking_down.OnTopic) -> tuple[str, str]:
+    """How subscribers were told, in both languages."""
+    sent = on_topic.withdrawal
+    if sent is None:
+        return (
+            "no withdrawal: the record was never loaded, so no event of it was ever sent",
+            "无撤回事件：该记录从未入库，未曾发送其事件",
+        )
+    if sent.offset is None:
+        return (
+            f"withdrawal sent: event {sent.event_id}, which {on_topic.topic} does not hold any more",
+            f"撤回事件已发送：{sent.event_id}，主题 {on_topic.topic} 已不再保留",
+        )
+    place = f"{on_topic.topic} partition {sent.partition} offset {sent.offset}"
+    return f"withdrawal sent: event {sent.event_id} on {place}", f"撤回事件已发送：{sent.event_id}，{place}"
 
 
 @app.command()
@@ -104,9 +148,7 @@ def list_takedowns(
             "operator": one.operator,
             "reason": one.reason,
             "since": one.begun_at,
-            "lifted": None
-            if one.lifted is None
-            else f"{one.lifted['at']} {one.lifted['operator']}: {one.lifted['reason']}",
+            "lifted": _lifted(one),
         }
         for one in found
     ]

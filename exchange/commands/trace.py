@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 import typer
 from rich.markup import escape
 
@@ -19,12 +18,8 @@ from hub.tabular import hanging
 from warehouse import refusals
 from warehouse import story as stories
 from warehouse.batch_choice import chosen
-from warehouse.changeset import ChangeSet
 from warehouse.engine import connection
-from warehouse.errors import StoreMissing
 from warehouse.feeds import known
-from warehouse.store import store
-from warehouse.tables import outbox
 
 app = typer.Typer(help="One record's whole story, from the delivery to the topic.")
 
@@ -68,7 +63,7 @@ def trace(
 def _told(contract: FeedContract, key: str) -> dict[str, Any] | None:
     """The story with the events' places on Kafka, or None where the key was never seen."""
     told = stories.story(contract, key)
-    if not (told["current"] or told["history"] or told["quarantined"] or told["rows"] or told["events"]):
+    if not any(told[part] for part in ("current", "history", "quarantined", "rows", "takedowns", "events")):
         return None
     wanted = [found for event in told["events"] if (found := _wanted(event)) is not None]
     try:
@@ -77,29 +72,21 @@ def _told(contract: FeedContract, key: str) -> dict[str, Any] | None:
         # The story stands without the broker; what is missing is said.
         told["kafka"] = error.as_dict()
         places = {}
-    for event in told["events"]:
-        place = places.get(event["event_id"])
+    for event in reversed(told["events"]):
+        # One event may have been sent twice: of a dead letter it is the later that lies there.
+        left = places.get(event["event_id"])
+        place = left.pop() if left else None
         event["partition"], event["offset"] = (place.partition, place.offset) if place else (None, None)
+        if event["emptied"] and place is not None:
+            event["change"] = place.change  # what is left of it here withdraws; what was sent says what it was
     return told
 
 
 def _wanted(event: dict[str, Any]) -> Wanted | None:
-    """What to look for, of an event that was published and whose change set is still there."""
-    with connection() as conn:
-        row = conn.execute(
-            sa.select(outbox.c.path, outbox.c.created_at, outbox.c.published_at).where(
-                outbox.c.lane == event["lane"], outbox.c.seq == event["seq"]
-            )
-        ).one_or_none()
-    if row is None or row.path is None or event["published_at"] is None:
+    """What to look for, of an event that was published. Past its retention no Kafka key is known: all partitions are looked at."""
+    if event["published_at"] is None:
         return None
-    try:
-        with ChangeSet(store(), row.path) as changes:
-            key = next(iter(changes.batches(event["record"]))).column("key")[0].as_py()
-    except StoreMissing:
-        key = None
-    now = datetime.now(UTC)
-    return Wanted(event["event_id"], event["topic"], key, row.created_at or now, row.published_at or now)
+    return Wanted(event["event_id"], event["topic"], event["key"], event["created_at"], event["published_at"])
 
 
 def _show(told: dict[str, Any]) -> None:

@@ -35,6 +35,15 @@ PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The event by which subscribers are told. Without a place where the topic does not hold it any more."""
+
+    event_id: str
+    partition: int | None
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class OnTopic:
     """What became of the record's events on its topic."""
 
@@ -42,6 +51,7 @@ class OnTopic:
     events: int  # of the record, before its withdrawal, when it was looked at
     cut: dict[int, int]  # partition -> offset before which it is forgotten; empty without the cut
     retention_ms: str | None  # how long the topic keeps what is not cut; None: the brokers' own
+    withdrawal: Withdrawal | None  # None: the record was never loaded, so no subscriber was told of it
 
 
 def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, cut: bool) -> tuple[TakenDown, OnTopic]:
@@ -105,11 +115,20 @@ def _take_down(contract: FeedContract, key: str, *, by: tuple[str, str], cut: bo
             if cut:
                 _put_back(cluster, contract)
     earlier = sum(1 for found in events.values() for _, event_id in found if event_id != withdrawal)
-    on_topic = OnTopic(contract.topic.name, earlier, ends, before.get("retention.ms"))
+    on_topic = OnTopic(contract.topic.name, earlier, ends, before.get("retention.ms"), _sent(events, withdrawal))
     taking.finish(
         done.number, {"topic": contract.topic.name, "events": earlier, "cut": {str(n): at for n, at in ends.items()}}
     )
     return done, on_topic
+
+
+def _sent(events: dict[int, list[tuple[int, str]]], withdrawal: str | None) -> Withdrawal | None:
+    """Where the withdrawal lies, the last of it where a rebase sent it again."""
+    if withdrawal is None:
+        return None
+    places = [(number, at) for number, found in events.items() for at, event_id in found if event_id == withdrawal]
+    partition, offset = max(places, key=lambda place: place[1]) if places else (None, None)
+    return Withdrawal(withdrawal, partition, offset)
 
 
 def _put_back(cluster: Cluster, contract: FeedContract) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from hub.tabular import cell
 from hub.terminal import one_line
 from warehouse.batches import AGAIN
 
@@ -29,7 +30,7 @@ def lines(told: Told) -> list[Line]:
 
     What has not happened yet (an event that waits) has no date and stands last.
     """
-    found = [*_rows(told), *_quarantined(told), *_revisions(told), *_events(told)]
+    found = [*_rows(told), *_quarantined(told), *_revisions(told), *_takedowns(told), *_events(told)]
     return sorted(found, key=lambda line: (line.at or datetime.max.replace(tzinfo=UTC), line.step))
 
 
@@ -45,7 +46,7 @@ def refused(told: Told) -> list[Line]:
 
 def dated(at: datetime | None) -> str:
     """An instant as it stands before a line: seconds, UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}" if at is not None else "not yet"
+    return cell(at) if at is not None else "not yet"
 
 
 def _rows(told: Told) -> Iterator[Line]:
@@ -91,11 +92,14 @@ def _quarantined(told: Told) -> Iterator[Line]:
 
 
 def _revisions(told: Told) -> Iterator[Line]:
+    by_takedown = {one["event_id"].rpartition(":")[2]: one["takedown"] for one in told["takedowns"] if one["event_id"]}
     records = sorted(filter(None, [told["current"], *told["history"]]), key=lambda record: int(record["revision"]))
     before: Told = {}
     for record in records:
         done = "withdrawn, as" if record["withdrawn"] else "loaded as"
-        text = f"{done} revision {record['revision']} in batch {record['batch']}"
+        number = by_takedown.get(str(record["revision"]))
+        where = f"in batch {record['batch']}" if number is None else f"by takedown {number}"
+        text = f"{done} revision {record['revision']} {where}"
         now = record["record"] or {}
         differing = [name for name in now if before and before.get(name) != now[name]]
         if differing and not record["withdrawn"]:
@@ -104,9 +108,30 @@ def _revisions(told: Told) -> Iterator[Line]:
         before = now or before
 
 
+def _takedowns(told: Told) -> Iterator[Line]:
+    for one in told["takedowns"]:
+        done = "" if one["state"] in ("done", "lifted") else ", not finished: order it again"
+        yield Line(
+            one["at"], 6, f"taken down by {one['operator']}: takedown {one['takedown']} ({one['reason']}){done}", "red"
+        )
+        if one["lifted"]:
+            lifted = one["lifted"]
+            text = f"takedown {one['takedown']} lifted by {lifted['operator']} ({lifted['reason']})"
+            yield Line(datetime.fromisoformat(lifted["at"]), 8, text, "cyan")
+
+
+def _change(event: Told) -> str:
+    """What an event says it is: of one that a takedown emptied here, what it was when it was sent, as far as its topic still tells."""
+    if event["takedown"] is not None:
+        return f"withdrawn: the withdrawal of takedown {event['takedown']}"
+    change = event["change"] or ("what it was is not known any more" if event["emptied"] else "past its retention")
+    again = ", sent again" if event["sent_again"] else ""
+    return f"{change}{again}{', emptied here by a takedown since' if event['emptied'] else ''}"
+
+
 def _events(told: Told) -> Iterator[Line]:
     for event in told["events"]:
-        named = f"event {event['event_id']} ({event['change']})"
+        named = f"event {event['event_id']} ({_change(event)})"
         if event["published_at"] and event["offset"] is not None:
             place = f"on {event['topic']} partition {event['partition']} offset {event['offset']}"
             yield Line(event["published_at"], 7, f"{named} {place}", "green")

@@ -20,7 +20,7 @@ from contracts.gate.trace import Tracer
 from contracts.model import FeedContract
 from contracts.page import GatedPage, Refusal
 from hub import clock
-from hub.ids import FeedId, RuleId
+from hub.ids import BatchId, FeedId, RuleId
 from hub.said import Said
 from warehouse import acts
 from warehouse.engine import transaction
@@ -48,6 +48,8 @@ class TakedownRow:
     ended_at: datetime | None
     lifted: dict[str, str] | None  # operator, reason, at
     cut_asked: bool  # whether the topic was to be cut
+    batches: tuple[BatchId, ...] = ()  # in which it was found
+    event_id: str | None = None  # of its withdrawal
 
 
 class Standing:
@@ -143,12 +145,16 @@ def lift(feed: FeedId, key: str, *, operator: str, reason: str) -> list[int]:
     return numbers
 
 
-def listed(conn: sa.Connection, *, feed: str | None = None, every: bool = False, limit: int = 50) -> list[TakedownRow]:
-    """Takedowns that stand, or `every` one, the newest first."""
+def listed(
+    conn: sa.Connection, *, feed: str | None = None, key: str | None = None, every: bool = False, limit: int = 50
+) -> list[TakedownRow]:
+    """Takedowns that stand, or `every` one, the newest first; of all feeds and records, or of one."""
     columns = takedown.c
     query = sa.select(takedown).order_by(columns.takedown_no.desc()).limit(limit)
     if feed is not None:
         query = query.where(columns.feed == feed)
+    if key is not None:
+        query = query.where(columns.record_key == key)
     if not every:
         query = query.where(columns.state != LIFTED)
     return [_row(row) for row in conn.execute(query)]
@@ -173,4 +179,6 @@ def _row(row: Any) -> TakedownRow:
         ended_at=row.ended_at,
         lifted=row.facts.get(LIFTED),
         cut_asked=bool(row.facts.get("cut_asked")),
+        batches=tuple(BatchId(one) for one in row.facts.get("rows", {})),
+        event_id=row.facts.get("event_id"),
     )
