@@ -25,7 +25,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 import hub
-from hub import failure, log, usage
+from hub import failure, log, repeated, usage
 from hub.errors import CommandUnknown, UsageError
 from hub.output import console, emit_error, progress_console
 from hub.said import Said
@@ -104,7 +104,7 @@ def _loaded(module: str, name: str) -> Any:
     app._add_completion = False  # the shell has none: nobody completes a part of a command line
     loaded = typer.main.get_command(app)
     loaded.name = name
-    return loaded
+    return repeated.watched(loaded)
 
 
 class _Spread(TyperGroup):

@@ -191,6 +191,16 @@ class NameUnknown(UsageError):
     remedy_zh = "请使用已有的名称；`{command}` 列出全部"
 
 
+class OptionTwice(UsageError):
+    """An option that takes one value was given several."""
+
+    code = "HUB-CLI-007"
+    en = "`{command}` takes {given} once, and it was given {count} times"
+    zh = "`{command}` 的 {given} 只能给出一次，现给出 {count} 次"
+    remedy_en = "give {given} once; `{command} --help` says which options take several values"
+    remedy_zh = "请只给出一次 {given}；`{command} --help` 说明哪些选项可取多个值"
+
+
 class Unforeseen(HubError):
     """A bug. Its own text is kept out, for it may quote data. Facts: `kind` (classes), `place` (file:line)."""
 

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+SEVERAL = "Several: with commas, or given again."
+"""What the help of every option that takes a list ends with; `hub.repeated` makes it true."""
+
 Feed = Annotated[str, typer.Argument(help="Feed: the contract's id.")]
 """The one feed that a command is about."""
 

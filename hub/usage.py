@@ -50,7 +50,7 @@ def is_help(error: BaseException) -> bool:
 
 def command_not_found(ctx: Any, given: str, known: Iterable[str]) -> CommandNotFound:
     """The error for a command that is not there."""
-    return CommandNotFound(parent=_path(ctx), given=given[:100], near=near_told(given, known))
+    return CommandNotFound(parent=path(ctx), given=given[:100], near=near_told(given, known))
 
 
 def told(error: BaseException, root: Any, typed: Sequence[str]) -> HubException | None:
@@ -60,7 +60,7 @@ def told(error: BaseException, root: Any, typed: Sequence[str]) -> HubException 
     if not isinstance(error, click.UsageError):
         return None
     error.ctx = error.ctx or _context(root, typed)  # click's parser of options names no command
-    command = _path(error.ctx)
+    command = path(error.ctx)
     if isinstance(error, click.NoSuchOption):
         near = near_told(error.option_name, _options(error.ctx))
         return OptionNotFound(command=command, given=error.option_name[:100], near=near)
@@ -91,7 +91,7 @@ def _context(root: Any, typed: Sequence[str]) -> Context:
     return ctx
 
 
-def _path(ctx: Any) -> str:
+def path(ctx: Any) -> str:
     """The command as it is typed, `hub batch show`, whatever the program was started as."""
     words: list[str] = []
     while ctx is not None and ctx.parent is not None:
@@ -102,7 +102,7 @@ def _path(ctx: Any) -> str:
 
 def _usage(ctx: Any) -> str:
     needed = [_form(one) for one in ctx.command.params if one.required]
-    return f"`{' '.join([_path(ctx), *needed])}`"
+    return f"`{' '.join([path(ctx), *needed])}`"
 
 
 def _form(parameter: Any) -> str:

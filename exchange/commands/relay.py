@@ -17,7 +17,7 @@ from exchange.relay import status as statuses
 from exchange.relay.serve import Drained, Server, drain
 from exchange.relay.status import LaneStatus
 from hub.nearest import must_be_known
-from hub.options import Operator, Reason
+from hub.options import SEVERAL, Operator, Reason
 from hub.output import AsJson, console, emit_json, emit_rows, say_error, say_next
 from hub.said import Said
 from warehouse import lost
@@ -45,7 +45,7 @@ def serve(as_json: AsJson = False) -> None:
 @app.command()
 def run(
     once: Annotated[bool, typer.Option("--once", help="Send what waits now, then end.")] = False,
-    lane: Annotated[list[str] | None, typer.Option(help="Only this lane; may be given several times.")] = None,
+    lane: Annotated[list[str] | None, typer.Option(help=f"Only this lane. {SEVERAL}")] = None,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to go on trying while something is away.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:

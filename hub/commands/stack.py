@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hub import stack
+from hub.options import SEVERAL
 from hub.output import AsJson, emit_json, emit_rows, progress_console
 from hub.settings import settings
 from hub.stack import catalogue, kafka_cluster
@@ -18,8 +19,10 @@ from hub.stack.state import StackState
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-Only = Annotated[str | None, typer.Option(help="Start these alone, with what they need: postgres,kafka")]
-Without = Annotated[str | None, typer.Option(help="Start all but these: airflow")]
+Only = Annotated[
+    list[str] | None, typer.Option(help=f"Start these alone, with what they need: postgres,kafka. {SEVERAL}")
+]
+Without = Annotated[list[str] | None, typer.Option(help=f"Start all but these: airflow. {SEVERAL}")]
 Brokers = Annotated[
     int | None,
     typer.Option(
@@ -60,7 +63,7 @@ def up(
         raise typer.BadParameter(
             "1 or 3: a quorum of two stands still as soon as one of them does", param_hint="--brokers"
         )
-    parts = catalogue.choose(_names(only) or None, _names(without))
+    parts = catalogue.choose(only or None, without or [])
     var = settings().var
     if as_json:
         emit_json(stack.up(var, parts, timeout=timeout, brokers=brokers).as_dict())
@@ -90,10 +93,6 @@ def status(as_json: AsJson = False) -> None:
     _show(state, as_json=as_json)
     if not state.ready:
         raise typer.Exit(1)
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _show(state: StackState, *, as_json: bool) -> None:

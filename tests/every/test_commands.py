@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from hub import options
 from hub.cli import Command, commands_on_disk, load_command, shell
+from hub.errors import OptionTwice, ParameterWrong
 
 
 def leaves(name, command):
@@ -45,6 +46,47 @@ def test_every_command_has_json_and_help(full, leaf) -> None:
     result = CliRunner().invoke(shell, [*full.split(), "--help"])
     assert result.exit_code == 0, result.output
     assert (leaf.help or "").strip(), f"`hub {full}` has no help text"
+
+
+def options_of(leaf, *, several):
+    """The options of a command that take a list, or those that take one value; flags are neither."""
+    return [
+        one
+        for one in leaf.params
+        if one.param_type_name == "option" and not one.is_flag and not one.count and one.multiple == several
+    ]
+
+
+LISTS = [(full, leaf, one) for full, leaf in ALL for one in options_of(leaf, several=True)]
+
+
+@pytest.mark.parametrize(("full", "leaf"), ALL, ids=[full for full, _ in ALL])
+def test_an_option_that_takes_one_value_is_refused_twice(full, leaf) -> None:
+    for option in options_of(leaf, several=False):
+        for name in option.opts:
+            done = CliRunner().invoke(shell, [*full.split(), name, "1", option.opts[0], "2"])
+            assert isinstance(done.exception, OptionTwice), (full, name, done.output)
+            assert done.exception.exit_code == 2 and f"`hub {full}`" in done.exception.sentence()
+
+
+@pytest.mark.parametrize(("full", "leaf", "option"), LISTS, ids=[f"{full} {one.opts[0]}" for full, _, one in LISTS])
+def test_an_option_that_takes_a_list_takes_repeats_and_commas(full, leaf, option) -> None:
+    due = [word for one in leaf.params if one.required and one is not option for word in given(one)]
+    name = option.opts[0]
+    with leaf.make_context(full, [*due, name, "a, b", name, "c", name, "a"]) as ctx:
+        assert ctx.params[option.name] == ["a", "b", "c"]
+    with pytest.raises(ParameterWrong), leaf.make_context(full, [*due, name, " , "]):
+        pass
+    assert option.help.endswith(options.SEVERAL), f"`hub {full} {name}` does not say so"
+
+
+def given(parameter):
+    """A required parameter as it is typed, with some value."""
+    return ["x"] if parameter.param_type_name == "argument" else [parameter.opts[0], "x"]
+
+
+def test_the_options_that_take_a_list() -> None:
+    assert {(full, one.opts[0]) for full, _, one in LISTS} >= {("stack up", "--only"), ("stack up", "--without")}
 
 
 OF_ITS_OWN = {"hub feed run": {"--operator"}, "hub feed snapshot": {"--operator", "--reason"}}

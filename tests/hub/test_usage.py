@@ -35,6 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *wo
         (["doctor", "everything"], "HUB-CLI-005", "everything"),
         (["--nope"], "HUB-CLI-003", "--version"),
         (["trace"], "HUB-CLI-005", "hub trace KEY"),
+        (["batch", "list", "--limit", "1", "--limit=2"], "HUB-CLI-007", "takes --limit once, and it was given 2 times"),
     ],
 )
 def test_a_mistyped_command_is_told_in_both_languages_with_a_code(

@@ -14,7 +14,7 @@ from contracts.errors import ContractInvalid, FeedUnknown
 from contracts.model import FeedContract
 from hub.ids import BatchId, FeedId
 from hub.nearest import must_be_known
-from hub.options import Limit, OnlyFeed
+from hub.options import SEVERAL, Limit, OnlyFeed
 from hub.options import OperatorInReceipt as Operator
 from hub.options import ReasonInReceipt as Reason
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
@@ -44,7 +44,9 @@ _REFUSAL = ("row", "unit", "source_row", "rule")
 @app.command("list")
 def list_batches(
     feed: OnlyFeed = None,
-    state: Annotated[list[str] | None, typer.Option(help=f"Only batches in this state: {', '.join(_STATES)}.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help=f"Only batches in this state: {', '.join(_STATES)}. {SEVERAL}")
+    ] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -16,6 +16,7 @@ from exchange.errors import TopicUnknown
 from exchange.subscribers import asyncapi as documents
 from exchange.subscribers.own_events import OWN_EVENTS, OwnEvents
 from hub import nearest
+from hub.options import SEVERAL
 from hub.output import AsJson, console, emit_json
 from hub.said import Said
 from hub.settings import settings
@@ -45,7 +46,8 @@ def asyncapi(
     topics: _Topics = None,
     *,
     server: Annotated[
-        list[str] | None, typer.Option(help="HOST:PORT that subscribers reach; default: HUB_KAFKA_BOOTSTRAP.")
+        list[str] | None,
+        typer.Option(help=f"HOST:PORT that subscribers reach; default: HUB_KAFKA_BOOTSTRAP. {SEVERAL}"),
     ] = None,
     to: Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")] = None,
     as_json: AsJson = False,
