@@ -25,7 +25,7 @@ def watched(command: Any) -> Any:
 
 def _leaves(command: Any) -> Iterator[Any]:
     members = getattr(command, "commands", None)
-    if members is None:
+    if not members:  # one that has none may still be run, as `hub doctor`
         yield command
         return
     for member in members.values():

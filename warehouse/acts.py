@@ -24,6 +24,7 @@ _IN_CHINESE: Mapping[str, str] = {
     "cancel": "取消",
     "pause": "暂停",
     "resume": "恢复",
+    "backfill": "补数",
     "takedown": "撤下",
     "settle": "了结",
     "lift": "解除撤下",

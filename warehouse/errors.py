@@ -197,8 +197,8 @@ class BatchNotRerunnable(HubError):
     code = "HUB-BAT-012"
     en = "the batch {batch} can't be run again: {reason}"
     zh = "批次 {batch} 无法重新运行：{reason}"
-    remedy_en = "`hub batch show {batch}` says what became of it; past days are read again from their source with `hub feed backfill FEED --from DAY --to DAY`"
-    remedy_zh = "`hub batch show {batch}` 显示其处理结果；可用 `hub feed backfill 数据源 --from 日期 --to 日期` 从来源重新读取过去的日期"
+    remedy_en = "`hub batch show {batch}` says what became of it; past days are read again from their source with `hub feed backfill FEED --from DAY --to DAY --operator NAME --reason TEXT`"
+    remedy_zh = "`hub batch show {batch}` 显示其处理结果；可用 `hub feed backfill 数据源 --from 日期 --to 日期 --operator 姓名 --reason 理由` 从来源重新读取过去的日期"
 
 
 class FeedPaused(HubError):

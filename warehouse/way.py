@@ -54,7 +54,7 @@ class _Asked:
     source_id: str | None
     window: Window | None
     file: Path | None
-    operator: str | None
+    by: tuple[str | None, str | None]  # operator and reason
 
 
 def silent(_: str, __: int) -> None:
@@ -99,14 +99,15 @@ def run_feed(
     *,
     file: Path | None = None,
     operator: str | None = None,
+    reason: str | None = None,
     progress: Progress = silent,
     held: sa.Connection | None = None,
     ready: bool = False,
 ) -> list[BatchOutcome]:
     """Takes a feed the whole way: first what was left unfinished, then every waiting delivery, one after another.
 
-    `window` with an interval is a backfill and moves no cursor; `file` is one delivery given by hand. Returns an outcome
-    for each batch, in that order. A delivery that is refused or can't be read is a batch in state `refused`, whose reason
+    `window` with an interval is a backfill and moves no cursor; `file` is one delivery given by hand. `operator` and `reason`, where
+    a person asked for it, stand in the receipts. Returns an outcome for each batch, in that order. A delivery that is refused or can't be read is a batch in state `refused`, whose reason
     says what to do; one that was taken or refused before comes with `repeated` set. `held` and `ready`: see `opened`.
     Raises FeedPaused, SourceUnknown, DatabaseUnavailable and what the connector raises for its place.
     """
@@ -119,7 +120,7 @@ def run_feed(
             with feed.conn.begin():
                 pausing.must_run(feed.conn, contract.id)
         timing = Timing()
-        asked = _Asked(contract, source_id, window, file, operator)
+        asked = _Asked(contract, source_id, window, file, (operator, reason))
         for taken in _deliveries(feed.conn, asked, progress, timing):
             outcomes.append(through(feed.conn, taken, progress, timing))
             timing.clear()
@@ -258,7 +259,8 @@ def _deliveries(conn: sa.Connection, asked: _Asked, progress: Progress, timing: 
             kind="backfill" if window.backfill else "pull",
             cursor=cursor,
             interval=(window.interval_start, window.interval_end),
-            operator=asked.operator,
+            operator=asked.by[0],
+            facts={} if asked.by[1] is None else {"operator_reason": asked.by[1]},
             by_hand=asked.file is not None,
         )
         if asked.file is not None:

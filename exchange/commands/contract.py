@@ -75,8 +75,8 @@ def plan(
 def apply(
     feed: Feed,
     *,
-    operator: Operator = "",
-    reason: Reason = "",
+    operator: Operator,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
     """Takes a changed contract into use: additive columns, the topic, the version on record; refuses what breaks."""

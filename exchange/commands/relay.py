@@ -142,8 +142,8 @@ def lost_events(
 def settle(
     lane: _Lane,
     *,
-    operator: Operator = "",
-    reason: Reason = "",
+    operator: Operator,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
     """After a restore, when all that can come again came: what still differs is published at its source's next word."""

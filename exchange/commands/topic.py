@@ -149,8 +149,8 @@ def grant(
     user: User,
     topics_: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="Topics it may read.")],
     *,
-    operator: Operator = "",
-    reason: Reason = "",
+    operator: Operator,
+    reason: Reason,
     password_file: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Its password is the first line of this file."),
@@ -194,8 +194,8 @@ def revoke(
         list[str] | None, typer.Argument(metavar="[TOPIC...]", help="Only these; none: all, and the password.")
     ] = None,
     *,
-    operator: Operator = "",
-    reason: Reason = "",
+    operator: Operator,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
     """Takes a reader's right to topics away, or all its rights and its password."""

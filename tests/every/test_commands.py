@@ -11,9 +11,9 @@ from hub.errors import OptionTwice, ParameterWrong
 
 
 def leaves(name, command):
-    """All runnable commands below a group, by their full name."""
+    """All runnable commands below a group, by their full name; a group without members is one itself, as `hub doctor`."""
     members = getattr(command, "commands", None)
-    if members is None:
+    if not members:
         yield name, command
         return
     for key, member in members.items():
@@ -87,6 +87,85 @@ def given(parameter):
 
 def test_the_options_that_take_a_list() -> None:
     assert {(full, one.opts[0]) for full, _, one in LISTS} >= {("stack up", "--only"), ("stack up", "--without")}
+
+
+UNSIGNED = {
+    # They look, and change nothing of the hub.
+    **dict.fromkeys(
+        [
+            "alarm list",
+            "batch list",
+            "batch show",
+            "batch receipt",
+            "contract plan",
+            "contract versions",
+            "contract diff",
+            "contract gate",
+            "contract list",
+            "contract show",
+            "contract rules",
+            "contract properties",
+            "contract codes",
+            "docs serve",
+            "doctor",
+            "feed status",
+            "feed list",
+            "quarantine list",
+            "quarantine show",
+            "relay status",
+            "relay lost",
+            "service list",
+            "service check",
+            "source list",
+            "source check",
+            "source options",
+            "stack status",
+            "takedown list",
+            "topic schema",
+            "topic lag",
+            "topic list",
+            "topic describe",
+            "topic tail",
+            "topic readers",
+            "topic dead list",
+            "topic dead show",
+            "trace",
+            "worker status",
+        ],
+        "looks",
+    ),
+    "alarm check": "looks as the DAG does every five minutes, and tells what it sees",
+    "contract lint": "checks files and refreshes a cache that anyone may delete",
+    "feed run": "takes what the schedule would take; who gives a file by hand may say so",
+    "feed new": "writes one new file, which is reviewed before it is merged",
+    "feed cursor": "shows; with --reset or --to it demands both",
+    "quarantine export": "writes the file that it is told to",
+    "report feed": "writes the file that it is told to",
+    "topic asyncapi": "writes the file that it is told to",
+    "relay serve": "a part that runs",
+    "relay run": "does what the part that runs would do",
+    "relay rebase": "with --dry-run it only says what it would do; without, it demands both",
+    "worker serve": "a part that runs",
+    "worker run": "does what the part that runs would do",
+    "service run": "a part that runs",
+    "stack up": "the machine's own parts",
+    "stack down": "the machine's own parts",
+    "backup": "copies to a folder for its owner alone; a timer runs it",
+    "restore": "fills an empty database, before which there is nowhere to note anything",
+}
+"""Commands that nobody signs, each with the reason; all others change something that a named person must answer for."""
+
+
+@pytest.mark.parametrize(("full", "leaf"), ALL, ids=[full for full, _ in ALL])
+def test_who_changes_something_says_who_and_why(full, leaf) -> None:
+    demanded = {one.opts[0] for one in leaf.params if one.required} >= {"--operator", "--reason"}
+    assert demanded != (full in UNSIGNED), (
+        f"`hub {full}`: demand --operator and --reason, or list it here with the reason"
+    )
+
+
+def test_the_commands_that_nobody_signs_are_there() -> None:
+    assert not UNSIGNED.keys() - {full for full, _ in ALL}
 
 
 OF_ITS_OWN = {"hub feed run": {"--operator"}, "hub feed snapshot": {"--operator", "--reason"}}

@@ -133,9 +133,10 @@ def test_an_operator_grants_and_revokes(bench: Bench, unique: str, tmp_path: Pat
 
 def test_a_grant_needs_a_person_a_reader_s_name_and_a_topic_of_the_hub(bench: Bench, unique: str) -> None:
     by = ["--operator", "demo-operator", "--reason", "agreed"]
+    nobody = ["--operator", " ", "--reason", "x"]
     for words, kind in (
-        (["grant", f"office-{unique}", bench.topic], OperatorMissing),
-        (["revoke", f"office-{unique}"], OperatorMissing),
+        (["grant", f"office-{unique}", bench.topic, *nobody], OperatorMissing),
+        (["revoke", f"office-{unique}", *nobody], OperatorMissing),
         (["grant", f"office-{unique}", "no.such.topic", *by], TopicUnknown),
         (["revoke", f"office-{unique}", *by], ReaderUnknown),
         # The hub's own users keep their passwords, and nobody's groups are the start of another one's.

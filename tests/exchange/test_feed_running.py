@@ -19,8 +19,8 @@ from hub.ids import FeedId
 from hub.settings import Settings, settings
 from tests.connectors.serving import serving
 from tests.dags import trial
-from warehouse import engine, way
-from warehouse.errors import FeedPaused
+from warehouse import engine, receipt, way
+from warehouse.errors import FeedPaused, OperatorMissing
 from warehouse.migrate import migrate
 
 pytestmark = pytest.mark.stack
@@ -57,7 +57,7 @@ def cursors() -> list[Any]:
 
 @pytest.mark.usefixtures("agency")
 def test_past_days_are_read_again_beside_live_runs() -> None:
-    days = ("backfill", FEED, "--from", "2026-03-03", "--to", "2026-03-05")
+    days = ("backfill", FEED, "--from", "2026-03-03", "--to", "2026-03-05", *SIGNED)
     first = says(*days)["batches"]
     assert [(one["day"], one["state"], one["rows_in"], one["loaded"]) for one in first] == [
         (f"2026-03-0{day}", "loaded", 1, 1) for day in (3, 4, 5)
@@ -70,7 +70,14 @@ def test_past_days_are_read_again_beside_live_runs() -> None:
     assert sum(one["loaded"] for one in again) == 0 and cursors() == before, "and twice brings nothing new"
     for wrong in (("2026-03-05", "2026-03-03"), ("2026-03-03", "2999-01-01")):
         with pytest.raises(ParameterWrong):
-            says("backfill", FEED, "--from", wrong[0], "--to", wrong[1])
+            says("backfill", FEED, "--from", wrong[0], "--to", wrong[1], *SIGNED)
+    with pytest.raises(OperatorMissing):
+        says("backfill", FEED, "--from", "2026-03-03", "--to", "2026-03-03", "--operator", "Op One", "--reason", " ")
+    with engine.connection() as conn:
+        acts = conn.execute(sa.text("select action, object, operator, facts ->> 'from' from hub.act")).all()
+        (body,) = receipt.read(conn, again[0]["batch_id"])[1:2]
+    assert [tuple(act) for act in acts] == [("backfill", FEED, "Op One", "2026-03-03")] * 2
+    assert json.loads(body)["operator"] == {"name": "Op One", "reason": "the source is being repaired"}
 
 
 @pytest.mark.usefixtures("agency")
@@ -79,7 +86,7 @@ def test_pause_resume_and_status() -> None:
     assert (new["feed"], new["state"], new["last"], new["fresh"]) == (FEED, "new", None, None)
     assert says("pause", FEED, *SIGNED)["feed"] == FEED
     assert says("status", FEED)[0]["paused"]["operator"] == "Op One"
-    for act in (("run", FEED), ("backfill", FEED, "--from", "2026-03-03", "--to", "2026-03-03")):
+    for act in (("run", FEED), ("backfill", FEED, "--from", "2026-03-03", "--to", "2026-03-03", *SIGNED)):
         with pytest.raises(FeedPaused):
             says(*act)
     assert says("resume", FEED, *SIGNED) == {"feed": FEED, "was_paused": True}

@@ -327,7 +327,8 @@ def test_the_command_takes_one_for_a_named_person(
     office.relay()
     monkeypatch.setattr("contracts.catalogue.load_one", lambda _: office.contract)
     words = ["snapshot", "sample_vouchers", "--to", str(tmp_path / "s"), "--json"]
-    assert isinstance(CliRunner().invoke(feed_command.app, words).exception, OperatorMissing)
+    nobody = ["--operator", " ", "--reason", "x"]
+    assert isinstance(CliRunner().invoke(feed_command.app, [*words, *nobody]).exception, OperatorMissing)
     assert not (tmp_path / "s").exists()
     done = CliRunner().invoke(feed_command.app, [*words, "--operator", "demo-operator", "--reason", "审计局接入"])
     assert done.exit_code == 0, (done.output, done.exception)

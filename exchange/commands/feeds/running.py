@@ -12,16 +12,17 @@ from connectors.base import Window
 from contracts import catalogue
 from contracts.model import FeedContract
 from exchange.desk.feed_status import FeedStatus, status
+from exchange.desk.told import SIGNED
 from hub import clock
 from hub.clock import BEIJING
 from hub.errors import ParameterWrong
 from hub.ids import FeedId
-from hub.options import Feed, Operator, Reason
+from hub.options import Feed, Operator, OperatorInReceipt, Reason, ReasonInReceipt
 from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
-from warehouse import way
+from warehouse import acts, way
 from warehouse.batches import BatchOutcome
-from warehouse.engine import connection
+from warehouse.engine import connection, transaction
 from warehouse.feeds import pausing
 
 _STATUS = ("feed", "state", "last batch", "age h", "promised h", "lag events", "lag min", "in quarantine", "alarms")
@@ -74,15 +75,19 @@ def backfill(
     *,
     first: Annotated[str, typer.Option("--from", metavar="DAY", help="First day, e.g. 2026-01-31 (Beijing).")],
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day, included.")],
+    operator: OperatorInReceipt,
+    reason: ReasonInReceipt,
     source: Annotated[str | None, typer.Option(help="Which source; else all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Reads past days again, one after another, the oldest first; moves no cursor, beside live runs.
 
     A day is Beijing's. What has not changed since is neither written nor published; a newer version is never overwritten.
+    Who asked for it and why is noted, and stands in the receipts of its batches.
     """
     contract = catalogue.load_one(FeedId(feed))
-    done = list(days(contract, _day("--from", first), _day("--to", last), source))
+    span = (_day("--from", first), _day("--to", last))
+    done = days(contract, span, source, by=acts.named("backfill", operator, reason))
     rows = [{"day": day.isoformat(), **_facts(outcome)} for day, outcome in done]
     if as_json:
         emit_json({"feed": contract.id, "batches": rows})
@@ -93,23 +98,33 @@ def backfill(
         console().print("the source has nothing of these days | 来源没有这些日期的数据", soft_wrap=True)
 
 
-def days(contract: FeedContract, first: date, last: date, source: str | None = None) -> list[tuple[date, BatchOutcome]]:
-    """Takes each day from `first` to `last` the whole way, as Airflow's backfill runs do. Raises ParameterWrong and what the way raises.
+def days(
+    contract: FeedContract, span: tuple[date, date], source: str | None = None, *, by: tuple[str, str]
+) -> list[tuple[date, BatchOutcome]]:
+    """Takes each day from the first to the last of `span` the whole way, as Airflow's backfill runs do, and notes who asked for it.
+
+    Raises ParameterWrong and what the way raises.
 
     Each day takes the feed's lock for itself: live runs go between.
     """
-    today = clock.today()
+    today, (first, last) = clock.today(), span
     if first > last or last > today:
         reason = Said("the days are in the wrong order or not past", "日期先后颠倒或尚未到来")
         raise ParameterWrong(
-            command="hub feed backfill", reason=reason, usage=f"`hub feed backfill {contract.id} --from DAY --to DAY`"
+            command="hub feed backfill",
+            reason=reason,
+            usage=f"`hub feed backfill {contract.id} --from DAY --to DAY {SIGNED}`",
         )
+    with transaction() as conn:
+        pausing.must_run(conn, contract.id)
+        facts = {"from": first.isoformat(), "to": last.isoformat(), "source": source}
+        acts.note(conn, "backfill", contract.id, by, facts)
     found = []
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
         start = datetime(day.year, day.month, day.day, tzinfo=BEIJING)
         window = Window(interval_start=start, interval_end=start + timedelta(days=1))
-        found += [(day, outcome) for outcome in way.run_feed(contract, source, window)]
+        found += [(day, outcome) for outcome in way.run_feed(contract, source, window, operator=by[0], reason=by[1])]
     return found
 
 

@@ -69,8 +69,8 @@ def show(
 def replay(
     events: Annotated[list[str] | None, typer.Argument(metavar="[EVENT...]", help="Event ids.")] = None,
     *,
-    operator: Operator = "",
-    reason: Reason = "",
+    operator: Operator,
+    reason: Reason,
     topic: Annotated[str | None, typer.Option(help="Instead of ids: all that wait for this topic.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -86,7 +86,7 @@ def replay(
 
 
 @app.command()
-def close(event: EventId, *, operator: Operator = "", reason: Reason = "", as_json: AsJson = False) -> None:
+def close(event: EventId, *, operator: Operator, reason: Reason, as_json: AsJson = False) -> None:
     """Settles one without sending anything: a later revision of the record says it all."""
     dead_cases.close(event, operator=operator, reason=reason)
     if as_json:

@@ -22,8 +22,8 @@ def snapshot(
     feed: Feed,
     *,
     to: Annotated[Path, typer.Option(help="Folder to make: records.parquet and snapshot.json.")],
-    operator: Annotated[str, typer.Option(help="Name of the person who takes it.")] = "",
-    reason: Annotated[str, typer.Option(help="For whom and why.")] = "",
+    operator: Annotated[str, typer.Option(help="Name of the person who takes it.")],
+    reason: Annotated[str, typer.Option(help="For whom and why.")],
     as_json: AsJson = False,
 ) -> None:
     """Writes a feed's current state as Parquet, with the topic positions from which a reader goes on.
