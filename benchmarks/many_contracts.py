@@ -25,7 +25,7 @@ from websockets.sync.client import connect
 from benchmarks.dag_factory import copies
 from benchmarks.meter import cpu_seconds
 from contracts import catalogue
-from dags.factory import dag_id_of
+from dags.names import dag_id_of
 from hub.settings import settings
 from hub.stack import down, status, up
 

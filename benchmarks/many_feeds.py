@@ -118,7 +118,7 @@ class ManyFeeds:
     def switch_on(self) -> None:
         """Lets every feed's DAG run, as a person does on its page."""
         from dags.client import AirflowClient
-        from dags.factory import dag_id_of
+        from dags.names import dag_id_of
 
         with AirflowClient.of_stack(self.var / "var") as airflow:
             wanted = [dag_id_of(feed) for feed in catalogue.load().feeds]

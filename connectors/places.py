@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from connectors.errors import PlacesUnreadable, SecretUnreadable
+from contracts.model import FeedContract
 from hub.ids import PlaceId
 from hub.said import Said, joined
 from hub.settings import settings
@@ -142,6 +143,16 @@ def listed_places() -> dict[PlaceId, Place]:
     """The places that HUB_PLACES lists; none where it is not set. Raises PlacesUnreadable."""
     path = settings().places
     return load_places(path) if path is not None else {}
+
+
+def unlisted(contract: FeedContract, known: Mapping[PlaceId, Place]) -> tuple[str, ...]:
+    """The places of a feed's sources that are not in the operator's list: nothing of them is pulled."""
+    return tuple(dict.fromkeys(source.place for source in contract.sources if source.place not in known))
+
+
+def by_hand_only(contract: FeedContract, known: Mapping[PlaceId, Place]) -> bool:
+    """Whether none of a feed's places is listed: a file may be given by hand, and no schedule of it can be kept."""
+    return len(unlisted(contract, known)) == len({source.place for source in contract.sources})
 
 
 def _place(path: Path, key: str, entry: Any) -> Place:

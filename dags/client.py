@@ -76,13 +76,13 @@ class AirflowClient:
         self._address, self._user, self._password = address, user, password
 
     @classmethod
-    def of_stack(cls, var: Path) -> Self:
+    def of_stack(cls, var: Path, timeout: float = 30) -> Self:
         """The Airflow that `hub stack up` runs in `var`, with its generated password. Raises StackDown."""
         layout, current = Layout.of(var), status(var)
         if "airflow" not in current.ports or not current.running:
             raise StackDown(var=layout.var)
         users = json.loads(Vault(layout.secrets).get("airflow-passwords.json", lambda: "{}"))
-        return cls(f"http://127.0.0.1:{current.ports['airflow']}", USER, users[USER])
+        return cls(f"http://127.0.0.1:{current.ports['airflow']}", USER, users[USER], timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -98,12 +98,19 @@ class AirflowClient:
 
     def dag_ids(self) -> list[str]:
         """Every DAG that Airflow has read and not found stale."""
-        found: list[str] = []
+        return [dag_id for dag_id, _ in self._dags()]
+
+    def _dags(self) -> list[tuple[str, Mapping[str, Any]]]:
+        found: list[tuple[str, Mapping[str, Any]]] = []
         while True:
             page = self._ask("GET", "/dags", params={"limit": 100, "offset": len(found), "exclude_stale": True})
-            found += [dag["dag_id"] for dag in page["dags"]]
+            found += [(dag["dag_id"], dag) for dag in page["dags"]]
             if not page["dags"] or len(found) >= page["total_entries"]:
                 return found
+
+    def switches(self) -> dict[str, bool]:
+        """DAG id → whether its switch is on, of every DAG that Airflow has read and not found stale."""
+        return {dag_id: not dag["is_paused"] for dag_id, dag in self._dags()}
 
     def await_dags(self, dag_ids: Iterable[str], seconds: float = 90) -> None:
         """Returns when Airflow has read all of them. Raises DagUnknown."""

@@ -78,7 +78,7 @@ def settle() -> int:
     Where Airflow can't be asked they stay until the feed's sources were looked at (`exchange.alarms.conditions`). Raises DatabaseUnavailable.
     """
     from dags.account import airflow
-    from dags.factory import dag_id_of
+    from dags.names import dag_id_of
     from exchange.alarms import book, deadlines
 
     waiting = deadlines.open_ones()

@@ -14,10 +14,9 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimeta
 from contracts.model import FeedContract
 from dags.carry import AwaitPublished, CarryFeed
 from dags.deadline import LONGEST, alert
+from dags.names import dag_id_of
 from dags.words import contract_in_words
-from hub.ids import FeedId
 
-PREFIX = "feed_"
 ZONE = pendulum.timezone("Asia/Shanghai")
 """The hub's legal time zone: schedules and the days of a backfill are its days."""
 
@@ -25,16 +24,6 @@ FIRST_DAY = pendulum.datetime(2000, 1, 1, tz=ZONE)
 """Where backfills may begin; fixed, so that the DAG is the same at each parse."""
 
 _UNTAGGABLE = re.compile(r"[^\w .:-]+")
-
-
-def dag_id_of(feed: str) -> str:
-    """The DAG of a feed."""
-    return f"{PREFIX}{feed}"
-
-
-def feed_of(dag_id: str) -> FeedId | None:
-    """The feed of a DAG; None where it is no feed's."""
-    return FeedId(dag_id.removeprefix(PREFIX)) if dag_id.startswith(PREFIX) else None
 
 
 @lru_cache(maxsize=4096)

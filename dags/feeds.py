@@ -10,7 +10,8 @@ import logging
 from airflow.sdk import DAG, get_parsing_context
 
 from contracts.catalogue import load, load_one
-from dags.factory import build, feed_of
+from dags.factory import build
+from dags.names import feed_of
 
 _LOG = logging.getLogger(__name__)
 

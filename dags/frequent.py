@@ -12,7 +12,8 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from dags.factory import chore_dag, dag_id_of
+from dags.factory import chore_dag
+from dags.names import dag_id_of
 from dags.operators import HubTask, told
 
 LATE_SECONDS = 180.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +10,13 @@ import typer
 from rich.markup import escape
 
 from connectors import registry
+from connectors.places import by_hand_only, load_places
 from contracts import catalogue, reader
 from contracts.diff.refs import root_of
 from contracts.errors import ContractInvalid
 from contracts.model import SUFFIX, SourceSpec
 from contracts.reader import Reading
+from hub.errors import HubException
 from hub.output import AsJson, console, emit_json
 from hub.settings import settings
 
@@ -37,6 +39,7 @@ def lint(
         reader.examine(path, root=root_of(path, root), extra_checks=[connector_says]) for path in _paths(root, feeds)
     ]
     catalogue.load()
+    by_hand = _by_hand(readings)
     broken = [reading for reading in readings if reading.problems]
     if as_json:
         emit_json(
@@ -45,10 +48,12 @@ def lint(
                 "broken": len(broken),
                 "problems": [problem.as_dict() for reading in broken for problem in reading.problems],
                 "notices": [problem.as_dict() for reading in readings for problem in reading.notices],
+                "by_hand_only": by_hand,
             }
         )
     else:
         _report(readings)
+        _hint(by_hand)
     if broken:
         raise typer.Exit(ContractInvalid.exit_code)
 
@@ -74,6 +79,29 @@ def _paths(root: Path, feeds: list[str] | None) -> list[Path]:
 def connector_says(source: SourceSpec) -> Iterable[str]:
     """What the source's own connector has against its options."""
     return registry.option_problems(source.connector, source.options)
+
+
+def _by_hand(readings: Sequence[Reading]) -> list[str]:
+    """Of the contracts that were read those that nobody can pull here; none where the operator lists no places at all."""
+    path = settings().places
+    if path is None:
+        return []
+    try:
+        known = load_places(path)
+    except HubException:
+        return []  # the list is broken: whoever pulls is told, and no contract is worse for it
+    found = [reading.contract for reading in readings if reading.contract is not None]
+    return [one.id for one in found if by_hand_only(one, known)]
+
+
+def _hint(by_hand: list[str]) -> None:
+    """What is right and will not run by itself."""
+    if by_hand:
+        named = ", ".join(by_hand)
+        console().print(
+            f"[yellow]by hand only: no place is listed for {escape(named)}[/] (docs/places.md)", soft_wrap=True
+        )
+        console().print(f"[yellow]仅可手工接收：{escape(named)} 的来源地未登记[/]（docs/places.md）", soft_wrap=True)
 
 
 def _report(readings: list[Reading]) -> None:

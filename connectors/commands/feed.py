@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from connectors.places import by_hand_only, listed_places
 from connectors.sample.making import Made, make
 from connectors.sample.reading import Asked
 from contracts.sample.guess import FieldGuess
@@ -101,6 +102,10 @@ def _print(made: Made, sample: Path) -> None:
     for note in made.sample.notes:
         out.print(f"  [yellow]{MARK}[/] {escape(note)}")
     out.print(f"written: [bold]{escape(str(made.path))}[/]", soft_wrap=True)
+    if by_hand_only(made.contract, listed_places()):
+        named = ", ".join(dict.fromkeys(source.place for source in made.contract.sources))
+        out.print(f"  by hand only until its place is listed: {escape(named)} (docs/places.md)", soft_wrap=True)
+        out.print(f"  来源地登记之前仅可手工接收：{escape(named)}（docs/places.md）", soft_wrap=True)
     out.print(f"next: look at every line marked `{MARK}`; then")
     out.print(
         f"  hub contract lint {made.contract.id}\n  hub feed run {made.contract.id} --file {escape(str(sample))}",

@@ -1,4 +1,4 @@
-"""Feeds: take one the whole way without Airflow; how it stands, pause, resume, past days again.
+"""Feeds: take one the whole way without Airflow; pause, resume, past days again.
 
 Exit codes of `hub feed run`: 0 every delivery arrived, or there was nothing new; 1 the sender or a named person must act (a
 delivery was refused, can't be read, is held, or none of its rows was loaded; or the contract is wrong); 2 the command was
@@ -34,7 +34,7 @@ from warehouse.engine import connection
 from warehouse.landing.cursor import brief, cursors_of, set_cursor
 from warehouse.outbox import lane_of
 
-app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, status, pause, resume, backfill, cursor, snapshot.")
+app = typer.Typer(no_args_is_help=True, help="Feeds: list, run, pause, resume, backfill, cursor, snapshot.")
 app.command()(snapshot.snapshot)
 running.register(app)
 

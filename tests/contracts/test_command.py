@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from contracts import reader
 from hub.errors import HubException
+from hub.settings import load_settings
 from tests.contracts.calling import contract as run
 from tests.contracts.calling import settings_are
 from tests.contracts.sample import SAMPLE, changed, folder
@@ -50,7 +52,20 @@ def test_lint_of_sound_contracts(house):
     result = run("lint")
     assert result.exit_code == 0
     assert "ok" in result.stdout
-    assert json.loads(run("lint", "--json").stdout) == {"contracts": 1, "broken": 0, "problems": [], "notices": []}
+    told = json.loads(run("lint", "--json").stdout)
+    assert told == {"contracts": 1, "broken": 0, "problems": [], "notices": [], "by_hand_only": []}
+
+
+def test_lint_says_which_feeds_nobody_can_pull(house, tmp_path, monkeypatch):
+    places = tmp_path / "places.toml"
+    settings_are(monkeypatch, load_settings(contracts=house, var=tmp_path / "var", places=places))
+    (source,) = reader.read(next(house.rglob("audit_samples.odcs.yaml")), root=house).sources
+    for entry, by_hand in ((source.place, []), ("elsewhere", ["audit_samples"])):
+        places.write_text(f'[places.{entry}]\nroot = "{tmp_path}"\n', encoding="utf-8")
+        assert json.loads(run("lint", "--json").stdout)["by_hand_only"] == by_hand
+        assert ("by hand only: no place is listed for audit_samples" in run("lint").stdout) == bool(by_hand)
+    places.write_text("places = 1", encoding="utf-8")
+    assert run("lint").exit_code == 0, "a broken list of places makes no contract worse"
 
 
 def test_lint_names_file_line_and_rule_in_both_languages(house):

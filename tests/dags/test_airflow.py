@@ -127,6 +127,11 @@ def test_a_run_that_the_schedule_has_due_is_started_once_whoever_comes_first(on_
     on_trial.airflow.succeed([rung])
     # Let run since, and its due run is that one: the schedule has made no other.
     assert [run.run_id for run in on_trial.airflow.runs(dag_id)] == [first.run_id]
+    for paused, word in ((True, "off"), (False, "on")):
+        on_trial.airflow.pause(dag_id, paused)
+        (told,) = json.loads(trial.hub("feed", "status", IDLE, "--json"))
+        assert (told["airflow"]["switch"], told["paused"]) == (word, None), "it is no pause of the hub's"
+        assert (f"own switch of {dag_id} is off" in trial.hub("feed", "status", IDLE)) == paused
 
 
 def test_a_run_takes_the_feed_the_whole_way_and_xcom_holds_ids_and_counts(on_trial: Trial) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -256,3 +258,9 @@ def answer(asked: Asked, failing: set[str], let_go: threading.Event | None = Non
 
 def _instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def hub(*words: str) -> str:
+    """What the command line says, in a process of its own."""
+    command = [sys.executable, "-m", "hub", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from contracts import catalogue
+from dags.commands import feed as standing
 from exchange.commands import feed
 from hub import log
 from hub.errors import HubException, ParameterWrong
@@ -43,7 +44,7 @@ def agency(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def says(*words: str) -> Any:
-    result = CliRunner().invoke(feed.app, [*words, "--json"])
+    result = CliRunner().invoke(standing.app if words[0] == "status" else feed.app, [*words, "--json"])
     if isinstance(result.exception, HubException):
         raise result.exception
     assert result.exit_code == 0, (result.output, result.exception)
@@ -94,5 +95,19 @@ def test_pause_resume_and_status() -> None:
     (now,) = says("status", FEED)
     assert now["last"]["batch"] == done.batch_id and now["last"]["loaded"] == 10
     assert (now["state"], now["fresh"], now["freshness_hours"], now["lag_events"]) == ("well", True, 48.0, 10)
-    told = CliRunner().invoke(feed.app, ["status", FEED])
-    assert FEED in told.stdout and "well" in told.stdout
+    told = CliRunner().invoke(standing.app, ["status", FEED])
+    assert FEED in told.stdout and "well" in told.stdout and "by hand" not in told.stdout
+    assert (now["by_hand_only"], now["airflow"]) == (False, {"asked": False, "switch": None, "error": None})
+
+
+@pytest.mark.usefixtures("agency")
+def test_a_feed_without_a_listed_place_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none.toml").write_text("[places]\n", encoding="utf-8")
+    monkeypatch.setenv("HUB_PLACES", str(tmp_path / "none.toml"))
+    settings.cache_clear()
+    (found,) = says("status")
+    place = catalogue.load_one(FeedId(FEED)).sources[0].place
+    assert found["by_hand_only"] and place in found["unlisted_places"]
+    told = CliRunner().invoke(standing.app, ["status", FEED]).stdout
+    assert f"{FEED}: by hand only: no place is listed for" in told and "its schedule is not kept" in told
+    assert "仅可手工接收" in told and catalogue.load_one(FeedId(FEED)).sla.schedule not in told

@@ -1,4 +1,4 @@
-"""The commands `hub feed pause | resume | status | backfill`, beside those of `exchange.commands.feed`."""
+"""The commands `hub feed pause | resume | backfill`, beside those of `exchange.commands.feed`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.markup import escape
 from connectors.base import Window
 from contracts import catalogue
 from contracts.model import FeedContract
-from exchange.desk.feed_status import FeedStatus, status
 from exchange.desk.told import SIGNED
 from hub import clock
 from hub.clock import BEIJING
@@ -22,10 +21,9 @@ from hub.output import AsJson, console, emit_json, emit_rows, say_next
 from hub.said import Said
 from warehouse import acts, way
 from warehouse.batches import BatchOutcome
-from warehouse.engine import connection, transaction
+from warehouse.engine import transaction
 from warehouse.feeds import pausing
 
-_STATUS = ("feed", "state", "last batch", "age h", "promised h", "lag events", "lag min", "in quarantine", "alarms")
 _DAYS = ("day", "batch_id", "state", "delivery", "rows_in", "loaded", "unchanged", "quarantined", "refused", "repeated")
 
 
@@ -50,24 +48,6 @@ def resume(feed: Feed, *, operator: Operator, reason: Reason, as_json: AsJson = 
         return
     said = "runs again | 已恢复" if was else "was not paused | 未暂停"
     console().print(f"{contract.id} {said}", soft_wrap=True)
-
-
-def show_status(
-    feed: Annotated[str | None, typer.Argument(help="Feed: the contract's id; without it all feeds.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Shows how feeds stand against their contracts: last batch, freshness, lag, quarantine, pause, open alarms."""
-    wanted = list(catalogue.load().feeds.values()) if feed is None else [catalogue.load_one(FeedId(feed))]
-    with connection() as conn:
-        found = [status(conn, contract) for contract in wanted]
-    if as_json:
-        emit_json([one.as_dict() for one in found])
-        return
-    emit_rows([_line(one) for one in found], [(name, name) for name in _STATUS], as_json=False)
-    for one in found:
-        if one.paused is not None:
-            said = f"{one.feed}: paused by {one.paused.operator}: {one.paused.reason}"
-            console().print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
 
 
 def backfill(
@@ -130,7 +110,7 @@ def days(
 
 def register(app: typer.Typer) -> None:
     """Adds these commands to those of `hub feed`."""
-    for name, command in (("pause", pause), ("resume", resume), ("status", show_status), ("backfill", backfill)):
+    for name, command in (("pause", pause), ("resume", resume), ("backfill", backfill)):
         app.command(name)(command)
 
 
@@ -143,18 +123,3 @@ def _day(option: str, text: str) -> date:
 
 def _facts(outcome: BatchOutcome) -> dict[str, Any]:
     return {name: getattr(outcome, name) for name in _DAYS if name != "day"}
-
-
-def _line(one: FeedStatus) -> dict[str, Any]:
-    last = one.last
-    return {
-        "feed": one.feed,
-        "state": one.state,
-        "last batch": "none" if last is None else f"{last.batch_id} {last.state}",
-        "age h": one.age_hours,
-        "promised h": one.freshness_hours,
-        "lag events": one.lag_events,
-        "lag min": one.lag_minutes,
-        "in quarantine": one.open_rows,
-        "alarms": ", ".join(one.alarms),
-    }
