@@ -42,6 +42,12 @@ def joined(parts: Iterable[str]) -> Said:
     return Said("; ".join(found), "；".join(str(zh(part)) for part in found))
 
 
+def by_line(parts: Iterable[str]) -> Said:
+    """Several facts as one, each on a line of its own: for lists that a person goes through."""
+    found = list(parts)
+    return Said("".join(f"\n  - {part}" for part in found), "".join(f"\n  - {zh(part)}" for part in found))
+
+
 def listed(names: Iterable[str]) -> Said:
     """Several names as one list, set apart as each language does it."""
     found = list(names)

@@ -30,6 +30,16 @@ def compare_fields(old: FeedContract, new: FeedContract) -> Iterator[Change]:
         yield Change("field_moved", "contract")
 
 
+def perhaps_renamed(old: FeedContract, new: FeedContract) -> list[tuple[str, str]]:
+    """Fields of which one went and one of the same type came in its place: (was, now). A guess, for a person to look at."""
+    before, after = {spec.name for spec in old.fields}, {spec.name for spec in new.fields}
+    return [
+        (was.name, now.name)
+        for was, now in zip(old.fields, new.fields, strict=False)
+        if was.name not in after and now.name not in before and _type(was) == _type(now)
+    ]
+
+
 def _compare(old: FieldSpec, new: FieldSpec) -> Iterator[Change]:
     name = old.name
     if old.type != new.type:

@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 
 from contracts import catalogue
-from contracts.commands.changes.gating import show_changes
+from contracts.commands.changes.gating import show_changes, show_renamed
 from contracts.diff import compare, exceptions
+from contracts.diff.fields import perhaps_renamed
 from contracts.diff.gate import judge
 from contracts.diff.refs import contract_of
 from contracts.model import FeedContract
@@ -25,8 +26,17 @@ from hub.settings import settings
 from warehouse.engine import connection, transaction
 from warehouse.feeds import versions
 from warehouse.planning import effect, tables
+from warehouse.planning.errors import ApplyRefused
 
 app = typer.Typer(no_args_is_help=True, help="Changes of contracts: plan, apply.")
+
+_ACTIONS = {
+    "make": "is made 新建",
+    "configure": "its settings change 调整设置",
+    "none": "no change 不变",
+    "refuse": "[red]apply refuses[/] 不予启用:",
+}
+"""What becomes of the topic, in words."""
 
 FeedOrFile = Annotated[str, typer.Argument(help="Feed: the contract's id, or the file of the changed contract.")]
 
@@ -38,7 +48,10 @@ def plan(
     samples: Annotated[int, typer.Option(min=0, max=100, help="Sample rows for each rule and batch.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Shows what a changed contract would do: to the rows that came, the tables, the topic, and who reads it. Does nothing."""
+    """Shows what a changed contract would do: to the rows that came, the tables, the topic, and who reads it. Does nothing.
+
+    Ends with 1 where `apply` would refuse it. Rows are judged as people corrected them since.
+    """
     contract, _ = contract_of(feed, settings().contracts, versions.of_version)
     with transaction() as conn:
         old = versions.latest(conn, contract.id)
@@ -49,12 +62,15 @@ def plan(
     readers = planning.readers(contract, old, catalogue.load())
     changes = compare(old, contract) if old is not None else []
     refused = _refused(contract, old)
+    renamed = perhaps_renamed(old, contract) if old is not None else []
+    ends = ApplyRefused.exit_code if refused or due.mismatch is not None or topic.action == "refuse" else 0
     shown: dict[str, Any] = {
         "feed": contract.id,
         "old": old.version if old else None,
         "new": contract.version,
         "changes": [change.as_dict() for change in changes],
         "refused": refused,
+        "perhaps_renamed": renamed,
         "batches": [asdict(one) for one in effects],
         "tables": {"statements": list(due.statements), "error": due.mismatch.as_dict() if due.mismatch else None},
         "topic": asdict(topic),
@@ -63,12 +79,14 @@ def plan(
     }
     if as_json:
         emit_json(shown)
-        return
+        raise typer.Exit(ends)
     out = console()
     out.print(f"[bold]{escape(contract.id)}[/] {escape(shown['old'] or 'new')} → {escape(contract.version)}")
     show_changes(changes)
+    show_renamed(renamed)
     _print_batches(effects)
     _print_rest(shown, due.mismatch)
+    raise typer.Exit(ends)
 
 
 @app.command()
@@ -146,9 +164,9 @@ def _print_rest(shown: Mapping[str, Any], mismatch: HubException | None) -> None
     if mismatch is not None:
         out.print(f"  [red]{mismatch.code}[/] {escape(mismatch.sentence())}\n  [dim]{escape(mismatch.remedy())}[/]")
     elif not shown["tables"]["statements"]:
-        out.print("  nothing")
+        out.print("  no change 不变")
     topic = shown["topic"]
-    out.print(f"[bold]topic[/] {escape(topic['topic'])}: {topic['action']} {escape(topic['why'])}")
+    out.print(f"[bold]topic[/] {escape(topic['topic'])}: {_ACTIONS[topic['action']]} {escape(topic['why'])}")
     for name, (was, now) in topic["config"].items():
         out.print(f"  {escape(name)}: {escape(str(was or 'default'))} → {escape(str(now or 'default'))}")
     if topic["left"]:
@@ -166,7 +184,9 @@ def _print_rest(shown: Mapping[str, Any], mismatch: HubException | None) -> None
     if readers["unknown"]:
         out.print(f"  [yellow]the brokers can't be asked:[/] {escape(readers['unknown']['error'])}")
     if shown["refused"]:
-        out.print(f"[red]apply refuses[/] {escape(', '.join(shown['refused']))}")
+        out.print("[red]apply refuses 不予启用[/]")
+        for change in shown["refused"]:
+            out.print(f"  {escape(change)}", soft_wrap=True)
 
 
 def _told(values: Mapping[str, Any]) -> str:

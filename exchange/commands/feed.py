@@ -31,6 +31,7 @@ from hub.output import AsJson, console, emit_json, emit_rows, progress_console, 
 from warehouse import way
 from warehouse.batches import BatchOutcome
 from warehouse.engine import connection
+from warehouse.feeds import pausing
 from warehouse.landing.cursor import brief, cursors_of, set_cursor
 from warehouse.outbox import lane_of
 
@@ -56,7 +57,12 @@ def list_feeds(as_json: AsJson = False) -> None:
 def run(
     feed: Feed,
     *,
-    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A delivery given by hand.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A delivery given by hand; taken while the feed is paused, too."
+        ),
+    ] = None,
     source: Annotated[
         str | None, typer.Option(help="Which source; needed for --file where the feed has several.")
     ] = None,
@@ -68,6 +74,8 @@ def run(
 
     Exit code 0: every delivery arrived, or there was nothing new. 1: one was refused, can't be read, is held, or none of its
     rows was loaded. 2: typed wrongly. 3: the hub's side must act. 4: trying again may help.
+
+    Of a feed that is paused nothing is pulled. A file given by hand is taken all the same, and the output says that it is paused.
     """
     contract = catalogue.load_one(FeedId(feed))
     with Status("starting", console=progress_console()) as status:
@@ -82,16 +90,21 @@ def run(
         published = _publish(contract, outcomes, timeout)
     with connection() as conn:
         said = [told.told(conn, contract, one) for one in outcomes] or [[told.NOTHING_NEW]]
+        pause = pausing.paused(conn, contract.id)
+        amiss = [one for one in outcomes if not told.arrived(one) and not told.settled_since(conn, one)]
+    if pause is not None:
+        said.append([told.paused(contract.id, pause)])
     if as_json:
         shown = [
             {**asdict(one), "told": [asdict(word) for word in words]}
             for one, words in zip(outcomes, said, strict=False)
         ]
-        emit_json({"feed": contract.id, "batches": shown, "published": asdict(published)})
+        document = {"feed": contract.id, "batches": shown, "published": asdict(published)}
+        emit_json({**document, "paused": None if pause is None else asdict(pause)})
     else:
         _show(outcomes, said, published)
     # What a pull meets again was told before; a file given by hand is asked about now.
-    if any(not told.arrived(one) for one in outcomes if file is not None or not one.repeated):
+    if any(file is not None or not one.repeated for one in amiss):
         raise typer.Exit(1)
 
 

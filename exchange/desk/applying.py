@@ -11,6 +11,7 @@ from contracts.model import FeedContract
 from exchange.brokers import topics
 from exchange.brokers.cluster import Cluster
 from hub import clock
+from hub.said import Said, by_line
 from warehouse import acts, way
 from warehouse.engine import transaction
 from warehouse.feeds import versions
@@ -46,10 +47,9 @@ def apply(contract: FeedContract, exempt: list[Exempt], *, operator: str, reason
         verdict = judge(old, contract, exempt, today=clock.today())
         changes = verdict.changes
         if not verdict.passes:
-            listed = "; ".join(change.sentence() for change in verdict.refused[:8])
-            listed_zh = ";".join(change.sentence("zh") for change in verdict.refused[:8])
+            told = [Said(change.sentence(), change.sentence("zh")) for change in verdict.refused]
             facts = {"feed": contract.id, "old": old.version, "new": contract.version}
-            raise ApplyRefused(**facts, changes=listed, changes_zh=listed_zh)
+            raise ApplyRefused(**facts, changes=by_line(told))
     if tables.mismatch is not None:
         raise tables.mismatch
     with way.opened(contract) as feed:

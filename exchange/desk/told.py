@@ -12,9 +12,11 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub.clock import BEIJING
+from hub.ids import BatchId
 from warehouse import batches
 from warehouse.batches import Batch, BatchOutcome
 from warehouse.checking.metrics import verdicts_from, why_held
+from warehouse.feeds.pausing import Pause
 from warehouse.quarantine.view import sentences
 from warehouse.tables import quarantine, refusal
 
@@ -54,31 +56,59 @@ def told(conn: sa.Connection, contract: FeedContract, done: BatchOutcome) -> lis
         said.append(_held(batch))
     elif done.state == "refused":
         said.append(_unreadable(done) if done.error is not None else _refused(conn, contract, batch))
-    elif done.state == "loaded":
+    elif done.state == "loaded" and not (done.repeated and done.quarantined):
         said += _loaded(batch, done)
     if done.state != "refused" and done.refused:
         said += [_left_out(contract, rule, rows) for rule, rows in _refusals(conn, batch).items()]
     return said
 
 
+def paused(feed: str, pause: Pause) -> Told:
+    """That a feed is paused of which something was taken all the same: only a file given by hand is."""
+    return Told(
+        f"{feed} is paused by {pause.operator}: {pause.reason}; a file given by hand is taken all the same, and nothing is pulled",
+        f"{feed} 已由 {pause.operator} 暂停：{pause.reason}；手工给出的文件仍予接收，不从来源拉取",
+    )
+
+
+def settled_since(conn: sa.Connection, done: BatchOutcome) -> bool:
+    """Whether what did not arrive with a repeated delivery is there now: corrected, replayed, and nothing of it waits."""
+    if not done.repeated or done.state != "loaded":
+        return False
+    followed = [batches.get(conn, one) for one in batches.family(conn, done.batch_id)]
+    return not _waiting(conn, done.batch_id) and any(one.rows_loaded or one.rows_unchanged for one in followed)
+
+
 def _repeated(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Told:
+    """That it was taken before, and how its rows stand now: the figures are of that time."""
     when = batch.opened_at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
     en = f"repeated: this delivery is batch {batch.batch_id} of {when} (+08:00); nothing was done again, the figures are of that time"
     zh = f"重复：该交付即 {when}（北京时间）的批次 {batch.batch_id}；未再次处理，以上为当时的数字"
     if batch.contract_sha256 != contract.sha256:
         en += "; the contract has changed since"
         zh += "；此后契约已修改"
-    query = sa.select(sa.func.count()).where(
-        quarantine.c.batch_id == batch.batch_id, quarantine.c.state.in_(("open", "fixed"))
-    )
-    waiting = int(conn.scalar(query) or 0)
-    if not waiting or batch.state == "held":
-        return Told(en, zh, well=True)
-    return Told(
-        f"{en}; {waiting:,} of its rows wait in quarantine, and a replay judges them again by the contract as it is now",
-        f"{zh}；其中 {waiting:,} 行仍在隔离区，重放会按现行契约重新判定",
-        (f"hub quarantine replay {batch.batch_id} --all {SIGNED}",),
-    )
+    waiting = {} if batch.state == "held" else _waiting(conn, batch.batch_id)
+    if waiting:
+        rows = sum(waiting.values())
+        return Told(
+            f"{en}; {rows:,} of its rows wait in quarantine now, and a replay judges them again by the contract as it is now",
+            f"{zh}；其中 {rows:,} 行现仍在隔离区，重放会按现行契约重新判定",
+            tuple(f"hub quarantine replay {batch_id} --all {SIGNED}" for batch_id in waiting),
+        )
+    if batch.state == "loaded" and batch.rows_quarantined:
+        en += f"; of the {batch.rows_quarantined:,} rows that went into quarantine then none waits now"
+        zh += f"；当时进入隔离区的 {batch.rows_quarantined:,} 行现均已处理完毕"
+    return Told(en, zh, well=True)
+
+
+def _waiting(conn: sa.Connection, batch_id: BatchId) -> dict[str, int]:
+    """Batch → rows of the delivery that wait in its quarantine now: where it came in, or where they were sent the way again."""
+    columns = quarantine.c
+    mine = columns.batch_id.in_(batches.family(conn, batch_id)), columns.state.in_(("open", "fixed"))
+    query = sa.select(columns.batch_id, sa.func.count()).where(*mine)
+    return {
+        str(one): int(rows) for one, rows in conn.execute(query.group_by(columns.batch_id).order_by(columns.batch_id))
+    }
 
 
 def _held(batch: Batch) -> Told:

@@ -121,7 +121,24 @@ def test_the_same_bytes_again_say_so_and_name_what_judges_them_again(newcomer: N
     # What is named does it, word for word.
     newcomer.says(quarantine.app, *command.replace("NAME", "a.b").replace("TEXT", "mended").split()[2:])
     assert newcomer.asked(f"select count(*) from core.{FEED}") == [(4,)]
-    assert "replay" not in newcomer.run("--file", str(SAMPLE)), "nothing waits any more"
+    now = newcomer.run("--file", str(SAMPLE))
+    assert "replay" not in now and "rows are in quarantine" not in now, "nothing waits any more"
+    assert "of the 1 rows that went into quarantine then none waits now" in now and "均已处理完毕" in now
+
+
+def test_what_waits_in_a_replay_is_told_with_the_delivery(newcomer: Newcomer) -> None:
+    first = json.loads(newcomer.run("--file", str(SAMPLE), "--json"))["batches"][0]["batch_id"]
+    newcomer.says(quarantine.app, "replay", first, "--all", "--operator", "a.b", "--reason", "once more")
+    ((child,),) = newcomer.asked("select batch_id from hub.batch where kind = 'replay'")
+    said = newcomer.run("--file", str(SAMPLE))
+    assert "1 of its rows wait in quarantine now" in said and f"hub quarantine replay {child} --all" in said
+
+
+def test_a_file_given_by_hand_while_the_feed_is_paused_says_that_it_is(newcomer: Newcomer) -> None:
+    newcomer.says(feed.app, "pause", FEED, "--operator", "Op One", "--reason", "the source is being repaired")
+    said = newcomer.run("--file", str(SAMPLE))
+    assert f"{FEED} is paused by Op One: the source is being repaired" in said and "手工给出的文件仍予接收" in said
+    assert json.loads(newcomer.run("--file", str(SAMPLE), "--json"))["paused"]["operator"] == "Op One"
 
 
 def test_an_empty_pull_says_nothing_new(newcomer: Newcomer) -> None:

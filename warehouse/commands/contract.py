@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from contracts.commands.changes.gating import show_changes
+from contracts.commands.changes.gating import show_changes, show_renamed
 from contracts.diff.comparing import compare
 from contracts.diff.errors import ChangeBreaks
+from contracts.diff.fields import perhaps_renamed
 from contracts.diff.refs import contract_of
 from contracts.diff.versions import needed, step
 from hub.ids import FeedId
@@ -60,12 +61,14 @@ def diff(
                 "step": step(before.version, after.version),
                 "needed": needed(changes),
                 "changes": [change.as_dict() for change in changes],
+                "perhaps_renamed": perhaps_renamed(before, after),
             }
         )
     else:
         out = console()
         out.print(f"[bold]{escape(after.id)}[/] {escape(before.version)} → {escape(after.version)}")
         show_changes(changes)
+        show_renamed(perhaps_renamed(before, after))
         out.print(
             f"{len(breaking)} breaking of {len(changes)} changes; the version needs a [bold]{needed(changes)}[/] step, "
             f"it took {step(before.version, after.version)}"

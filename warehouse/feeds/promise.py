@@ -13,7 +13,7 @@ from contracts.diff.gate import Judged, judge
 from contracts.diff.kinds import Party
 from contracts.model import FeedContract
 from hub import clock
-from hub.said import Said, joined
+from hub.said import Said, by_line
 from hub.settings import settings
 from warehouse.errors import PromiseBroken
 from warehouse.tables import topic
@@ -38,7 +38,7 @@ def keep(conn: sa.Connection, old: FeedContract, new: FeedContract) -> None:
     broken = _refused(judge(old, new, exceptions.read(beside, today), today=today))
     if broken:
         told = [Said(f"{one.id} ({one.sentence()})", f"{one.id}（{one.sentence('zh')}）") for one in broken[:_SHOWN]]
-        raise PromiseBroken(feed=new.id, topic=old.topic.name, old=old.version, new=new.version, breaks=joined(told))
+        raise PromiseBroken(feed=new.id, topic=old.topic.name, old=old.version, new=new.version, breaks=by_line(told))
 
 
 def _refused(judged: Judged) -> list[Change]:

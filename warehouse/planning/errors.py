@@ -25,7 +25,7 @@ class ApplyRefused(AgencyError):
 
     code = "HUB-PLN-002"
     en = "{feed} {old} → {new} is not taken into use: {changes}"
-    zh = "{feed} {old} → {new} 不予启用：{changes_zh}"
+    zh = "{feed} {old} → {new} 不予启用：{changes}"
     remedy_en = (
         "take the change back, or make it a new major version with a topic of its own where the table stays as it is, "
         "else a feed of its own beside this one; a dated exception lets it through; nothing was changed"

@@ -62,6 +62,16 @@ def show_changes(changes: Sequence[Change]) -> None:
         out.print(f"      [dim]{escape(change.sentence('zh'))}[/]")
 
 
+def show_renamed(pairs: Sequence[tuple[str, str]]) -> None:
+    """Asks whether a field was renamed, which no reader of its events can follow."""
+    for was, now in pairs:
+        for text in (
+            f"was {was} renamed to {now}? keep the name {was}: `physicalName` says its header, `businessName` and `description` its words",
+            f"{was} 是否改名为 {now}？请保留名称 {was}：列名写在 `physicalName`，说明写在 `businessName` 与 `description`",
+        ):
+            console().print(f"  [yellow]{escape(text)}[/]", soft_wrap=True)
+
+
 def refusal(one: Judged, file: str) -> ChangeBreaks:
     """The error that says why a contract does not pass."""
     listed = ", ".join(change.id for change in one.refused[:12])

@@ -28,7 +28,10 @@ _DAYS = ("day", "batch_id", "state", "delivery", "rows_in", "loaded", "unchanged
 
 
 def pause(feed: Feed, *, operator: Operator, reason: Reason, as_json: AsJson = False) -> None:
-    """Pauses a feed: nothing is pulled of it, by Airflow or by hand, until it is let run again. What is on its way goes on."""
+    """Pauses a feed: nothing is pulled of it, by Airflow or by hand, until it is let run again. What is on its way goes on.
+
+    A file given by hand (`hub feed run --file`) is taken all the same. Airflow's own switch of the feed's DAG is another thing.
+    """
     contract = catalogue.load_one(FeedId(feed))
     found = pausing.pause(contract.id, operator=operator, reason=reason)
     if as_json:
