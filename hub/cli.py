@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,7 +104,25 @@ def _loaded(module: str, name: str) -> Any:
     app._add_completion = False  # the shell has none: nobody completes a part of a command line
     loaded = typer.main.get_command(app)
     loaded.name = name
+    _names_its_commands(loaded)
     return repeated.watched(loaded)
+
+
+def _names_its_commands(command: Any) -> None:
+    """Ends the help of a group, and of each group in it, with the names of its commands as they are: no list is kept by hand."""
+    members = getattr(command, "commands", None)
+    if members:
+        command.help = naming_all(command.help or "", members)
+        for member in members.values():
+            _names_its_commands(member)
+
+
+def naming_all(text: str, names: Iterable[str]) -> str:
+    """`Topics: list, tail.` with all of the names in place of those that it lists; behind a text that lists none."""
+    about, _, after = text.strip().rstrip(".").rpartition(": ")
+    there = ", ".join(names)
+    some = [word.strip() for part in after.split(";") for word in part.split(",")]
+    return f"{about}: {there}." if about and set(some) & set(names) else f"{text.strip().rstrip('.')} ({there})."
 
 
 class _Spread(TyperGroup):
@@ -134,6 +152,11 @@ class _Spread(TyperGroup):
     @commands.setter
     def commands(self, value: Any) -> None:
         """Nothing: they stand on disk."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help, with the commands of all packages in its first line."""
+        self.help = naming_all(self.help or "", self.list_commands(ctx))
+        super().format_help(ctx, formatter)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names, in the order of the files."""

@@ -184,26 +184,28 @@ def postgresql(now: Settings) -> Iterator[Check]:
         yield Check("programs", "run directory", "warn", told, remedy)
 
 
-def lost_clusters(_: Settings) -> Iterator[Check]:
-    """Clusters outside a run directory that is gone."""
+def lost_clusters(now: Settings) -> Iterator[Check]:
+    """Clusters outside a run directory that is gone. Only those that this checkout left are named, for they are somebody's data."""
     lost = postgres_home.lost_clusters()
-    if not lost:
-        return
-    one = len(lost) == 1
-    named = ", ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-    told = (
-        f"{'a database was' if one else f'{len(lost)} databases were'} left behind: {'its' if one else 'their'} run "
-        f"{'directory is' if one else 'directories are'} not there any more ({named})"
-    )
-    away = " ".join(map(str, lost))
-    remedy = Said(
-        "where a run directory is only not mounted, mount it; where it was moved, `hub stack up` there finds its database again; "
-        f"what nobody needs, remove: rm -r {away} (`hub stack up` does so {postgres_home.KEPT_DAYS} days after it saw "
-        "that a run directory was removed)",
-        "若运行目录只是未挂载，请挂载；若已移动，在新位置执行 `hub stack up` 即可找回数据库；"
-        f"确实不需要的请删除：rm -r {away}（运行目录被删除 {postgres_home.KEPT_DAYS} 天后，`hub stack up` 会自动清理）",
-    )
-    yield Check("programs", "lost cluster", "warn", told, remedy)
+    var = Layout.of(now.var).var
+    ours = [made for made in lost if postgres_home.left_by(made, ROOT, var)]
+    if ours:
+        told = f"{_databases(len(ours))} left behind by run directories of this checkout that are gone: {', '.join(map(str, ours))}"
+        away = " ".join(map(str, ours))
+        remedy = Said(
+            f"where a run directory was moved, `hub stack up` there finds its database again; what nobody needs, remove: rm -r {away} "
+            f"(`hub stack up` does so {postgres_home.KEPT_DAYS} days after it saw that a run directory was removed)",
+            f"若运行目录已移动，在新位置执行 `hub stack up` 即可找回数据库；确实不需要的请删除：rm -r {away}"
+            f"（运行目录被删除 {postgres_home.KEPT_DAYS} 天后，`hub stack up` 会自动清理）",
+        )
+        yield Check("programs", "lost cluster", "warn", told, remedy)
+    if others := len(lost) - len(ours):
+        told = f"{_databases(others)} in {postgres_home.LASTING} of run directories elsewhere, which are not there or not mounted"
+        yield Check("programs", "lost cluster", "ok", f"{told}; `hub stack up` clears those that were removed")
+
+
+def _databases(count: int) -> str:
+    return "a database" if count == 1 else f"{count} databases"
 
 
 def parts(now: Settings) -> Iterator[Check]:

@@ -172,6 +172,11 @@ def _field(
     if made.nulls == 0 and not absent:
         made.notes.append("never empty in the sample: required?")
     _say_personal(made)
+    if not made.dropped and (words := naming.untranslated(header)):
+        named = ", ".join(dict.fromkeys(words))
+        made.notes.append(
+            f"the Chinese name is half made by a machine, which does not know {named}: write it; 中文名称待填写"
+        )
     return made
 
 

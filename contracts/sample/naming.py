@@ -55,6 +55,14 @@ def label_zh(header: str) -> str:
     return made if _HAN.search(made) else f"字段{made or header.strip()}"
 
 
+def untranslated(header: str) -> list[str]:
+    """The words of a header that its Chinese label has as they came: the glossary does not know them."""
+    if _HAN.search(header):
+        return []
+    words = [word for word in words_of(header) if re.search(r"[a-z]{2}", word)]
+    return [word.upper() for word in words if word not in ENGLISH and word.rstrip("s") not in ENGLISH]
+
+
 def _from_chinese(text: str) -> list[str]:
     """The longest phrases of the glossary, from the left; signs that it doesn't have are passed over."""
     words: list[str] = []

@@ -35,6 +35,10 @@ def list_alarms(
     if as_json:
         emit_json(found)
         return
+    if not found:
+        said = ("no alarm on record", "没有告警记录") if every else ("no alarm is open", "没有未解除的告警")
+        console().print(" | ".join(said), soft_wrap=True)
+        return
     rows = [
         {
             "alarm": one["alarm_no"],

@@ -1,4 +1,4 @@
-"""The relay: carries what is committed to its topics, each event once; serve, run, status, rebase."""
+"""The relay: carries what is committed to its topics, each event once: serve, run, status, rebase, lost, settle."""
 
 from __future__ import annotations
 

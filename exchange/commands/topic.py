@@ -1,4 +1,4 @@
-"""Topics as the hub made them, who may read them, and what readers build on: list, tail, grant, asyncapi, lag, dead."""
+"""Topics, who may read them, and what readers build on: list, describe, tail, readers, grant, revoke, asyncapi, schema, lag, dead."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def told(conn: sa.Connection, contract: FeedContract, done: BatchOutcome) -> lis
         said.append(_held(batch))
     elif done.state == "refused":
         said.append(_unreadable(done) if done.error is not None else _refused(conn, contract, batch))
-    elif done.state == "loaded" and not (done.repeated and done.quarantined):
+    elif done.state == "loaded" and (not done.repeated or _as_then(conn, done)):
         said += _loaded(batch, done)
     if done.state != "refused" and done.refused:
         said += [_left_out(contract, rule, rows) for rule, rows in _refusals(conn, batch).items()]
@@ -99,6 +99,13 @@ def _repeated(conn: sa.Connection, contract: FeedContract, batch: Batch) -> Told
         en += f"; of the {batch.rows_quarantined:,} rows that went into quarantine then none waits now"
         zh += f"；当时进入隔离区的 {batch.rows_quarantined:,} 行现均已处理完毕"
     return Told(en, zh, well=True)
+
+
+def _as_then(conn: sa.Connection, done: BatchOutcome) -> bool:
+    """Whether the figures of a repeated delivery still say how it stands, so that they may be put into words: `_repeated` says the rest."""
+    if not done.quarantined:
+        return True
+    return _none_loaded(done) and sum(_waiting(conn, done.batch_id).values()) == done.quarantined
 
 
 def _waiting(conn: sa.Connection, batch_id: BatchId) -> dict[str, int]:

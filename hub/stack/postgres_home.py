@@ -145,6 +145,15 @@ def lost_clusters() -> list[Path]:
     return lost
 
 
+def left_by(made: Path, checkout: Path, var: Path) -> bool:
+    """Whether a lost cluster was that of a run directory of this checkout, which is gone: of another one nobody here can say
+    whether it is needed."""
+    with suppress(OSError):
+        run = Path((made / "origin").read_text(encoding="utf-8")).parent
+        return (run == var or run.is_relative_to(checkout)) and not os.path.lexists(run)
+    return False
+
+
 def clear_lost_clusters() -> list[Path]:
     """Removes clusters of ours that no process uses and whose run directory is gone for `KEPT_DAYS`; returns them.
 

@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
+from contracts.sample import naming
 from contracts.sample.writing import Identity
 from hub.cli import shell
 from tests.connectors.samples import OWN, column, new, sample, text_of, written
@@ -87,6 +88,15 @@ def test_types_and_forms_are_those_that_the_parsers_read(house, tmp_path, name, 
 def test_a_date_that_can_be_read_two_ways_is_marked_loudly(house, tmp_path):
     spec, text, _ = column(house, tmp_path, "Day", ["01/02/2024", "03/04/2024"])
     assert spec.type == "date" and "AMBIGUOUS: DD/MM/YYYY and MM/DD/YYYY both fit" in text
+
+
+def test_a_chinese_name_that_a_machine_half_made_has_a_mark_of_its_own(house, tmp_path):
+    values = [f"v{number}" for number in range(40)]
+    spec, text, _ = column(house, tmp_path, "EXPENDITURECATERGORY", values)
+    assert spec.label_zh == "字段EXPENDITURECATERGORY"
+    assert "# review: the Chinese name is half made by a machine, which does not know EXPENDITURECATERGORY" in text
+    for known in ("Report Status", "报告状态"):
+        assert naming.untranslated(known) == []
 
 
 def test_mixed_types_stay_text_and_are_told(house, tmp_path):

@@ -1,8 +1,11 @@
 """Every command found on disk: it loads, helps, offers --json, and is described."""
 
+import re
+from importlib import import_module
 from typing import get_args
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from hub import options
@@ -46,6 +49,25 @@ def test_every_command_has_json_and_help(full, leaf) -> None:
     result = CliRunner().invoke(shell, [*full.split(), "--help"])
     assert result.exit_code == 0, result.output
     assert (leaf.help or "").strip(), f"`hub {full}` has no help text"
+
+
+GROUPS = [found for found in commands_on_disk().values() if getattr(load_command(found), "commands", None)]
+
+
+@pytest.mark.parametrize("found", GROUPS, ids=lambda found: found.name)
+def test_a_group_s_first_line_names_all_of_its_commands(found) -> None:
+    members = load_command(found).commands
+    done = CliRunner().invoke(shell, [found.name, "--help"], env={"COLUMNS": "400"})
+    first = next(line for line in done.stdout.splitlines()[2:] if line.strip())
+    assert [name for name in members if not re.search(rf"\b{name}\b", first)] == [], first
+    # `hub --help` reads the files alone: one that lists commands lists all of its own.
+    for module in (found.module, *found.more):
+        line = (import_module(module).__doc__ or "").splitlines()[0].rstrip(".")
+        listed = {word.strip() for word in line.rpartition(": ")[2].split(",")}
+        own = set(getattr(get_command(import_module(module).app), "commands", {}))
+        assert not listed & own or len(listed) == 1 or own <= listed, (
+            f"{module}: {own - listed} is missing in its first line"
+        )
 
 
 def options_of(leaf, *, several):

@@ -283,6 +283,8 @@ def test_the_command_lists_what_is_open(agency: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HUB_STORE_LIMIT_GIB", "0.000000001")
     settings.cache_clear()
     log.configure("error")
+    nothing = CliRunner().invoke(alarm_command.app, ["list"]).stdout
+    assert "no alarm is open" in nothing and "没有未解除的告警" in nothing
     result = CliRunner().invoke(alarm_command.app, ["check", "--json"])
     assert result.exit_code == 0, (result.output, result.exception)
     assert ("store", "raised") in [(one["object"], one["change"]) for one in json.loads(result.stdout)["notices"]]

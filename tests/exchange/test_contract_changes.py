@@ -61,9 +61,9 @@ class House:
     def run(self, *words: str) -> Any:
         return CliRunner().invoke(shell, list(words), env={"COLUMNS": "250"})
 
-    def json(self, *words: str) -> Any:
+    def json(self, *words: str, code: int = 0) -> Any:
         done = self.run(*words, "--json")
-        assert done.exit_code == 0, (done.output, done.exception)
+        assert done.exit_code == code, (done.output, done.exception)
         return json.loads(done.stdout)
 
     def take(self, name: str, lines: list[str]) -> list[way.BatchOutcome]:
@@ -203,7 +203,8 @@ def test_plan_says_ddl_topic_schema_and_who_reads(house: House) -> None:
         1,
     )
     other.write_text(text, encoding="utf-8")
-    told = house.json("contract", "plan", house.feed, "--batches", "0")
+    told = house.json("contract", "plan", house.feed, "--batches", "0", code=1)
+    assert told["refused"] == ["topic_keeps_less:retention.ms"]
     assert told["tables"]["statements"] == [
         f"alter table {schema}.{house.feed} add column place TEXT" for schema in ("core", "history")
     ]
@@ -254,7 +255,10 @@ def test_apply_refuses_what_breaks_and_an_exception_lets_it_through(house: House
     words = ["contract", "apply", house.feed, "--operator", "A", "--reason", "B"]
     done = house.run(*words)
     assert done.exception.code == "HUB-PLN-002" and "subject" not in done.exception.sentence()[:5]
-    assert house.json("contract", "plan", house.feed)["refused"] == ["subject_changed:contract"]
+    assert house.json("contract", "plan", house.feed, code=1)["refused"] == ["subject_changed:contract"]
+    text = house.run("contract", "plan", house.feed)
+    assert text.exit_code == 1 and "no change 不变" in text.stdout and "apply refuses" in text.stdout
+    assert "\n  - " in done.exception.sentence() and "\n  - " in done.exception.sentence("zh")
     assert house.sql("select count(*) from hub.contract_version")[0][0] == 1
     assert house.run("contract", "apply", house.feed).exit_code == 2, "nobody applies without a name"
     house.excepted("subject_changed:contract", "1.1.0")
@@ -304,11 +308,19 @@ def test_a_new_major_version_with_the_same_table_gets_its_topic(house: House) ->
 
 def test_a_table_that_can_not_follow_is_told_and_left(house: House) -> None:
     house.edit(("decimal(18,2)", "decimal(20,4)"), ('"1.0.0"', '"2.0.0"'), ('.v1"', '.v2"'))
-    told = house.json("contract", "plan", house.feed)
+    told = house.json("contract", "plan", house.feed, code=1)
     assert told["tables"]["error"]["code"] == "HUB-TAB-001"
     done = house.run("contract", "apply", house.feed, "--operator", "A", "--reason", "B")
     assert done.exception.code == "HUB-TAB-001"
     assert house.sql("select count(*) from hub.contract_version")[0][0] == 1
+
+
+def test_a_field_that_goes_and_one_that_comes_in_its_place_may_be_a_new_name(house: House) -> None:
+    house.edit(("  - name: remark\n", "  - name: comment\n"), ('"1.0.0"', '"2.0.0"'), ('.v1"', '.v2"'))
+    assert house.json("contract", "plan", house.feed, code=1)["perhaps_renamed"] == [["remark", "comment"]]
+    for command in (("plan", house.feed), ("diff", f"{house.feed}@1.0.0", house.feed)):
+        said = house.run("contract", *command).stdout
+        assert "was remark renamed to comment? keep the name remark" in said and "请保留名称 remark" in said
 
 
 def test_a_plan_on_purged_batches_says_so(house: House) -> None:
@@ -345,7 +357,7 @@ def test_a_landed_page_that_went_astray_is_an_error_of_that_batch(house: House) 
 
 def test_a_contract_that_can_not_read_the_columns_that_came(house: House) -> None:
     house.edit(('physicalName: "Remark"', "physicalName: bemerkung"), ("  - name: remark\n", "  - name: words\n"))
-    (batch,) = house.json("contract", "plan", house.feed)["batches"]
+    (batch,) = house.json("contract", "plan", house.feed, code=1)["batches"]
     assert batch["error"]["code"].startswith("HUB-CON-2") and batch["after"] == 40
     assert "Remark" in batch["error"]["error"]
 

@@ -139,14 +139,27 @@ def test_a_state_that_cannot_be_read_hides_neither_database_nor_brokers(var: Pat
     assert {"HUB-STK-015", "database", "brokers"} <= set(found)
 
 
-def test_databases_that_were_left_behind_are_one_line_that_names_them_all(
-    var: Path, monkeypatch: pytest.MonkeyPatch
+def test_only_databases_that_this_checkout_left_behind_are_named_for_removal(
+    var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost = [Path(f"/var/tmp/hub-postgres-{number}") for number in range(5)]
+    here, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    (here / "there").mkdir(parents=True)
+    lost = []
+    for number, run_directory in enumerate((here / "gone", elsewhere / "gone", here / "there", var)):
+        made = tmp_path / f"hub-postgres-{number}"
+        made.mkdir()
+        (made / "origin").write_text(str(run_directory / "postgres"), encoding="utf-8")
+        lost.append(made)
+    (tmp_path / "hub-postgres-4").mkdir()  # somebody is removing it: it tells nothing any more
+    lost.append(tmp_path / "hub-postgres-4")
     monkeypatch.setattr(doctor.postgres_home, "lost_clusters", lambda: lost)
-    (check,) = [check for check in doctor.examine(load_settings(var=var)) if check.name == "lost cluster"]
-    assert check.verdict == "warn" and "5 databases were left behind" in check.found and "2 more" in check.found
-    assert all(str(one) in check.remedy for one in lost)
+    monkeypatch.setattr(doctor, "ROOT", here)
+    ours, others = doctor.lost_clusters(load_settings(var=var))
+    assert ours.verdict == "warn" and "2 databases left behind" in ours.found
+    assert ours.remedy.count("hub-postgres-") == 2
+    assert f"rm -r {lost[0]} {lost[3]} " in ours.remedy and str(lost[0]) in ours.remedy.zh
+    assert others.verdict == "ok" and "3 databases" in others.found and others.remedy == ""
+    assert "hub-postgres" not in others.found, "what is another's stands in no line that can be pasted"
 
 
 def test_what_to_do_is_said_in_both_languages(var: Path) -> None:

@@ -141,6 +141,8 @@ def test_one_that_nobody_needs_is_closed_and_one_that_is_gone_says_so(poisoned: 
     assert isinstance(refused("close", event_id, *NOBODY), OperatorMissing)
     assert ran("close", event_id, *BY) == {"closed": event_id}
     assert ran("list") == []
+    told = CliRunner().invoke(topic.app, ["dead", "list"]).stdout
+    assert "no dead letter waits" in told and "没有待处理的死信" in told
     assert isinstance(refused("close", event_id, *BY), DeadLetterSettled)
     assert isinstance(refused("close", "no:such:1", *BY), DeadLetterUnknown)
     poisoned.relay()

@@ -38,6 +38,10 @@ _SUMMARY = (
     ("warned_rows", "only warned of"),
     ("fixed", "corrected"),
 )
+_NUMBERS = (
+    "row: number in the whole delivery, which `quarantine show` and `trace --row` take; source_row: line or row in its unit",
+    "row：整份交付中的行号，供 `quarantine show` 与 `trace --row` 使用；source_row：在文件或工作表（unit）中的行号",
+)
 _ROWS = ("batch", "row", "unit", "source_row", "key", "state", "rules", "warnings", "why")
 
 
@@ -51,7 +55,11 @@ def list_rows(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Counts waiting rows by feed, batch and rule; with --batch, --last or --rule lists the rows themselves."""
+    """Counts waiting rows by feed, batch and rule; with --batch, --last or --rule lists the rows themselves.
+
+    `row` counts the rows of the whole delivery, from 1; `quarantine show` and `trace --row` take it. `source_row` is the line, or the
+    row of the sheet, in the file named under `unit`.
+    """
     batch_id = chosen(batch, last, "waiting") if batch is not None or last else None
     with connection() as conn:
         known.feed_known(conn, feed)
@@ -86,12 +94,16 @@ def list_rows(
     ]
     shown = _ROWS if batch_id is None else _ROWS[1:]
     emit_rows(rows, [(name, name) for name in shown], as_json=as_json)
+    if rows and not as_json:
+        for text in _NUMBERS:
+            console().print(f"[dim]{text}[/]", soft_wrap=True)
+        say_next(f"hub quarantine show {rows[0]['batch']} {rows[0]['row']}")
 
 
 @app.command()
 def show(
     batch: BatchArg = None,
-    row: Annotated[int | None, typer.Argument(help="Row number.")] = None,
+    row: Annotated[int | None, typer.Argument(help="Row number: `row` of the list, not `source_row`.")] = None,
     last: Last = False,
     as_json: AsJson = False,
 ) -> None:

@@ -28,6 +28,10 @@ def list_letters(
     """Lists the events that could not be sent and wait for somebody."""
     rows = [one.as_dict() for one in dead_cases.letters(topic, settled=every)]
     columns = ("event_id", "topic", "code", "overtaken", "state", "noted_at")
+    if not rows and not as_json:
+        said = ("no dead letter on record", "没有死信记录") if every else ("no dead letter waits", "没有待处理的死信")
+        console().print(" | ".join(said), soft_wrap=True)
+        return
     emit_rows(rows, [(name, name) for name in columns], as_json=as_json)
 
 
