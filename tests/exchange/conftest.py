@@ -15,6 +15,7 @@ from exchange.brokers.consume import open_reader
 from exchange.relay.lane import open_session
 from hub.ids import BatchId, LaneId, TopicName, new_batch_id
 from hub.settings import Settings
+from tests.exchange.house import house  # noqa: F401 - a fixture
 from warehouse import engine
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, Events, event_type
 from warehouse.engine import transaction
