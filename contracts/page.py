@@ -193,6 +193,7 @@ class BatchVerdict:
     label_en: str = ""
     observed_zh: str = ""
     expected_zh: str = ""
+    judged: bool = True  # False: there was nothing to judge or to compare with, which passes
 
 
 Counts = Mapping[str, int]

@@ -10,6 +10,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 BEIJING = timezone(timedelta(hours=8), "+08:00")
 
+ZONE = ("北京时间", "Beijing time")
+"""The hub's display zone in words: beside a time that `shown` gave."""
+
 VARIABLE = "HUB_NOW"
 """Environment variable that sets the clock."""
 
@@ -28,6 +31,11 @@ def now() -> datetime:
 def today() -> date:
     """The current date in the hub's legal time zone (+08:00)."""
     return now().astimezone(BEIJING).date()
+
+
+def shown(instant: datetime, *, seconds: bool = True) -> str:
+    """An instant as the hub's pages show it: Beijing's day and time, in one line; `ZONE` says so beside it."""
+    return f"{instant.astimezone(BEIJING):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
 
 
 @contextmanager

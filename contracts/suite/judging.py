@@ -112,6 +112,7 @@ def _verdict(rule: BatchRule, seen: Sequence[Observation], passed: bool) -> Batc
         expected_zh=expected.zh,
         label_zh=rule.label_zh,
         label_en=rule.label_en,
+        judged=not passed or not seen or any(one.value is not None for one in seen),
     )
 
 

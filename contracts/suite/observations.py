@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.model import BatchRule
 from contracts.page import VALUES, BatchMetrics
+from hub import clock
 from hub.clock import BEIJING
 from hub.said import Said
 
@@ -42,6 +43,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float | Decimal):
         # Shares and averages have endless digits; six places are what a person compares.
         return f"{Decimal(str(value)):.6f}".rstrip("0").rstrip(".")
+    if isinstance(value, datetime):
+        return f"{clock.shown(value)} +08:00"
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -136,14 +139,18 @@ def _average(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __:
 
 def _value_range(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __: datetime) -> list[Observation]:
     name, found = rule.args["field"], []
-    for end, sign, extremes in (("min", "≥", metrics.minima), ("max", "≤", metrics.maxima)):
+    ends = (
+        ("min", "≥", Said("least", "最小"), metrics.minima),
+        ("max", "≤", Said("greatest", "最大"), metrics.maxima),
+    )
+    for end, sign, word, extremes in ends:
         limit, value = rule.args.get(end), extremes.get(name)
         if limit is None:
             continue
         dated = isinstance(limit, date) or (isinstance(limit, str) and limit.count("-") == 2)
         bound: Value = _instant(date.fromisoformat(str(limit))) if dated else _number(limit)
         seen: Value = _instant(value) if isinstance(value, date) else _number(value)
-        text = _NOTHING if value is None else _same(_text(value))
+        text = _NOTHING if value is None else Said(f"{word} {_text(value)}", f"{word.zh} {_text(value)}")
         lower, upper = (bound, None) if end == "min" else (None, bound)
         found.append(Observation(f"{rule.id} {end}", seen, lower, upper, text, _same(f"{sign} {limit}")))
     return found
@@ -158,12 +165,15 @@ def _instant(value: date) -> datetime:
 
 def _duplicates(rule: BatchRule, metrics: BatchMetrics, _: BatchMetrics | None, __: datetime) -> list[Observation]:
     found = []
-    for word, count in (("identical", metrics.duplicates_identical), ("conflicting", metrics.duplicates_conflicting)):
+    for word, zh, count in (
+        ("identical", "内容相同", metrics.duplicates_identical),
+        ("conflicting", "内容不同", metrics.duplicates_conflicting),
+    ):
         limit = rule.args.get(f"max_{word}")
         if limit is not None:
             share = _share(count, metrics.rows_in)
-            text = Said(f"{_text(share)} ({count} rows)", f"{_text(share)}（{count} 行）")
-            due = _same(f"≤ {limit}")
+            text = Said(f"{word} {_text(share)} ({count} rows)", f"{zh} {_text(share)}（{count} 行）")
+            due = Said(f"{word} ≤ {limit}", f"{zh} ≤ {limit}")
             found.append(Observation(f"{rule.id} {word}", float(share), None, _number(limit), text, due))
     return found
 

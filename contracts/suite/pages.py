@@ -12,13 +12,16 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from lxml import html as lxml_html
 
 from contracts.suite.summary import word
+from hub import clock
 
 STYLE = Path(__file__).with_name("docs.css")
 INDEX_ROWS = 1_000
@@ -52,6 +55,8 @@ _DROPPED = {
     "template",
 }
 _KEPT_ATTRIBUTES = {"id", "class", "colspan", "rowspan", "title"}
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_ZONE = " ".join(clock.ZONE)
 
 
 def page_of(docs_dir: Path, feed: str, batch_id: str) -> Path:
@@ -87,10 +92,13 @@ def write_pages(
 def _page(title: str, batch: Mapping[str, str], told: str, rendered: str | None) -> str:
     back = '<p><a href="index.html">← 全部批次 all batches</a></p>'
     verdict = html.escape(batch["verdict"])
-    facts = f'<p>{html.escape(batch["id"])} · {html.escape(batch["at"])} · <b class="{verdict}">{html.escape(word(batch["verdict"]))}</b></p>'
+    name = f'<span class="key">{html.escape(batch["id"])}</span>'
+    facts = (
+        f'<p>{name} · {_time(batch["at"])} {_ZONE} · <b class="{verdict}">{html.escape(word(batch["verdict"]))}</b></p>'
+    )
     below = (
         "<details><summary>批次规则在 Great Expectations 中的结果 the batch rules' result in Great Expectations</summary>"
-        f"<section>{cleaned(rendered)}</section></details>"
+        f'<section class="wide">{cleaned(rendered)}</section></details>'
         if rendered
         else ""
     )
@@ -125,8 +133,26 @@ def cleaned(page: str) -> str:
         for name in list(element.attrib):
             if name not in _KEPT_ATTRIBUTES:
                 del element.attrib[name]
-    inner = (body.text or "") and html.escape(body.text or "")
+        # Its times are UTC; the page around it shows Beijing's.
+        element.text, element.tail = _in_zone(element.text), _in_zone(element.tail)
+    inner = html.escape(body.text or "")
     return inner + "".join(lxml_html.tostring(child, encoding="unicode") for child in body)
+
+
+def _in_zone(text: str | None) -> str | None:
+    return text and _INSTANT.sub(lambda found: f"{_shown(found[0])} {_ZONE}", text)
+
+
+def _shown(at: str) -> str:
+    """An instant (RFC 3339) as all pages show it; what is none, as it stands."""
+    try:
+        return clock.shown(datetime.fromisoformat(at))
+    except ValueError:
+        return at
+
+
+def _time(at: str) -> str:
+    return f'<span class="name">{html.escape(_shown(at))}</span>'
 
 
 def _note(folder: Path, entry: Mapping[str, str]) -> list[Mapping[str, str]]:
@@ -135,7 +161,7 @@ def _note(folder: Path, entry: Mapping[str, str]) -> list[Mapping[str, str]]:
     The list is written whole and then renamed.
     """
     before = [one for one in _noted(folder / "batches.jsonl") if one["batch"] != entry["batch"]]
-    shown = _shown(folder)
+    shown = _with_page(folder)
     room = {True: INDEX_ROWS, False: CLEAN_ROWS}
     entries: list[Mapping[str, str]] = []
     for one in reversed([*before, entry]):
@@ -150,7 +176,7 @@ def _note(folder: Path, entry: Mapping[str, str]) -> list[Mapping[str, str]]:
     return entries
 
 
-def _shown(folder: Path) -> set[str]:
+def _with_page(folder: Path) -> set[str]:
     """Batches that have a page."""
     return {path.stem for path in folder.glob("*.html")}
 
@@ -175,39 +201,39 @@ def _feeds(docs_dir: Path) -> str:
         found = next(_noted(docs_dir / name / LATEST), {})
         title = " · ".join(html.escape(str(found[lang])) for lang in ("zh", "en") if found.get(lang))
         feed = html.escape(name)
-        cells = f'<td><a href="{feed}/index.html">{feed}</a></td><td>{title}</td>'
+        cells = f'<td class="name"><a href="{feed}/index.html">{feed}</a></td><td>{title}</td>'
         if found:
-            batch, at = html.escape(found["batch"]), html.escape(found["at"])
+            batch, at = html.escape(found["batch"]), _time(found["at"])
             verdict, told = html.escape(found["verdict"]), html.escape(word(found["verdict"]))
             link = (
                 f'<a href="{feed}/{batch}.html">{batch}</a>'
                 if page_of(docs_dir, name, found["batch"]).is_file()
                 else batch
             )
-            cells += f'<td>{link}</td><td>{at}</td><td class="{verdict}">{told}</td>'
+            cells += f'<td class="name">{link}</td><td>{at}</td><td class="{verdict}">{told}</td>'
         else:
             cells += '<td colspan="3"></td>'
         rows.append(f"<tr>{cells}</tr>")
-    words = ("数据源 feed", "名称 title", "最近批次 latest batch", "时间 at", "结论 verdict")
+    words = ("数据源 feed", "名称 title", "最近批次 latest batch", f"时间 at ({_ZONE})", "结论 verdict")
     head = "".join(f"<th>{text}</th>" for text in words)
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
 def _batches(folder: Path, entries: Sequence[Mapping[str, str]]) -> str:
-    rows, shown = [], _shown(folder)
+    rows, shown = [], _with_page(folder)
     for entry in reversed(entries):
         name, verdict = html.escape(entry["batch"]), html.escape(entry["verdict"])
-        at, told = html.escape(entry["at"]), html.escape(word(entry["verdict"]))
+        at, told = _time(entry["at"]), html.escape(word(entry["verdict"]))
         link = f'<a href="{name}.html">{name}</a>' if entry["batch"] in shown else name
-        rows.append(f'<tr><td>{link}</td><td>{at}</td><td class="{verdict}">{told}</td></tr>')
-    head = "<tr><th>批次 batch</th><th>时间 at</th><th>结论 verdict</th></tr>"
+        rows.append(f'<tr><td class="name">{link}</td><td>{at}</td><td class="{verdict}">{told}</td></tr>')
+    head = f"<tr><th>批次 batch</th><th>时间 at ({_ZONE})</th><th>结论 verdict</th></tr>"
     note = (
         "<p>有行或批次违反规则的批次另有页面；其余批次全部通过，数字见 <code>hub batch show 批次</code>。<br>"
         '<span lang="en">A batch in which something broke a rule has a page of its own. In the others all was kept; '
         "<code>hub batch show BATCH</code> has their figures.</span></p>"
     )
     back = '<p><a href="../index.html">← 全部数据源 all feeds</a></p>'
-    return f"{back}{note}<table>{head}{''.join(rows)}</table>"
+    return f'{back}{note}<div class="wide"><table>{head}{"".join(rows)}</table></div>'
 
 
 def _whole(title: str, body: str, *, up: str) -> str:

@@ -21,7 +21,11 @@ WORDS = {
     "passed": ("通过", "passed"),
     "failed": ("未通过", "failed"),
     "held": ("挂起", "held"),
+    "first": ("无可比较", "nothing to compare with"),
+    "empty": ("无可判定", "nothing to judge"),
 }
+_COMPARED = ("row_count_change", "total_change", "distribution_change")
+"""Kinds of rules that look at the batch before."""
 
 
 def verdict_of(verdicts: Iterable[BatchVerdict]) -> str:
@@ -57,7 +61,12 @@ def _sentences(metrics: BatchMetrics, verdicts: Sequence[BatchVerdict]) -> str:
             zh = f"批次规则 {rules} 条，未通过 {broken} 条，均不使批次挂起：合格的记录照常入库。"
             en = f"Batch rules: {rules}, broken: {broken}, no gate among them: the good rows are loaded all the same."
         case _ if verdicts:
+            kept = sum(verdict.judged for verdict in verdicts)
+            left = rules - kept
             zh, en = f"批次规则 {rules} 条，全部通过。", f"Batch rules: {rules}, all kept."
+            if left:
+                zh = f"批次规则 {rules} 条：通过 {kept} 条，{left} 条无可比较或无可判定。"
+                en = f"Batch rules: {rules}; {kept} kept, {left} had nothing to compare with or to judge."
         case _:
             zh, en = "数据契约未定义批次规则。", "The contract has no batch rules."
     said = [(zh, en), (
@@ -78,7 +87,7 @@ def _batch_rules(verdicts: Sequence[BatchVerdict]) -> str:
         return ""
     rows = [
         (
-            _cell(verdict.rule),
+            _name(verdict.rule),
             _cell(f"{verdict.label_zh} {verdict.label_en}".strip() or verdict.kind),
             _cell(_both(verdict.observed_zh, verdict.observed) or "无可比较 nothing to compare with"),
             _cell(_both(verdict.expected_zh, verdict.expected)),
@@ -96,9 +105,11 @@ def _both(zh: str, en: str) -> str:
 
 
 def _result(verdict: BatchVerdict) -> str:
-    if verdict.passed:
-        return f'<td class="passed">{word("passed")}</td>'
-    return f'<td class="failed">{word("held" if verdict.gate else "failed")}</td>'
+    if not verdict.passed:
+        return f'<td class="failed">{word("held" if verdict.gate else "failed")}</td>'
+    if not verdict.judged:
+        return f'<td class="nothing">{word("first" if verdict.kind in _COMPARED else "empty")}</td>'
+    return f'<td class="passed">{word("passed")}</td>'
 
 
 def _row_rules(contract: FeedContract, metrics: BatchMetrics) -> str:
@@ -108,9 +119,9 @@ def _row_rules(contract: FeedContract, metrics: BatchMetrics) -> str:
     rows = []
     for name in sorted(names, key=lambda name: -metrics.broken.get(name, 0)):
         count = metrics.broken.get(name, 0)
-        keys = ", ".join(_printable(key) for key in metrics.samples.get(name, [])[:KEYS_SHOWN])
+        keys = ", ".join(_whole(key) for key in metrics.samples.get(name, [])[:KEYS_SHOWN])
         number = f'<td class="broken">{count}</td>' if count else "<td>0</td>"
-        rows.append((_cell(name), _cell(_meaning(contract, name)), number, _cell(keys)))
+        rows.append((_name(name), _cell(_meaning(contract, name)), number, f"<td>{keys}</td>"))
     head = ("规则 rule", "说明 what it says", "违反的行 rows that break it", "其中 keys of some")
     note = (
         '<p>违反行级规则的行进入隔离区，其余照常入库；批次的结论与此无关。<br><span lang="en">'
@@ -129,11 +140,22 @@ def _meaning(contract: FeedContract, rule: str) -> str:
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> str:
     top = "".join(f"<th>{name}</th>" for name in head)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    return f"<section><h2>{title}</h2>{note}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></section>"
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<section><h2>{title}</h2>{note}<div class="wide">{table}</div></section>'
 
 
 def _cell(text: str) -> str:
     return f"<td>{html.escape(_printable(text))}</td>"
+
+
+def _name(text: str) -> str:
+    """A cell whose text is copied: it is not broken."""
+    return f'<td class="name">{html.escape(_printable(text))}</td>'
+
+
+def _whole(text: str) -> str:
+    """A key among others: it goes to the next line whole; only one that is wider than the page is broken."""
+    return f'<span class="key">{html.escape(_printable(text))}</span>'
 
 
 def _printable(text: str) -> str:

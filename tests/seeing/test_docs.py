@@ -100,6 +100,11 @@ def test_every_link_resolves_and_no_address_leads_outside(site: Site) -> None:
     clean = seen["/sample_one/index.html"]
     assert "sample_one-0" in clean and "sample_one-0.html" not in clean, "all was kept: named, and no page of its own"
     assert all("批次" in seen[path] for path in batches)
+    # One format of times on all pages, also on the part that Great Expectations made: the hub's zone, said beside it.
+    for path in ("/", "/sample_one/index.html", "/sample_two/index.html", *batches):
+        words = lxml_html.document_fromstring(seen[path]).text_content()
+        assert "北京时间 Beijing time" in words and not re.search(r"\d\dT\d\d|\+00:00|\dZ\b", words), path
+        assert re.search(r"2026-01-0[12] 08:00:00", words), path
 
 
 def test_the_first_page_says_of_each_feed_its_title_and_how_its_latest_batch_went(site: Site) -> None:
@@ -120,8 +125,8 @@ def test_the_first_page_says_of_each_feed_its_title_and_how_its_latest_batch_wen
     page = lxml_html.document_fromstring(text)
     cells = [[cell.text_content() for cell in row.findall("td")] for row in page.iter("tr")][1:]
     assert [row[:1] + row[2:4] for row in cells] == [
-        ["sample_one", "sample_one-1", "2026-01-02T00:00:00+00:00"],
-        ["sample_two", "sample_two-9", "2026-02-01T00:00:00+00:00"],
+        ["sample_one", "sample_one-1", "2026-01-02 08:00:00"],
+        ["sample_two", "sample_two-9", "2026-02-01 08:00:00"],
     ], "the latest is the youngest, not the one that was judged last"
     assert cells[1][1] == "样例二 · Sample two" and "<img" in cells[0][1], "a title is text"
     assert cells[0][4] != cells[1][4] and [row.get("class") for row in page.iter("td") if row.get("class")] == [

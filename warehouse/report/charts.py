@@ -6,10 +6,18 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 WIDTH, HEIGHT = 960, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 56
-CELL, NAMES = 20, 260
+CELL, NAMES = 34, 340
+SLOT = 90.0
+"""The widest that a bar or a cell with its label gets: one batch is no wall."""
+LEAST = 3.0
+"""The least height of a part of a bar: two of a thousand are seen, too."""
+TICK = 40
+"""Half the width of the label of a bar."""
+_WIDE, _NARROW = 12.0, 7.3  # of a Chinese sign and of a letter in the charts' size, in the widest of their fonts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,15 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """What a row of cells is of: two lines, and all that is told when it is pointed at."""
+
+    zh: str
+    en: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """A cell: its class, how strong (0–1), what it says when it is pointed at."""
 
@@ -29,17 +46,24 @@ class Cell:
     title: str
 
 
-def stacked(labels: Sequence[str], series: Sequence[Series], values: Sequence[Sequence[float]], unit: str) -> str:
-    """A bar for each label, its parts in the order of `series`; `values[bar][part]`."""
+def stacked(
+    labels: Sequence[str], series: Sequence[Series], values: Sequence[Sequence[float]], unit: str, raised: str
+) -> str:
+    """A bar for each label, its parts in the order of `series`; `values[bar][part]`.
+
+    `raised` is said below (HTML) where a part is drawn higher than it is, so that it is seen.
+    """
     top = _nice(max((sum(bar) for bar in values), default=0))
-    wide = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
+    wide = min(SLOT, (WIDTH - LEFT - RIGHT) / max(1, len(labels)))
     parts = [_scale(top, unit), _ticks(labels, wide)]
+    any_raised = False
     for number, bar in enumerate(values):
         at, base = LEFT + number * wide, float(HEIGHT - BOTTOM)
-        for one, value in zip(series, bar, strict=True):
+        heights = _heights(bar, top)
+        for one, value, high in zip(series, bar, heights, strict=True):
             if value <= 0:
                 continue
-            high = value / top * (HEIGHT - TOP - BOTTOM)
+            any_raised = any_raised or high > _high(value, top)
             base -= high
             said = f"{labels[number]} · {one.label}: {number_of(value)} {unit}".strip()
             gap = min(2.0, wide * 0.15)
@@ -47,25 +71,40 @@ def stacked(labels: Sequence[str], series: Sequence[Series], values: Sequence[Se
                 f'<rect class="{one.css}" x="{at + gap / 2:.1f}" y="{base:.2f}" width="{wide - gap:.1f}" height="{high:.2f}">'
                 f"<title>{html.escape(said)}</title></rect>"
             )
-    return _svg("".join(parts), HEIGHT) + legend(series)
+    return _svg("".join(parts), HEIGHT) + legend(series) + (raised if any_raised else "")
 
 
-def cells(labels: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) -> str:
+def _high(value: float, top: float) -> float:
+    return value / top * (HEIGHT - TOP - BOTTOM)
+
+
+def _heights(bar: Sequence[float], top: float) -> list[float]:
+    """The heights of a bar's parts: none that is there is lower than can be seen, and the highest gives what the others got."""
+    heights = [max(LEAST, _high(value, top)) if value > 0 else 0.0 for value in bar]
+    extra = sum(heights) - _high(sum(value for value in bar if value > 0), top)
+    highest = max(range(len(heights)), key=heights.__getitem__)
+    heights[highest] -= min(extra, max(0.0, heights[highest] - LEAST))
+    return heights
+
+
+def cells(labels: Sequence[str], rows: Sequence[tuple[Name, Sequence[Cell]]]) -> str:
     """A row of cells for each name."""
-    wide = (WIDTH - NAMES - RIGHT) / max(1, len(labels))
+    wide = min(SLOT, (WIDTH - NAMES - RIGHT) / max(1, len(labels)))
     tall = TOP + len(rows) * CELL + 44
     parts = [_ticks(labels, wide, left=NAMES, y=TOP + len(rows) * CELL)]
     for number, (name, found) in enumerate(rows):
         y = TOP + number * CELL
-        shown = name if len(name) <= 34 else f"{name[:33]}…"
-        parts.append(
-            f'<text class="name" x="{NAMES - 8}" y="{y + 14}" text-anchor="end">{html.escape(shown)}<title>{html.escape(name)}</title></text>'
-        )
+        x = NAMES - 8
+        for below, text in ((14, name.zh), (28, name.en)) if name.zh and name.en else ((21, name.zh or name.en),):
+            parts.append(
+                f'<text class="name" x="{x}" y="{y + below}" text-anchor="end">{html.escape(_cut(text, x - 8))}'
+                f"<title>{html.escape(name.title)}</title></text>"
+            )
         for at, cell in enumerate(found):
             opacity = "" if cell.strength >= 1 else f' fill-opacity="{0.25 + 0.75 * max(0.0, cell.strength):.2f}"'
             parts.append(
                 f'<rect class="{cell.css}"{opacity} x="{NAMES + at * wide + 0.5:.1f}" y="{y + 1}" width="{max(1.0, wide - 1):.1f}"'
-                f' height="{CELL - 2}"><title>{html.escape(f"{labels[at]} · {name}: {cell.title}")}</title></rect>'
+                f' height="{CELL - 2}"><title>{html.escape(f"{labels[at]} · {name.title}: {cell.title}")}</title></rect>'
             )
     return _svg("".join(parts), tall)
 
@@ -90,6 +129,18 @@ def line(
             f'<text class="tick" x="{LEFT + x * across:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{html.escape(text)}</text>'
         )
     return _svg("".join(parts), HEIGHT)
+
+
+def _cut(text: str, room: float) -> str:
+    """As much of a text as fits, with a mark where something is left out."""
+    widths = [_WIDE if east_asian_width(letter) in "WF" else _NARROW for letter in text]
+    if sum(widths) <= room:
+        return text
+    used, kept = _WIDE, 0
+    while used + widths[kept] <= room:
+        used += widths[kept]
+        kept += 1
+    return f"{text[:kept]}…"
 
 
 def legend(series: Sequence[Series]) -> str:
@@ -134,7 +185,7 @@ def _ticks(labels: Sequence[str], wide: float, left: float = LEFT, y: float = HE
     return "".join(
         f'<text class="tick" x="{left + (number + 0.5) * wide:.1f}" y="{y + 18:.1f}" text-anchor="middle">{html.escape(text)}</text>'
         for number, text in enumerate(labels)
-        if number % every == 0
+        if number % every == 0 and left + (number + 0.5) * wide + TICK <= WIDTH
     )
 
 

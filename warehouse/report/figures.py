@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from statistics import median, quantiles
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -39,7 +40,7 @@ class Seen:
     seconds: Mapping[str, float]  # step -> seconds, of those it took
     broken: Mapping[str, int]  # row rule -> rows
     refused: Mapping[str, int]  # gate rule -> rows and deliveries
-    verdicts: Mapping[str, str]  # batch rule -> passed | failed | held
+    verdicts: Mapping[str, str]  # batch rule -> passed | nothing (to judge) | failed | held
     waits: bool  # events that are not on their topic yet
 
 
@@ -144,14 +145,7 @@ def _seen(
         for step, before, after in zip(STEPS, ends, ends[1:], strict=False)
         if before is not None and after is not None
     }
-    verdicts = {
-        str(one["rule"]): "passed"
-        if one["passed"]
-        else "held"
-        if one["gate"] and row["state"] not in FINAL
-        else "failed"
-        for one in row["verdicts"] or ()
-    }
+    verdicts = {str(one["rule"]): _verdict(one, waits=row["state"] not in FINAL) for one in row["verdicts"] or ()}
     broken = {str(rule): int(count) for rule, count in (row["broken"] or {}).items() if count}
     return Seen(
         batch_id=name,
@@ -167,6 +161,12 @@ def _seen(
         verdicts=verdicts,
         waits=name in published and sent is None,
     )
+
+
+def _verdict(one: Mapping[str, Any], *, waits: bool) -> str:
+    if one["passed"]:
+        return "passed" if one.get("judged", True) else "nothing"
+    return "held" if one["gate"] and waits else "failed"
 
 
 def _published(conn: sa.Connection, ids: sa.Select[tuple[str]]) -> dict[str, datetime | None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from contracts.checks.errors import RuleUnknown
+from contracts.checks.explaining import explain
+from contracts.model import FeedContract
 from hub import clock
 from warehouse.report import charts
-from warehouse.report.charts import Cell, Series
+from warehouse.report.charts import Cell, Name, Series
 from warehouse.report.figures import STEPS, Bucket, Report, Seen
 
 MOST_RULES = 40
@@ -63,6 +66,25 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; } summary { cursor
 """
 
 
+SHORT = 600
+"""Seconds: times along an axis that is shorter have their seconds."""
+
+
+def _said(zh: str, en: str) -> str:
+    return f'<p>{_plain(zh)}<br><span lang="en">{_plain(en)}</span></p>'
+
+
+def _plain(text: str) -> str:
+    """Escaped, and without control characters: an HTML page can't hold them."""
+    return html.escape("".join(letter if letter.isprintable() else "·" for letter in text))
+
+
+_RAISED = _said(
+    "过小的部分按最低高度画出，以便看见；数字见末尾的数据表。",
+    "A part too small to be seen is drawn at a least height; the figures at the end have its number.",
+)
+
+
 def page(report: Report) -> str:
     """The whole page."""
     contract = report.contract
@@ -111,30 +133,31 @@ def _head(report: Report) -> str:
 def _volumes(report: Report) -> str:
     series = [Series(name, f"{zh} {en}") for name, (zh, en) in OUTCOMES.items()]
     values = [[bucket.rows(name) for name in OUTCOMES] for bucket in report.buckets]
-    chart = charts.stacked([bucket.label for bucket in report.buckets], series, values, "行 rows")
+    chart = charts.stacked([bucket.label for bucket in report.buckets], series, values, "行 rows", _RAISED)
     return _section("数据量", "Volumes", chart)
 
 
 def _verdicts(report: Report) -> str:
-    labels: dict[str, str] = {
-        rule.id: f"{rule.label_zh} {rule.label_en}".strip() for rule in report.contract.batch_rules
-    }
-    rows: list[tuple[str, list[Cell]]] = [
-        (f"◆ {labels.get(rule) or rule}", [_verdict(bucket, rule) for bucket in report.buckets])
-        for rule in dict.fromkeys(rule for one in report.batches for rule in one.verdicts)
-    ]
+    names: dict[str, Name] = {}
+    rows: list[tuple[Name, list[Cell]]] = []
+    for rule in dict.fromkeys(rule for one in report.batches for rule in one.verdicts):
+        names[rule] = _named(report.contract, rule, "◆ ")
+        rows.append((names[rule], [_verdict(bucket, rule) for bucket in report.buckets]))
+    counts: dict[str, int] = {}
     for css, of in (("broken", _broken_of), ("refused", _refused_of)):
         totals: dict[str, int] = {}
         for one in report.batches:
             for rule, count in of(one).items():
                 totals[rule] = totals.get(rule, 0) + count
-        worst = sorted(totals, key=lambda rule: (-totals[rule], rule))
-        rows += [(rule, [_share(bucket, rule, css, of) for bucket in report.buckets]) for rule in worst]
+        for rule in sorted(totals, key=lambda rule: (-totals[rule], rule)):
+            names[rule] = _named(report.contract, rule)
+            counts[rule] = totals[rule]
+            rows.append((names[rule], [_share(bucket, rule, css, of) for bucket in report.buckets]))
     if not rows:
         return _section("按规则的结论", "Verdicts by rule", _said("没有规则被违反。", "No rule was broken."))
     note = _said(
-        "◆ 为批次规则；其余为违反行级规则或被闸口拒收的行，颜色越深占比越高。",
-        "◆ batch rules; the others: rows that break a row rule or were refused at the gate, the stronger the larger their share.",
+        "◆ 为批次规则；其余为违反行级规则或被闸口拒收的行，颜色越深占比越高。规则编号见下方列表。",
+        "◆ batch rules; the others: rows that break a row rule or were refused at the gate, the stronger the larger their share. The list below has the rules' ids.",
     )
     series = [
         Series("passed", "通过 passed"),
@@ -142,13 +165,38 @@ def _verdicts(report: Report) -> str:
         Series("held", "挂起 held"),
         Series("broken", "违反行级规则 break a row rule"),
         Series("refused", "闸口拒收 refused"),
+        Series("none", "没有违反，或无可判定 none, or nothing to judge"),
     ]
     more = ""
     if len(rows) > MOST_RULES:
         left = len(rows) - MOST_RULES
         more = _said(f"另有 {left} 条规则未画出。", f"{left} more rules are not drawn.")
     chart = charts.cells([bucket.label for bucket in report.buckets], rows[:MOST_RULES])
-    return _section("按规则的结论", "Verdicts by rule", note + chart + charts.legend(series) + more)
+    listed = _listed(names, counts)
+    return _section("按规则的结论", "Verdicts by rule", note + chart + charts.legend(series) + more + listed)
+
+
+def _named(contract: FeedContract, rule: str, mark: str = "") -> Name:
+    """A rule in the contract's words, its id where they are pointed at."""
+    for one in contract.batch_rules:
+        if one.id == rule and (one.label_zh or one.label_en):
+            zh, en = _one_line(one.label_zh), _one_line(one.label_en)
+            break
+    else:
+        try:
+            zh, en = (_one_line(explain(contract, rule, lang).sentence) for lang in ("zh", "en"))
+        except RuleUnknown:  # figures of a contract that has gone on since
+            zh, en = "", rule
+    return Name(f"{mark}{zh}" if zh else "", en if zh else f"{mark}{en}", f"{zh} {en} ({rule})".strip())
+
+
+def _listed(names: Mapping[str, Name], counts: Mapping[str, int]) -> str:
+    rows = [
+        (rule, " ".join(filter(None, (name.zh, name.en))), f"{counts[rule]:,}" if rule in counts else "")
+        for rule, name in names.items()
+    ]
+    table = _rows(("规则 rule", "说明 what it says", "行 rows"), rows, words=2)
+    return f'<details><summary>规则编号 <span lang="en">the rules by id</span></summary>{table}</details>'
 
 
 def _broken_of(one: Seen) -> dict[str, int]:
@@ -164,7 +212,7 @@ def _verdict(bucket: Bucket, rule: str) -> Cell:
     for verdict, zh, en in (("held", "挂起", "held"), ("failed", "未通过", "broken"), ("passed", "通过", "passed")):
         if count := found.count(verdict):
             return Cell(verdict, count / len(found), f"{zh} {en} {count}/{len(found)}")
-    return Cell("none", 1, "—")
+    return Cell("none", 1, "无可比较或无可判定 nothing to compare with or to judge" if found else "—")
 
 
 def _share(bucket: Bucket, rule: str, css: str, of: Callable[[Seen], dict[str, int]]) -> Cell:
@@ -190,7 +238,7 @@ def _freshness(report: Report) -> str:
         if instant is not last:
             points.append((x, 0.0))
         before = instant
-    labels = [(x, _time(first + (last - first) * x)[5:16]) for x in (0.04, 0.25, 0.5, 0.75, 0.96)]
+    labels = _axis(first, last)
     due = report.contract.sla.freshness_hours
     late = sum(y > due for _, y in points) if due is not None else 0
     words = (
@@ -198,17 +246,27 @@ def _freshness(report: Report) -> str:
         if due is None
         else _said(
             f"虚线为契约要求（{due:g} 小时）；超过 {late} 次。",
-            f"Dashed: what the contract asks for ({due:g} hours); passed {late} times.",
+            f"Dashed: what the contract asks for ({due:g} hours); exceeded {late} times.",
         )
     )
     note = _said("每次交付到达时距前一次的时间。", "How long it had been since the delivery before, as each came.")
     return _section("时效", "Freshness", note + charts.line(points, labels, due, "小时 hours") + words)
 
 
+def _axis(first: datetime, last: datetime) -> list[tuple[float, str]]:
+    """Times along the axis, each once."""
+    seconds = (last - first).total_seconds() < SHORT
+    labels: dict[str, float] = {}
+    for x in (0.04, 0.25, 0.5, 0.75, 0.96):
+        text = clock.shown(first + (last - first) * x, seconds=seconds)
+        labels.setdefault(text[11:] if seconds else text[5:], x)
+    return [(x, text) for text, x in labels.items()]
+
+
 def _latency(report: Report) -> str:
     series = [Series(step, f"{zh} {en}") for step, (zh, en) in STEP_WORDS.items()]
     values = [[bucket.seconds(step) or 0.0 for step in STEPS] for bucket in report.buckets]
-    chart = charts.stacked([bucket.label for bucket in report.buckets], series, values, "秒 seconds")
+    chart = charts.stacked([bucket.label for bucket in report.buckets], series, values, "秒 seconds", _RAISED)
     rows = [
         (" ".join(STEP_WORDS[step]), *(charts.number_of(round(value, 3)) for value in found))
         for step, found in report.latency().items()
@@ -228,12 +286,13 @@ def _table(report: Report) -> str:
     return f'<details><summary>数据表 <span lang="en">the figures</span></summary>{_rows(head, rows)}</details>'
 
 
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A table whose first `words` columns are text and whose others are figures."""
     top = "".join(f"<th>{_plain(name)}</th>" for name in head)
-    body = "".join(
-        f"<tr><td>{_plain(row[0])}</td>{''.join(f'<td class=n>{_plain(value)}</td>' for value in row[1:])}</tr>"
-        for row in rows
-    )
+    body = ""
+    for row in rows:
+        cells = [f"<td{' class=n' if at >= words else ''}>{_plain(value)}</td>" for at, value in enumerate(row)]
+        body += f"<tr>{''.join(cells)}</tr>"
     return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -245,18 +304,13 @@ def _tile(zh: str, en: str, value: str, *, late: bool = False) -> str:
     return f'<li{" class=late" if late else ""}><b>{_plain(value)}</b>{zh} <span lang="en">{en}</span></li>'
 
 
-def _said(zh: str, en: str) -> str:
-    return f'<p>{_plain(zh)}<br><span lang="en">{_plain(en)}</span></p>'
-
-
 def _hours(hours: float) -> str:
     return f"{hours / 24:.1f} 天 d" if hours >= 48 else f"{hours:.1f} 小时 h"
 
 
 def _time(instant: datetime) -> str:
-    return f"{instant.astimezone(clock.BEIJING):%Y-%m-%d %H:%M}"
+    return clock.shown(instant, seconds=False)
 
 
-def _plain(text: str) -> str:
-    """Escaped, and without control characters: an HTML page can't hold them."""
-    return html.escape("".join(letter if letter.isprintable() else "·" for letter in text))
+def _one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "·" for letter in " ".join(text.split()))
