@@ -293,6 +293,16 @@ class SnapshotTargetTaken(HubError):
     remedy_zh = "请用 --to 指定一个尚不存在的文件夹，其上级须存在；快照不会被覆盖"
 
 
+class GrantFileRefused(HubError):
+    """The file that a reader's password is to be written to exists already, or can't be made."""
+
+    code = "HUB-EXC-054"
+    en = "the grant can't be written to {path}: {reason}; nothing was granted"
+    zh = "无法将授权结果写入 {path}：{reason}；未作任何授权"
+    remedy_en = "give --to a file that does not exist yet, in a folder that you may write to"
+    remedy_zh = "请用 --to 指定一个尚不存在的文件，其文件夹须可写"
+
+
 class DeadLetterUnknown(HubError):
     """There is no dead letter of this event."""
 

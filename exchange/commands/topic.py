@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +18,7 @@ from exchange.brokers import access, consume, topics
 from exchange.brokers.cluster import Cluster, TopicFound
 from exchange.brokers.own_topics import OWN
 from exchange.commands.subscribers import dead, documents, lag
+from exchange.commands.subscribers.handing import handed
 from exchange.envelope import Event
 from exchange.errors import ReaderUnknown, TopicUnknown
 from hub import nearest
@@ -156,11 +159,39 @@ def grant(
         typer.Option(exists=True, dir_okay=False, help="Its password is the first line of this file."),
     ] = None,
     new_password: Annotated[bool, typer.Option("--new-password", help="Make a known reader's password anew.")] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write it, with the password, to this new file that you alone may read."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lets a reader read topics, in consumer groups named USER.*; a new reader's password is made and shown this once."""
+    """Lets a reader read topics, in consumer groups named USER.*; a new reader's password is made and shown, or written, once."""
     by = acts.named("grant", operator, reason)
     access.check_name(user, settings())
+    with ExitStack() as opened:
+        file = None if to is None else opened.enter_context(handed(to))
+        made = _granted(user, topics_, by, password_file=password_file, new_password=new_password)
+        told: dict[str, Any] = {"user": user, "topics": topics_, "groups": f"{user}.*", "password": made}
+        if file is not None:
+            json.dump(told, file, ensure_ascii=False, indent=2)
+            file.write("\n")
+            told = {name: value for name, value in told.items() if name != "password"} | {"file": str(to)}
+    if as_json:
+        emit_json(told)
+        return
+    out = console()
+    out.print(f"{escape(user)} reads {escape(', '.join(topics_))} in groups that start with {escape(user)}.")
+    if to is not None:
+        has = "with the password, shown nowhere else" if made is not None else "without a password: it stays as it is"
+        out.print(f"written to {escape(str(to))} (0600), {has}", soft_wrap=True)
+    elif made is not None:
+        out.print(f"[bold]password[/] {escape(made)}  [dim](shown this once)[/]", soft_wrap=True)
+
+
+def _granted(
+    user: str, topics_: list[str], by: tuple[str, str], *, password_file: Path | None, new_password: bool
+) -> str | None:
+    """Grants, and gives the password that was made for it, None where none was."""
     with transaction() as conn, Cluster() as cluster:
         known = {row.name for row in topics.noted(conn)} | set(OWN)
         for name in topics_:
@@ -178,13 +209,7 @@ def grant(
         facts = {"topics": topics_, "groups": f"{user}.", "password": password is not None}
         acts.note(conn, "grant", user, by, facts)
         access.grant_reader(cluster, user, password, topics_, f"{user}.")
-    if as_json:
-        emit_json({"user": user, "topics": topics_, "groups": f"{user}.*", "password": made})
-        return
-    out = console()
-    out.print(f"{escape(user)} reads {escape(', '.join(topics_))} in groups that start with {escape(user)}.")
-    if made is not None:
-        out.print(f"[bold]password[/] {escape(made)}  [dim](shown this once)[/]", soft_wrap=True)
+    return made
 
 
 @app.command()

@@ -15,7 +15,14 @@ from exchange.brokers.cluster import Cluster
 from exchange.brokers.consume import open_reader
 from exchange.brokers.own_topics import DEAD_LETTERS_TOPIC
 from exchange.commands import topic
-from exchange.errors import KafkaForbidden, KafkaLoginRefused, ReaderNameInvalid, ReaderUnknown, TopicUnknown
+from exchange.errors import (
+    GrantFileRefused,
+    KafkaForbidden,
+    KafkaLoginRefused,
+    ReaderNameInvalid,
+    ReaderUnknown,
+    TopicUnknown,
+)
 from exchange.producers.opening import open_producer
 from hub.errors import HubError
 from hub.settings import Settings, load_settings
@@ -120,6 +127,22 @@ def test_an_operator_grants_and_revokes(bench: Bench, unique: str, tmp_path: Pat
     assert json.loads(ran(topic.app, "grant", user, bench.topic, *words, *by))["password"] is None
     reader = load_settings(kafka_username=user, kafka_password="a word of its own")
     assert len(ids(reader, bench.topic, f"{user}.a")) == 2
+    # A password is handed over in a file that nobody else may read; what stands there already is left as it is.
+    target, umask = tmp_path / "grant.json", os.umask(0)
+    try:
+        told = json.loads(ran(topic.app, "grant", user, bench.topic, "--new-password", "--to", str(target), *by))
+    finally:
+        os.umask(umask)
+    written = json.loads(target.read_text())
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert written["password"] and "password" not in told and told["file"] == str(target)
+    reader = load_settings(kafka_username=user, kafka_password=written["password"])
+    assert len(ids(reader, bench.topic, f"{user}.a")) == 2
+    again = CliRunner().invoke(topic.app, ["grant", user, bench.topic, "--new-password", "--to", str(target), *by])
+    assert isinstance(again.exception, GrantFileRefused) and json.loads(target.read_text()) == written
+    nowhere = CliRunner().invoke(topic.app, ["grant", user, "no.such.topic", "--to", str(tmp_path / "b.json"), *by])
+    assert isinstance(nowhere.exception, TopicUnknown) and not (tmp_path / "b.json").exists()
+    assert len(ids(reader, bench.topic, f"{user}.a")) == 2, "the password that was written is the one that holds"
     left = json.loads(ran(topic.app, "revoke", user, DEAD_LETTERS_TOPIC, *by))["left"]
     assert [row["topic"] for row in left] == [bench.topic]
     assert len(ids(reader, bench.topic, f"{user}.a")) == 2
@@ -127,8 +150,9 @@ def test_an_operator_grants_and_revokes(bench: Bench, unique: str, tmp_path: Pat
     with pytest.raises((KafkaLoginRefused, KafkaForbidden)):
         ids(reader, bench.topic, f"{user}.a")
     noted = bench.sql("select action, object, operator, facts::text as facts from hub.act order by act_no")
-    assert [(row.action, row.object) for row in noted] == [("grant", user)] * 3 + [("revoke", user)] * 2
-    assert not any(first["password"] in row.facts or "a word" in row.facts for row in noted)
+    assert [(row.action, row.object) for row in noted] == [("grant", user)] * 4 + [("revoke", user)] * 2
+    for word in (first["password"], written["password"], "a word"):
+        assert not any(word in row.facts for row in noted)
 
 
 def test_a_grant_needs_a_person_a_reader_s_name_and_a_topic_of_the_hub(bench: Bench, unique: str) -> None:

@@ -149,6 +149,7 @@ def desk(hub_settings: Settings, tmp_path: Path, unique: str, monkeypatch: pytes
 def granted(desk: Desk) -> None:
     """The operator's commands; the subscriber knows what they wrote, and nothing of the hub's own settings."""
     desk.run("operator.sh")
+    assert (desk.folder / "grant.json").stat().st_mode & 0o077 == 0, "a password, and others may read it"
     password = json.loads((desk.folder / "grant.json").read_text())["password"]
     desk.environment["KAFKA_PASSWORD"] = password
     assert (desk.folder / "events.yaml").stat().st_size > 1_000
@@ -163,9 +164,27 @@ def test_both_pages_have_the_same_programs_and_each_is_run() -> None:
     english, chinese = map(blocks, PAGES)
     assert english == chinese
     assert set(english) == {
-        "operator.sh", "read_kafka_python.py", "read_confluent.py", "Subscriber.java", "java.sh",
+        "operator.sh", "install.sh", "read_kafka_python.py", "read_confluent.py", "Subscriber.java", "java.sh",
         "start_from_snapshot.py", "read_again.py", "help.sh",
     }  # fmt: skip
+
+
+def test_the_page_names_the_versions_that_the_tests_run_with() -> None:
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements" / "hub.txt").read_text(), re.MULTILINE))
+    text = blocks(PAGES[0])["install.sh"]
+    named = re.findall(r"([\w-]+)==(\S+)", text)
+    assert {name for name, _ in named} == {"kafka-python", "confluent-kafka", "pyarrow", "lz4", "crc32c"}
+    assert all(pins[name] == version for name, version in named), "the page's versions are not those of requirements"
+    # Each program by itself: what it imports is on the line that names it.
+    wheels = {"kafka": "kafka-python", "confluent_kafka": "confluent-kafka", "pyarrow": "pyarrow"}
+    for name, program in blocks(PAGES[0]).items():
+        for module in re.findall(r"^(?:from|import) (\w+)", program, re.MULTILINE) if name.endswith(".py") else ():
+            if module in wheels:
+                assert any(name in line and f"{wheels[module]}==" in line for line in text.splitlines()), (name, module)
+    jars_lock = (ROOT / "docker" / "kafka.lock.toml").read_text()
+    clients = re.search(r'artifactId = "kafka-clients"\nversion = "([\d.]+)"', jars_lock)
+    assert clients is not None
+    assert all(f"`kafka-clients` {clients[1]}" in page.read_text(encoding="utf-8") for page in PAGES)
 
 
 @pytest.mark.stack
