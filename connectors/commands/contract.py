@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from contracts.diff.refs import root_of
 from contracts.errors import ContractInvalid
 from contracts.model import SUFFIX, SourceSpec
 from contracts.reader import Reading
+from contracts.sample.marks import Mark, marks
 from hub.errors import HubException
 from hub.output import AsJson, console, emit_json
 from hub.settings import settings
@@ -33,11 +34,14 @@ def lint(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds or files; none: every contract on disk.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Checks contracts in full, names every problem by file and line, and refreshes the catalogue's cache."""
+    """Checks contracts in full, names every problem by file and line, and refreshes the catalogue's cache.
+
+    Marks that `hub feed new` left (`review`) are listed too: guesses that nobody has confirmed. They stand in nothing's way.
+    """
     root = settings().contracts
-    readings = [
-        reader.examine(path, root=root_of(path, root), extra_checks=[connector_says]) for path in _paths(root, feeds)
-    ]
+    paths = _paths(root, feeds)
+    readings = [reader.examine(path, root=root_of(path, root), extra_checks=[connector_says]) for path in paths]
+    left = {reading.file: marks(path) for path, reading in zip(paths, readings, strict=True)}
     catalogue.load()
     by_hand = _by_hand(readings)
     broken = [reading for reading in readings if reading.problems]
@@ -49,10 +53,11 @@ def lint(
                 "problems": [problem.as_dict() for reading in broken for problem in reading.problems],
                 "notices": [problem.as_dict() for reading in readings for problem in reading.notices],
                 "by_hand_only": by_hand,
+                "review": [{"file": file, **mark._asdict()} for file, found in left.items() for mark in found],
             }
         )
     else:
-        _report(readings)
+        _report(readings, left)
         _hint(by_hand)
     if broken:
         raise typer.Exit(ContractInvalid.exit_code)
@@ -104,7 +109,7 @@ def _hint(by_hand: list[str]) -> None:
         console().print(f"[yellow]仅可手工接收：{escape(named)} 的来源地未登记[/]（docs/places.md）", soft_wrap=True)
 
 
-def _report(readings: list[Reading]) -> None:
+def _report(readings: list[Reading], left: Mapping[str, Sequence[Mark]]) -> None:
     out = console()
     for reading in readings:
         if reading.problems:
@@ -122,3 +127,12 @@ def _report(readings: list[Reading]) -> None:
             )
             for text in lines:
                 out.print(text, soft_wrap=True)
+        found = left[reading.file]
+        for mark in found:
+            out.print(f"    [bold]{mark.line}[/] [yellow]review 待复核[/] {escape(mark.note)}", soft_wrap=True)
+        if found:
+            out.print(
+                f"    [yellow]{len(found)} guess(es) to look at[/]: confirm or correct what stands below each, then take its line away",
+                soft_wrap=True,
+            )
+            out.print(f"    [yellow]{len(found)} 处推断待复核[/]：确认或更正其下内容，再删去该行", soft_wrap=True)

@@ -2,6 +2,7 @@
 
     contracts.sample.guess.guess(columns, ...)  -> Guessed: every field with what was guessed of it and why
     contracts.sample.writing.document(guessed)  -> the contract's text, each guess marked `review`
+    contracts.sample.marks.marks(path)          -> the marks that are left in a contract
 
-Nothing here reads a file; `connectors.sample` does.
+Nothing here reads a sample; `connectors.sample` does.
 """

@@ -215,3 +215,16 @@ def test_the_command_tells_what_it_guessed(house, tmp_path):
     Path(told["path"]).unlink()
     text = CliRunner().invoke(shell, words, env={"COLUMNS": "250"})
     assert "240 of 240 rows of the sample are good" in text.stdout and "hub contract lint" in text.stdout
+    # What was guessed and nobody looked at is listed by the lint, line by line, until its mark is taken away.
+    lint = ["contract", "lint", OWN.feed]
+    written = Path(told["path"])
+    lines = written.read_text(encoding="utf-8").splitlines()
+    left = json.loads(CliRunner().invoke(shell, [*lint, "--json"]).stdout)["review"]
+    assert left and all(lines[one["line"] - 1].strip() == f"# review: {one['note']}" for one in left)
+    assert len(left) == sum("# review:" in line for line in lines)
+    shown = CliRunner().invoke(shell, lint, env={"COLUMNS": "250"})
+    assert shown.exit_code == 0 and f"{len(left)} guess(es) to look at" in shown.stdout
+    assert any(one["note"].startswith("KEY 1 of 1") for one in left) and "KEY 1 of 1" in shown.stdout
+    written.write_text("\n".join(line for line in lines if "# review: KEY" not in line) + "\n", encoding="utf-8")
+    after = json.loads(CliRunner().invoke(shell, [*lint, "--json"]).stdout)["review"]
+    assert len(after) == len(left) - 1 and not any(one["note"].startswith("KEY") for one in after)

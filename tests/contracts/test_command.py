@@ -53,7 +53,7 @@ def test_lint_of_sound_contracts(house):
     assert result.exit_code == 0
     assert "ok" in result.stdout
     told = json.loads(run("lint", "--json").stdout)
-    assert told == {"contracts": 1, "broken": 0, "problems": [], "notices": [], "by_hand_only": []}
+    assert told == {"contracts": 1, "broken": 0, "problems": [], "notices": [], "by_hand_only": [], "review": []}
 
 
 def test_lint_says_which_feeds_nobody_can_pull(house, tmp_path, monkeypatch):
