@@ -55,7 +55,7 @@ _DROPPED = {
     "template",
 }
 _KEPT_ATTRIBUTES = {"id", "class", "colspan", "rowspan", "title"}
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_INSTANT = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _ZONE = " ".join(clock.ZONE)
 
 

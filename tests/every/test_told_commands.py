@@ -21,7 +21,10 @@ from hub.cli import PACKAGES, commands_on_disk, load_command
 from hub.reference import every_error
 from hub.settings import ROOT
 
-PAGES = ("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/places.md", "docs/errors.md", "docs/settings.md")
+PAGES = (
+    "README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/places.md", "docs/errors.md", "docs/settings.md", "docs/seeing.md",
+    "docs/add-a-feed.md", "docs/add-a-feed.zh-CN.md", "docs/operate.md", "docs/operate.zh-CN.md", "docs/backup.md", "docs/backup.zh-CN.md",
+)  # fmt: skip
 QUOTED = re.compile(r"`(?:\.venv/bin/)?(hub [^`]+)`")
 NEXT = re.compile(r"^(hub [a-z].*)$")
 TYPED = re.compile(r"^\s*\.venv/bin/(hub [^#\n]*)", re.MULTILINE)
@@ -85,7 +88,7 @@ def in_pages() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         for command in (*QUOTED.findall(text), *TYPED.findall(text)):
-            yield page, command.replace("<n+1>", "n").replace("{", "").replace("}", "")
+            yield page, command.partition(" || ")[0].replace("<n+1>", "n").replace("{", "").replace("}", "")
 
 
 FOUND = sorted({(where, command.strip()) for find in (in_errors, in_code, in_pages) for where, command in find()})
