@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from hub.settings import ROOT, settings
 
 HUB = ".venv/bin/hub "
 SETS = re.compile(r"export (\w+)=(.*)$")
+ASKED = re.compile(r"\$\((\.venv/bin/hub [^|]*) \| (.*)\)$")  # what the hub says, made into a value by another program
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -60,39 +60,45 @@ class Desk:
                 printed += self.hub(line)
             elif found := SETS.match(line):
                 printed, waiting = printed + self.shell(waiting), ""
-                self.monkeypatch.setenv(found[1], self.shell(f'export VALUE={found[2]}\nprintf %s "$VALUE"'))
+                self.monkeypatch.setenv(found[1], self.value(found[2]))
                 settings.cache_clear()
             else:
                 waiting += line
         return printed + self.shell(waiting)
 
-    def hub(self, line: str) -> str:
-        """A command of the hub: its words are the shell's to split, and what it prints stands on the page."""
+    def value(self, words: str) -> str:
+        """What a variable is set to."""
+        if asked := ASKED.match(words):
+            return self.shell(asked[2], given=self.hub(asked[1], alone=True)).rstrip("\n")
+        return self.shell(f'export VALUE={words}\nprintf %s "$VALUE"')
+
+    def hub(self, line: str, *, alone: bool = False) -> str:
+        """A command of the hub: its words are the shell's to split. What it prints; `alone` without the log."""
         line, _, otherwise = line.strip().partition(" || ")
         words = self.shell(f"printf '%s\\0' {line}").split("\0")[1:-1]
         done = CliRunner().invoke(shell, words)
         if done.exit_code and otherwise:
             return done.output + self.shell(otherwise)
         assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception!r}"
-        return done.output
+        return done.stdout if alone else done.output
 
-    def shell(self, words: str) -> str:
+    def shell(self, words: str, given: str = "") -> str:
         if not words.strip():
             return ""
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", words], cwd=self.folder, capture_output=True, text=True, check=False
-        )
+            ["bash", "-euo", "pipefail", "-c", words], cwd=self.folder, capture_output=True, text=True, check=False,
+            input=given,
+        )  # fmt: skip
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
 
 def at_a_desk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A checkout of its own, with the contracts, the example and the environment, committed."""
+    """A checkout of its own, with the contracts and the example, committed."""
     house = folder / "checkout"
     shutil.copytree(ROOT / "contracts", house / "contracts", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     shutil.copytree(ROOT / "docs" / "example", house / "docs" / "example")
-    (house / ".gitignore").write_text("try/\n.venv\n", encoding="utf-8")
-    (house / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    (house / ".gitignore").write_text("try/\n", encoding="utf-8")
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     for role in ("AUTHOR", "COMMITTER"):
