@@ -18,7 +18,7 @@ from contracts.suite.judging import _Judge
 from contracts.suite.pages import cleaned
 from hub import log
 from hub.ids import RuleId
-from tests.kernels.test_suite import NOW, batch_rule, feed, metrics
+from tests.kernels.test_suite import CASES, NOW, batch_rule, feed, metrics
 
 
 def test_data_docs_lead_and_load_nowhere_outside(tmp_path: Path) -> None:
@@ -160,3 +160,28 @@ def test_data_docs_that_cannot_be_written_stop_no_judgement(tmp_path: Path, capf
 def test_cleaning_keeps_text_and_drops_the_rest() -> None:
     page = '<html><body onload="x()"><!-- c --><p style="x" onclick="y()">a<script>b</script>c</p><a href="https://x">d</a></body></html>'
     assert cleaned(page) == "<p>ac</p>d"
+
+
+def test_a_page_says_where_there_was_nothing_to_compare_with(tmp_path: Path) -> None:
+    rules = [batch_rule(kind, CASES[kind][1], kind) for kind in ("row_count_change", "distribution_change")]
+    rules += [batch_rule(kind, CASES[kind][0], kind) for kind in ("average", "duplicates", "value_range")]
+    made = feed(*rules)
+    figures = metrics(rows_good=8)  # none of them has an amount
+    verdicts = judge(made, figures, previous=None, docs_dir=tmp_path, batch_id="b", now=NOW, every_page=True)
+    assert [verdict.judged for verdict in verdicts] == [False, False, False, True, True]
+    tree = html.document_fromstring((tmp_path / made.id / "b.html").read_text(encoding="utf-8"))
+    results = {row[0]: row[-1] for row in ([cell.text_content() for cell in line.findall("td")] for line in tree.iter("tr")) if len(row) == 5}  # fmt: skip
+    assert results == {
+        "row_count_change": "无可比较 nothing to compare with",
+        "distribution_change": "无可比较 nothing to compare with",
+        "average": "无可判定 nothing to judge",
+        "duplicates": "通过 passed",
+        "value_range": "通过 passed",
+    }
+    assert "5; 2 kept, 3 had nothing" in tree.text_content()
+    # Two figures of one rule: each says what it is, in both languages.
+    assert (verdicts[3].observed, verdicts[3].observed_zh) == (
+        "identical 0.04 (4 rows); conflicting 0.02 (2 rows)",
+        "内容相同 0.04（4 行）；内容不同 0.02（2 行）",
+    )
+    assert verdicts[4].observed == "least 2026-01-01; greatest 2026-11-21"

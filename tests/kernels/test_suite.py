@@ -123,31 +123,6 @@ def test_the_first_batch_has_nothing_to_be_compared_with() -> None:
     assert not any(verdict.judged for verdict in verdicts)
 
 
-def test_a_page_says_where_there_was_nothing_to_compare_with(tmp_path: Path) -> None:
-    rules = [batch_rule(kind, CASES[kind][1], kind) for kind in ("row_count_change", "distribution_change")]
-    rules += [batch_rule(kind, CASES[kind][0], kind) for kind in ("average", "duplicates", "value_range")]
-    made = feed(*rules)
-    figures = metrics(rows_good=8)  # none of them has an amount
-    verdicts = judge(made, figures, previous=None, docs_dir=tmp_path, batch_id="b", now=NOW, every_page=True)
-    assert [verdict.judged for verdict in verdicts] == [False, False, False, True, True]
-    tree = html.document_fromstring((tmp_path / made.id / "b.html").read_text(encoding="utf-8"))
-    results = {row[0]: row[-1] for row in ([cell.text_content() for cell in line.findall("td")] for line in tree.iter("tr")) if len(row) == 5}  # fmt: skip
-    assert results == {
-        "row_count_change": "无可比较 nothing to compare with",
-        "distribution_change": "无可比较 nothing to compare with",
-        "average": "无可判定 nothing to judge",
-        "duplicates": "通过 passed",
-        "value_range": "通过 passed",
-    }
-    assert "5; 2 kept, 3 had nothing" in tree.text_content()
-    # Two figures of one rule: each says what it is, in both languages.
-    assert (verdicts[3].observed, verdicts[3].observed_zh) == (
-        "identical 0.04 (4 rows); conflicting 0.02 (2 rows)",
-        "内容相同 0.04（4 行）；内容不同 0.02（2 行）",
-    )
-    assert verdicts[4].observed == "least 2026-01-01; greatest 2026-11-21"
-
-
 def test_a_batch_before_without_rows_is_told_as_such() -> None:
     empty = metrics(rows_in=0, rows_good=0, sums={}, counts={})
     rules = [batch_rule(kind, CASES[kind][1], kind) for kind in ("row_count_change", "total_change")]
