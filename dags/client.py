@@ -135,20 +135,21 @@ class AirflowClient:
         """One live run now of each DAG, which may be paused; in the order given.
 
         A DAG whose schedule has a run due, one that is let run for the first time say, would start that run by itself. So
-        the run asked for is that very run, by its logical date, of which Airflow keeps one whoever comes first.
+        the run asked for is that very run, by its logical date, of which Airflow keeps one whoever comes first. The schedule
+        moves on some time after: until then a run that has begun is told as due, and is not the one asked for.
         """
         rung = []
         for dag_id in dag_ids:
             dag = self._ask("GET", f"/dags/{_part(dag_id)}")
             due = dag["next_dagrun_run_after"]
             is_due = due is not None and datetime.fromisoformat(due) <= datetime.now(UTC)
-            rung.append(self._due(dag) if is_due else self.trigger(dag_id))
+            rung.append((self._due(dag) if is_due else None) or self.trigger(dag_id))
             if dag["is_paused"]:
                 self.pause(dag_id, paused=False)
         return rung
 
-    def _due(self, dag: Mapping[str, Any]) -> Run:
-        """The run that the schedule has due, started by us or found started."""
+    def _due(self, dag: Mapping[str, Any]) -> Run | None:
+        """The run that the schedule has due, made by us or found made and not begun yet."""
         dag_id, date = dag["dag_id"], dag["next_dagrun_logical_date"]
         body = {
             "dag_run_id": f"due__{date}",
@@ -160,7 +161,8 @@ class AirflowClient:
         if made:
             return _run(made)
         at = {"limit": 1, "logical_date_gte": date, "logical_date_lte": date}
-        return _run(self._ask("GET", f"/dags/{_part(dag_id)}/dagRuns", params=at)["dag_runs"][0])
+        found = _run(self._ask("GET", f"/dags/{_part(dag_id)}/dagRuns", params=at)["dag_runs"][0])
+        return found if found.start is None else None
 
     def trigger(self, dag_id: str, params: Mapping[str, Any] | None = None) -> Run:
         """Starts a run by hand with these parameters; the DAG must not be paused for it to proceed."""

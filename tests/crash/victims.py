@@ -24,7 +24,7 @@ from hub.ids import BatchId, FeedId
 from hub.settings import load_settings, settings
 from tests.crash import planted
 from warehouse import engine, way
-from warehouse.errors import DatabaseUnavailable, NothingToReplay
+from warehouse.errors import BatchStateWrong, DatabaseUnavailable, NothingToReplay
 from warehouse.quarantine import fixing, replay
 from warehouse.turns import hand  # noqa: F401  # what hands need is inherited
 from warehouse.turns.worker import Worker
@@ -103,7 +103,10 @@ def mend(contract: FeedContract) -> None:
     """Corrects negative amounts in every batch that has some, and replays it."""
     for batch in _batches(contract, "state = 'open' and raw ->> 'amount' like '-%'"):
         with tempfile.TemporaryDirectory() as folder:
-            _correct(contract, batch, Path(folder, "rows.csv"))
+            try:
+                _correct(contract, batch, Path(folder, "rows.csv"))
+            except BatchStateWrong:
+                continue  # the worker is loading it: its other rows come yet
     for batch in _batches(contract, "state = 'fixed'"):
         try:
             replay.replay(contract, batch, operator="Engineer", reason="sign")

@@ -123,8 +123,9 @@ def test_a_run_that_the_schedule_has_due_is_started_once_whoever_comes_first(on_
     assert dag["is_paused"] and dag["next_dagrun_run_after"] is not None
     first, second = on_trial.airflow._due(dag), on_trial.airflow._due(dag)
     (rung,) = on_trial.airflow.ring([dag_id])
-    assert first.run_id == second.run_id == rung.run_id
+    assert first and second and first.run_id == second.run_id == rung.run_id
     on_trial.airflow.succeed([rung])
+    assert on_trial.airflow._due(dag) is None, "one that has begun is told as due until the schedule moves on"
     # Let run since, and its due run is that one: the schedule has made no other.
     assert [run.run_id for run in on_trial.airflow.runs(dag_id)] == [first.run_id]
     for paused, word in ((True, "off"), (False, "on")):

@@ -125,6 +125,19 @@ def test_a_load_that_goes_on_looks_whether_the_table_is_still_its_own(small_part
     assert hub.value("select hub_revision from core.sample_vouchers where hub_key = 'V001996'") == 2
 
 
+def test_an_export_waits_for_the_rows_of_every_part(small_parts: Hub, tmp_path: Path) -> None:
+    hub = small_parts
+    drop(hub.drop, "a.csv", [row(1, amount="-1"), *rows(1998, first=2), row(2000, amount="-1")])
+    assert killed_at("load.part_committed") == -signal.SIGKILL
+    batch, there = hub.all("select batch_id, count(*) from hub.quarantine group by 1")[0]
+    assert there == 1, "the other part's row is still to come"
+    with pytest.raises(BatchStateWrong) as refused:
+        fixing.export(BatchId(batch), tmp_path / "rows.csv")
+    assert "loading" in str(refused.value) and not (tmp_path / "rows.csv").exists()
+    way.run_feed(contract())
+    assert fixing.export(BatchId(batch), tmp_path / "rows.csv") == 2
+
+
 def test_a_rejection_is_on_record(hub: Hub) -> None:
     batch = held(hub)
     done = replay.reject(contract(), batch, **BY)

@@ -51,10 +51,14 @@ class _Change:
 def export(batch_id: BatchId, path: Path) -> int:
     """Writes a batch's open and corrected rows to a CSV or XLSX file; returns how many.
 
-    Raises BatchUnknown, SheetUnreadable for another ending.
+    Raises BatchUnknown, SheetUnreadable for another ending, and BatchStateWrong while the batch is on its way: a load in parts puts its
+    rows into quarantine part by part, and who corrects a file of the first parts believes that it is all.
     """
     with connection() as conn:
-        batches.get(conn, batch_id)
+        batch = batches.get(conn, batch_id)
+        if batch.state in batches.UNFINISHED:
+            wanted = Said("loaded or held", "loaded 或 held")
+            raise BatchStateWrong(batch=batch_id, state=batch.state, action=Said("export", "导出"), needed=wanted)
         columns = _columns(conn, batch_id)
         return sheet.write(path, columns, _exported(conn, batch_id, columns))
 
