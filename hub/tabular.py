@@ -7,7 +7,7 @@ no terminal gets every record on one line of its own, aligned, whole and without
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len
@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hub import clock
 from hub.terminal import harmless, one_line
 
 NAMES = frozenset(
@@ -80,7 +81,7 @@ def show(
 
 
 def cell(value: Any, key: str = "") -> str:
-    """A value in words: figures with commas unless they name something, instants in UTC to the second, nothing for None."""
+    """A value in words: figures with commas unless they name something, instants to the second with their zone, nothing for None."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -91,7 +92,7 @@ def cell(value: Any, key: str = "") -> str:
         return ", ".join(f"{name} {cell(item, name)}" for name, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(cell(item, key) for item in value)
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime) else str(value)
+    return f"{clock.shown(value)}+08" if isinstance(value, datetime) else str(value)
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from contracts import catalogue
 from exchange.commands import takedown as command
 from exchange.commands import trace
-from hub import log
+from hub import clock, log
 from tests.exchange.sentence import SENTENCE, feed, relayed, sent_again
 from tests.warehouse.feeds import BY, drop, row
 from warehouse import way
@@ -69,10 +69,10 @@ def test_a_takedown_tells_where_its_withdrawal_lies(agency: Path, unique: str, m
 
     listed = said(command.app, "list")
     (since,) = [entry.begun_at for entry in _all()]
-    assert f"{since:%Y-%m-%d %H:%M:%SZ}" in listed
+    assert f"{clock.shown(since)}+08" in listed
     standing.lift(one.id, KEY, **BY)
     assert f"takedown {number} lifted by {BY['operator']} ({BY['reason']})" in said(trace.app, KEY)
-    assert "Z Op One: checked with the sender" in said(command.app, "list", "--all")
+    assert "+08 Op One: checked with the sender" in said(command.app, "list", "--all")
 
 
 def test_a_record_that_never_was_loaded_is_withdrawn_from_nobody(
