@@ -107,6 +107,12 @@ class Delivery(ABC):
         """SHA-256 and appearance, also of a delivery that was not read to its end; None where they can't be told."""
         return self.sha256, self.appearance
 
+    @property
+    def passed_over(self) -> dict[str, Any] | None:
+        """The source's cursor as it stands without this delivery: what it knows by then of what it did not give, to be saved where this
+        one is refused. None: nothing needs to be."""
+        return None
+
     def opened(self) -> BufferedReader:
         """The original, opened anew. Raises FileNotFoundError where there is none, and as its source does."""
         raise FileNotFoundError(self.name)

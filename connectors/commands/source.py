@@ -1,4 +1,4 @@
-"""Sources: list those that contracts name, and check that each can be reached."""
+"""Sources: list those that contracts name, check that each can be reached, options of each kind."""
 
 from __future__ import annotations
 

@@ -59,6 +59,11 @@ class FileDelivery(Delivery):
         """Has the reader's pages turned into the delivery's by `transform`."""
         self._transform = transform
 
+    @property
+    def passed_over(self) -> dict[str, Any] | None:
+        """The files of this visit that say nothing new, and those that were taken."""
+        return None if self._cursor is None else {"files": dict(self._cursor["files"])}
+
     def pages(self) -> Iterator[RawPage]:
         """Pages of the file. Raises FileReplaced, ManifestMismatch, and what its reader raises."""
         manifest = self._read_manifest()
@@ -82,7 +87,7 @@ class FileDelivery(Delivery):
         if self._cursor is not None:
             entry = list(Entry.made(tee.found, self.sha256, self.appearance))
             # One mapping for all deliveries of a visit: a later one carries the earlier ones along.
-            self._cursor.setdefault("files", {})[self.name] = entry
+            self._cursor["files"][self.name] = entry
             self.cursor_after = {"files": dict(self._cursor["files"])}
 
     def identity(self) -> tuple[str | None, str | None]:

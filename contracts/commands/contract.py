@@ -1,4 +1,4 @@
-"""Contracts of feeds: list, show, gate, and what they may say (rules, properties, code lists)."""
+"""Contracts of feeds: list, show, gate, and what they may say (rules, properties, codes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms: freshness, volume, latency, held batches, deadlines of runs, space; list them, look now."""
+"""Alarms: freshness, volume, latency, held batches, deadlines of runs, space; list them, check now."""
 
 from __future__ import annotations
 

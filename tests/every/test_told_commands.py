@@ -10,6 +10,7 @@ import re
 import shlex
 import string
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def in_errors() -> Iterator[tuple[str, str]]:
 
 
 def texts_of(tree: ast.Module) -> Iterator[str]:
-    """Every text of a module that is no docstring; what an f-string fills in is a constant of the module, or `x`."""
+    """Every text of a module that is no docstring; what an f-string fills in is a constant, its own or of another module of ours, or `x`."""
     fixed = {
         node.targets[0].id: node.value.value
         for node in tree.body
@@ -52,6 +53,12 @@ def texts_of(tree: ast.Module) -> Iterator[str]:
         and isinstance(node.targets[0], ast.Name)
         and isinstance(node.value, ast.Constant)
     }
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in PACKAGES:
+            theirs = import_module(node.module)
+            fixed |= {
+                alias.asname or alias.name: getattr(theirs, alias.name) for alias in node.names if alias.name.isupper()
+            }
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):

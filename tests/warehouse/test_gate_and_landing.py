@@ -129,6 +129,18 @@ def test_what_a_source_said_long_ago_and_says_again_is_heard(hub: Hub) -> None:
     assert [one.repeated for one in way.run_feed(contract(source_version=None), file=hub.drop / "2.csv")] == [True]
 
 
+def test_a_repetition_from_before_an_unreadable_file_does_not_come_after_it(hub: Hub) -> None:
+    drop(hub.drop, "a.csv", rows(3))
+    way.run_feed(contract())
+    drop(hub.drop, "b.csv", rows(3))  # says what a.csv said
+    drop(hub.drop, "c.csv", rows(3), headers=("number", "payee", "amounts", "paid_on", "version", "status", "note"))
+    assert [one.delivery for one in way.run_feed(contract())] == ["c.csv"]
+    # All still lie there. What was passed over before c.csv came is not news after it.
+    assert [(one.delivery, one.repeated) for one in way.run_feed(contract())] == [("c.csv", True)]
+    drop(hub.drop, "d.csv", rows(3))  # after something that nobody could read, the same again says something
+    assert [one.delivery for one in way.run_feed(contract())] == ["c.csv", "d.csv"]
+
+
 def test_a_file_that_can_be_read_at_last_does_not_overwrite_newer_ones(hub: Hub) -> None:
     headers = ("number", "payee", "amounts", "paid_on", "version", "status", "note")
     drop(hub.drop, "old.csv", [row(0, amount="1.00"), row(1, amount="1.00")], headers=headers)

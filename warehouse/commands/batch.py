@@ -1,4 +1,4 @@
-"""Batches: list, show, run again or cancel one, release or reject a held one, its receipt."""
+"""Batches: list, show, rerun or cancel one, release or reject a held one, its receipt."""
 
 from __future__ import annotations
 

@@ -36,7 +36,16 @@ from warehouse.errors import StoreCorrupt
 from warehouse.landing import pages as landing
 from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
-from warehouse.landing.known import Refused, already_taken, note_look, refused_before, refused_for_good, settle, veiled
+from warehouse.landing.known import (
+    Refused,
+    already_taken,
+    keep_cursor,
+    note_look,
+    refused_before,
+    refused_for_good,
+    settle,
+    veiled,
+)
 from warehouse.landing.pages import LandedPage
 from warehouse.landing.passing import DeliveryRefused, Passed, Passing
 from warehouse.store import store
@@ -373,6 +382,10 @@ class Intake:
                 appearance=met_as,
                 facts=dict(facts),
             )
+            if origin.kind == "pull" and delivery.passed_over is not None:
+                # What says the same as the delivery before it, and came before this one, must not be news after it.
+                known = self._with_told_keys(delivery.passed_over)
+                keep_cursor(self._conn, self.contract.id, self._source.id, known)
             receipt.make(self._conn, refused)
         return Taken(refused)
 

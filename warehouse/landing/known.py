@@ -242,9 +242,13 @@ def note_look(
     statement = insert(source_look).values(feed=feed, source=source, **{"empty_looks": int(empty), **values})
     update = {**values, "empty_looks": source_look.c.empty_looks + 1} if empty else dict(values)
     conn.execute(statement.on_conflict_do_update(index_elements=["feed", "source"], set_=update))
-    if found or cursor_after is None:
-        return
-    moved = {"value": dict(cursor_after), "moved_at": now}
+    if not found and cursor_after is not None:
+        keep_cursor(conn, feed, source, cursor_after)
+
+
+def keep_cursor(conn: sa.Connection, feed: FeedId, source: str, value: Mapping[str, Any]) -> None:
+    """Saves what a source knows where no batch moves its cursor."""
+    moved = {"value": dict(value), "moved_at": sa.func.now()}
     conn.execute(
         insert(cursor)
         .values(feed=feed, source=source, batch_id="", **moved)
