@@ -170,8 +170,8 @@ def _seen(page: Page, count: int, sought: str, shots: Path | None) -> dict[str, 
     everything, first = page.open("/dags?tags=feed&limit=50&offset=0", bool)
     _shot(page, shots, "list")
     times = [first]
-    for offset in range(len(everything), count, 50):
-        more, seconds = page.open(f"/dags?tags=feed&limit=50&offset={offset}", _others(everything))
+    for number in range(1, -(-count // 50)):  # what the page calls `offset` is the number of a page
+        more, seconds = page.open(f"/dags?tags=feed&limit=50&offset={number}", _others(everything))
         everything |= more
         times.append(seconds)
     _shot(page, shots, "last")
