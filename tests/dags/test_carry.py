@@ -23,7 +23,6 @@ from tests.dags import trial
 from warehouse import engine
 from warehouse.errors import FeedPaused
 from warehouse.feeds import pausing
-from warehouse.migrate import migrate
 
 pytestmark = pytest.mark.stack
 FEED = "testing_several"
@@ -37,7 +36,7 @@ class Several:
 
 
 @pytest.fixture
-def several(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Several]:
+def several(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Several]:
     """A feed of three sources: the API's own path, one that is not there, and a folder."""
     failing: set[str] = set()
     with serving(lambda asked: trial.answer(asked, failing)) as agency:
@@ -48,7 +47,6 @@ def several(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("HUB_CONTRACTS", str(root))
         monkeypatch.setenv("HUB_PLACES", str(places))
         settings.cache_clear()
-        migrate()
         yield Several(catalogue.load_one(FeedId(FEED)), places.with_suffix(".drop"), failing)
         engine.dispose()
         settings.cache_clear()

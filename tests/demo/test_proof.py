@@ -19,7 +19,7 @@ from demo.repair import candidate, done_before, examples, repair
 from demo.subscriber import Reading
 from hub.ids import BatchId, FeedId
 from hub.settings import Settings, settings
-from warehouse import migrate, way
+from warehouse import way
 from warehouse.batches import Batch
 from warehouse.engine import connection, dispose, transaction
 from warehouse.tables import outbox, quarantine
@@ -30,7 +30,7 @@ ROWS = 1_200
 
 @pytest.fixture
 def carried(
-    hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[FeedContract, list[Batch], list[Ledger]]]:
     """Both files of the finance bureau, carried the whole way up to the outbox."""
     planted = finance.drop(tmp_path / "drop", ROWS, 6)
@@ -38,7 +38,6 @@ def carried(
     places.write_text(f"[places.finance_bureau_drop]\nroot = {json.dumps(str(tmp_path / 'drop'))}\n")
     monkeypatch.setenv("HUB_PLACES", str(places))
     settings.cache_clear()
-    migrate.migrate()
     contract = catalogue.load_one(FeedId("finance_payments"))
     for path in sorted((tmp_path / "drop").iterdir()):
         source = "payments_csv" if path.suffix == ".csv" else "payments_xlsx"

@@ -19,7 +19,6 @@ from tests.exchange.house import house  # noqa: F401 - a fixture
 from warehouse import engine
 from warehouse.changeset import ChangeSetFacts, ChangeSetWriter, Events, event_type
 from warehouse.engine import transaction
-from warehouse.migrate import migrate
 from warehouse.outbox import append_changes, append_event, ensure_topic
 from warehouse.store import Store
 
@@ -116,10 +115,9 @@ class Bench:
 
 
 @pytest.fixture
-def migrated(hub_settings: Settings) -> Iterator[Settings]:
+def migrated(tables: Settings) -> Iterator[Settings]:
     """Settings whose database has the hub's tables."""
-    migrate()
-    yield hub_settings
+    yield tables
     engine.dispose()
 
 

@@ -23,7 +23,6 @@ from hub.ids import FeedId
 from hub.settings import ROOT, Settings, settings
 from warehouse import engine, way
 from warehouse.engine import transaction
-from warehouse.migrate import migrate
 
 
 @dataclass
@@ -85,13 +84,12 @@ def line(at: int, **more: str) -> str:
 
 
 @pytest.fixture
-def house(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unique: str) -> Iterator[House]:
+def house(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unique: str) -> Iterator[House]:
     root = tmp_path / "contracts"
     (root / "feeds").mkdir(parents=True)
     (root / "codes").symlink_to(ROOT / "contracts" / "codes")
     monkeypatch.setenv("HUB_CONTRACTS", str(root))
     settings.cache_clear()
-    migrate()
     feed = f"audit_t{unique}_reports"
     path = tmp_path / "sample.csv"
     path.write_text("\n".join([HEADER, *(line(at) for at in range(1, 60))]) + "\n", encoding="utf-8")

@@ -21,7 +21,6 @@ from hub import log
 from hub.settings import ROOT, Settings, settings
 from warehouse import engine
 from warehouse.commands import batch, quarantine
-from warehouse.migrate import migrate
 
 pytestmark = pytest.mark.stack
 
@@ -67,9 +66,7 @@ def example() -> str:
 
 
 @pytest.fixture
-def newcomer(
-    hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unique: str
-) -> Iterator[Newcomer]:
+def newcomer(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unique: str) -> Iterator[Newcomer]:
     contracts, drop = tmp_path / "contracts", tmp_path / "drop"
     shutil.copytree(ROOT / "contracts" / "codes", contracts / "codes")
     drop.mkdir()
@@ -81,7 +78,6 @@ def newcomer(
     monkeypatch.setenv("HUB_CONTRACTS", str(contracts))
     monkeypatch.setenv("HUB_PLACES", str(tmp_path / "places.toml"))
     settings.cache_clear()
-    migrate()
     yield made
     engine.dispose()
 

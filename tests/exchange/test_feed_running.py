@@ -22,7 +22,6 @@ from tests.connectors.serving import serving
 from tests.dags import trial
 from warehouse import engine, receipt, way
 from warehouse.errors import FeedPaused, OperatorMissing
-from warehouse.migrate import migrate
 
 pytestmark = pytest.mark.stack
 
@@ -31,13 +30,12 @@ SIGNED = ["--operator", "Op One", "--reason", "the source is being repaired"]
 
 
 @pytest.fixture
-def agency(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def agency(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with serving(lambda asked: trial.answer(asked, set())) as server:
         monkeypatch.setenv("HUB_CONTRACTS", str(trial.contracts(tmp_path / "contracts", [FEED])))
         monkeypatch.setenv("HUB_PLACES", str(trial.places(tmp_path / "places.toml", server.url)))
         settings.cache_clear()
         log.configure("error")
-        migrate()
         yield
         engine.dispose()
         settings.cache_clear()

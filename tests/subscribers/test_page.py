@@ -33,7 +33,6 @@ from hub.stack import jars
 from tests.subscribers import contract_file
 from tests.subscribers.conftest import Office
 from warehouse import engine
-from warehouse.migrate import migrate
 from warehouse.way import run_feed
 
 PAGES = [ROOT / "docs" / "subscribe.md", ROOT / "docs" / "subscribe.zh-CN.md"]
@@ -122,13 +121,12 @@ def until(true: Callable[[], object], process: subprocess.Popen[str], seconds: f
 
 
 @pytest.fixture
-def desk(hub_settings: Settings, tmp_path: Path, unique: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(tables: Settings, tmp_path: Path, unique: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     places = tmp_path / "places.toml"
     places.write_text(f'[places.drop]\nroot = "{tmp_path}"\n')
     monkeypatch.setenv("HUB_PLACES", str(places))
     monkeypatch.setenv("HUB_CONTRACTS", str(contract_file.folder(tmp_path / "contracts", unique)))
     settings.cache_clear()
-    migrate()
     contract = load_one(FeedId(contract_file.FEED))
     folder = tmp_path / "subscriber"
     folder.mkdir()

@@ -9,7 +9,6 @@ import pytest
 from hub.settings import Settings
 from tests.whole_way.following import at_a_desk, blocks, heads
 from warehouse import engine
-from warehouse.migrate import migrate
 
 
 def test_both_pages_say_the_same_to_type() -> None:
@@ -19,9 +18,8 @@ def test_both_pages_say_the_same_to_type() -> None:
 
 
 @pytest.mark.stack
-def test_the_page_can_be_followed(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_can_be_followed(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = at_a_desk(tmp_path, monkeypatch)
-    migrate()
     desk.follows("add-a-feed.md")
     assert desk.shell("git status --porcelain") == ""
     engine.dispose()

@@ -19,7 +19,6 @@ from hub.settings import ROOT, Settings, settings
 from tests.connectors.samples import sample
 from tests.whole_way.test_published_records import REAL, added_up, feed, hub, latest, sent_and_read
 from warehouse import engine
-from warehouse.migrate import migrate
 from warehouse.way import run_feed
 
 __all__ = ["hub"]
@@ -41,13 +40,12 @@ def test_the_published_inspections(hub: Settings, unique: str, name: str, rows: 
 
 
 @pytest.fixture
-def house(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def house(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root = tmp_path / "contracts"
     (root / "feeds").mkdir(parents=True)
     (root / "codes").symlink_to(ROOT / "contracts" / "codes")
     monkeypatch.setenv("HUB_CONTRACTS", str(root))
     settings.cache_clear()
-    migrate()
     yield root
     engine.dispose()
 

@@ -13,7 +13,6 @@ from hub.settings import ROOT, Settings
 from tests.whole_way.following import at_a_desk, blocks, heads
 from warehouse import engine
 from warehouse.engine import connection
-from warehouse.migrate import migrate
 from warehouse.tables import act
 
 PAGES = ("operate.md", "operate.zh-CN.md")
@@ -32,9 +31,8 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 @pytest.mark.stack
-def test_the_page_can_be_followed(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_can_be_followed(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = at_a_desk(tmp_path, monkeypatch)
-    migrate()
     told = json.dumps(blocks("operate.md"), ensure_ascii=False)
     desk.follows("operate.md")
     assert desk.shell("git status --porcelain") == ""

@@ -20,7 +20,6 @@ from exchange.relay.serve import drain
 from hub.ids import FeedId
 from hub.settings import Settings, load_settings, settings
 from warehouse import engine
-from warehouse.migrate import migrate
 from warehouse.way import BatchOutcome, run_feed
 
 REAL = load_settings().shared_data / "real"
@@ -31,12 +30,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def hub(hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def hub(tables: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     places = tmp_path / "places.toml"
     places.write_text(f'[places.published_records]\nroot = "{REAL}"\n')
     monkeypatch.setenv("HUB_PLACES", str(places))
     settings.cache_clear()
-    migrate()
     yield settings()
     engine.dispose()
 
