@@ -131,6 +131,20 @@ def test_a_version_decides_where_there_is_one(hub: Hub, tmp_path: Path) -> None:
     assert live(hub)["V000001"] == "7.00"
 
 
+def test_what_was_confirmed_of_an_older_version_says_nothing_of_two_corrections_of_a_newer_one(
+    hub: Hub, tmp_path: Path
+) -> None:
+    made = contract()
+    take(hub, made, "0.csv", [row(1, amount="1.00")])
+    first = take(hub, made, "1.csv", [row(1, amount="-7", version="2")])
+    second = take(hub, made, "2.csv", [row(1, amount="-8", version="2")])
+    assert take(hub, made, "3.csv", [row(1, amount="1.00"), row(9)]).unchanged == 1  # the old version, once more
+    assert correct(made, first.batch_id, tmp_path, {("1", "amount"): "7.00"}).loaded == 1
+    assert correct(made, second.batch_id, tmp_path, {("1", "amount"): "8.00"}).loaded == 1
+    assert live(hub)["V000001"] == "8.00"
+    assert hub.all("select record_key from hub.confirmed where record_key = 'V000001'") == []
+
+
 def snapshot(**more: Any) -> FeedContract:
     return plain(completeness="snapshot", **more)
 

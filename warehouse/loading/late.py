@@ -120,6 +120,15 @@ def confirm(conn: sa.Connection, batch: Batch, waits: Waiting, keys: pa.StringAr
         cursor.execute(statement)
 
 
+def forget(conn: sa.Connection, batch: Batch, keys: pa.StringArray) -> None:
+    """Removes the notes on keys whose records a late batch has replaced, which it could by a newer version alone: they are about what held before.
+    `merge.prepare` came before in the transaction."""
+    merge.fill_keys(conn, [keys])
+    gone = sql.SQL("delete from hub.confirmed c using page_keys k where c.feed = {feed} and c.record_key = k.key")
+    with driver(conn).cursor() as cursor:
+        cursor.execute(gone.format(feed=sql.Literal(batch.feed)))
+
+
 def _keys(conn: sa.Connection, query: sql.SQL, batch: Batch) -> pa.StringArray:
     return flat(_rows(conn, query, batch).column(0))
 

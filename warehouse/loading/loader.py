@@ -191,6 +191,8 @@ class Loader:
                 if self._waiting is not None and merged.confirmed.any():
                     known = flat(chunk.column("_key")).filter(pa.array(merged.confirmed))
                     late.confirm(self._conn, self._batch, self._waiting, known)
+                if late.is_late(self._batch) and merged.load.num_rows:
+                    late.forget(self._conn, self._batch, flat(merged.load.column("_key")))
                 made = encode(self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
                 self._write(made, piece.page, changes, tally, pool)
         for page, unfit in tally.unfit.items():
