@@ -109,7 +109,7 @@ def trying() -> Iterator[sa.Connection]:
 
 
 @pytest.fixture
-def tables(hub: Hub) -> None:
+def own_table(hub: Hub) -> None:
     with engine.transaction() as conn:
         registry.ensure(conn, contract())
 
@@ -151,7 +151,7 @@ def open_events(conn: sa.Connection, key: str = KEY) -> list[Noted]:
     return [tuple(one) for one in found]  # type: ignore[misc]
 
 
-def test_what_is_noted(tables: None) -> None:
+def test_what_is_noted(own_table: None) -> None:
     for case in NOTE:
         with trying() as conn:
             hold(conn, case.held)
@@ -165,7 +165,7 @@ def test_what_is_noted(tables: None) -> None:
             assert conn.scalar(sa.text("select count(*) from hub.takedown")) == ordered, case.name
 
 
-def test_a_takedown_on_record_is_not_ordered_again(tables: None) -> None:
+def test_a_takedown_on_record_is_not_ordered_again(own_table: None) -> None:
     for state, facts, due in (("done", {"event_id": f"{FEED}:{KEY}:2"}, 0), ("stored", {}, 0), ("done", {}, 1)):
         with trying() as conn:
             values = {"feed": FEED, "record_key": KEY, "operator": "A", "reason": "b", "state": state, "facts": facts}
@@ -183,7 +183,7 @@ PASSED: list[tuple[str, Sequence[Held], Sequence[Noted], bool]] = [
 ]
 
 
-def test_what_is_passed_is_forgotten(tables: None) -> None:
+def test_what_is_passed_is_forgotten(own_table: None) -> None:
     for name, held, events, gone in PASSED:
         with trying() as conn:
             hold(conn, held)
@@ -195,7 +195,7 @@ def test_what_is_passed_is_forgotten(tables: None) -> None:
             assert lost.any_of(conn, "another_feed"), name
 
 
-def test_a_lane_is_settled_alone_and_by_a_person(tables: None) -> None:
+def test_a_lane_is_settled_alone_and_by_a_person(own_table: None) -> None:
     with engine.transaction() as conn:
         for lane, feed in (("one", FEED), ("one", "second_feed"), ("two", "third_feed")):
             conn.execute(sa.text("insert into hub.lane (lane) values (:lane) on conflict do nothing"), {"lane": lane})
@@ -226,7 +226,7 @@ WITHDRAWN_UNDER: list[tuple[int, Sequence[Noted], int]] = [
 ]
 
 
-def test_the_revision_of_a_withdrawal(tables: None) -> None:
+def test_the_revision_of_a_withdrawal(own_table: None) -> None:
     statement = sql.SQL("select {} from {} c").format(
         lost.withdrawal_of(FEED, lost_events=True), sql.Identifier(CORE, FEED)
     )
@@ -248,7 +248,7 @@ STILL: list[tuple[str, Sequence[Held], Sequence[Noted], tuple[bool, bool, bool]]
 ]
 
 
-def test_what_subscribers_still_hold(tables: None) -> None:
+def test_what_subscribers_still_hold(own_table: None) -> None:
     for name, held, events, due in STILL:
         for since, settled, expected in (
             (None, False, due[0]),

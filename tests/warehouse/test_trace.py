@@ -23,7 +23,7 @@ from warehouse.quarantine import fixing, replay
 pytestmark = pytest.mark.stack
 
 KEY = "V000002"
-DATED = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|not yet) +")
+DATED = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+08|not yet) +")
 
 
 def traced(*words: str, code: int = 0) -> Any:
