@@ -1,4 +1,4 @@
-"""Feeds: list, run one the whole way without Airflow, pause, resume, backfill past days; cursor, snapshot.
+"""Feeds: take one the whole way without Airflow (run), list, pause, resume, backfill past days; cursor, snapshot.
 
 Exit codes of `hub feed run`: 0 every delivery arrived, or there was nothing new; 1 the sender or a named person must act (a
 delivery was refused, can't be read, is held, or none of its rows was loaded; or the contract is wrong); 2 the command was
