@@ -109,8 +109,8 @@ class Delivery(ABC):
 
     @property
     def passed_over(self) -> dict[str, Any] | None:
-        """The source's cursor as it stands without this delivery: what it knows by then of what it did not give, to be saved where this
-        one is refused. None: nothing needs to be."""
+        """The source's cursor by the time of this delivery: what it knows of what it did not give, to be saved where this one is refused. What
+        the cursor says of this one counts for nothing, for it was not taken. None: nothing needs to be saved."""
         return None
 
     def opened(self) -> BufferedReader:

@@ -93,6 +93,9 @@ def template(stack: TestStack) -> str:
         conn.execute("select pg_advisory_lock(hashtext(%s))", [TEMPLATE])
         if conn.execute("select 1 from pg_database where datname = %s and datistemplate", [TEMPLATE]).fetchone():
             return TEMPLATE
+        conn.execute(
+            sql.SQL("drop database if exists {}").format(sql.Identifier(TEMPLATE))
+        )  # of one who failed: so that its error is told
         _create(conn, TEMPLATE, str(base.username), None)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HUB_DATABASE_URL", base.set(database=TEMPLATE).render_as_string(hide_password=False))

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.model import FeedContract
 from hub.ids import BatchId
+from hub.settings import settings
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import BY, HEADERS, HELD, contract, drop, row, rows
 from tests.warehouse.test_hold import edit
@@ -143,6 +144,17 @@ def test_what_was_confirmed_of_an_older_version_says_nothing_of_two_corrections_
     assert correct(made, second.batch_id, tmp_path, {("1", "amount"): "8.00"}).loaded == 1
     assert live(hub)["V000001"] == "8.00"
     assert hub.all("select record_key from hub.confirmed where record_key = 'V000001'") == []
+
+
+def test_a_correction_that_no_broker_would_take_leaves_what_was_confirmed_on_record(hub: Hub, tmp_path: Path) -> None:
+    made = contract()
+    take(hub, made, "0.csv", [row(1, amount="1.00")])
+    bad = take(hub, made, "1.csv", [row(1, amount="-7", version="2", note="x" * 5000)])
+    take(hub, made, "2.csv", [row(1, amount="1.00"), row(9)])
+    settings().max_event_bytes = 2_000
+    done = correct(made, bad.batch_id, tmp_path, {("1", "amount"): "7.00"})
+    assert (done.loaded, done.quarantined_by_rule) == (0, {"_event.size": 1})
+    assert hub.all("select record_key from hub.confirmed where record_key = 'V000001'") == [("V000001",)]
 
 
 def snapshot(**more: Any) -> FeedContract:

@@ -191,9 +191,9 @@ class Loader:
                 if self._waiting is not None and merged.confirmed.any():
                     known = flat(chunk.column("_key")).filter(pa.array(merged.confirmed))
                     late.confirm(self._conn, self._batch, self._waiting, known)
-                if late.is_late(self._batch) and merged.load.num_rows:
-                    late.forget(self._conn, self._batch, flat(merged.load.column("_key")))
                 made = encode(self._contract, self._encoder, merged.load, self._batch.batch_no, self._limit)
+                if made.rows and late.is_late(self._batch):
+                    late.forget(self._conn, self._batch, flat(made.events.facts.column("record_key")))
                 self._write(made, piece.page, changes, tally, pool)
         for page, unfit in tally.unfit.items():
             rows = unfit_rows(self._store, self._batch, page, unfit)
