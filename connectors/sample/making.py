@@ -117,7 +117,7 @@ def _try(contract: FeedContract, file: Path) -> Tried:
     (source,) = contract.sources
     gate = Gate(contract, source, level=settings().level, hmac_key=secrets.token_bytes(32))
     checker = Checker(contract, source, codes=codes.load, references=None, today=clock.today())
-    finder, keys = DuplicateFinder(), {}
+    finder, rows = DuplicateFinder(), {}
     tried = Tried()
     delivery = open_file(contract, source, file, settings().page_rows)
     try:
@@ -132,11 +132,12 @@ def _try(contract: FeedContract, file: Path) -> Tried:
             tried.refused += len(gated.refusals)
             tried.masked += len(gated.maskings)
             tried.broken.update({str(rule): count for rule, count in checked.metrics.broken.items()})
-            keys[checked.ordinal] = checked.good.column("_key").combine_chunks()
-            finder.feed(checked.ordinal, keys[checked.ordinal], checked.good.column("_hash"))
+            good = checked.good.combine_chunks()
+            rows[checked.ordinal] = good.column("_key").chunk(0), good.column("_hash").chunk(0)
+            finder.feed(checked.ordinal, good.column("_key"))
     finally:
         delivery.close()
-    found = finder.finish(lambda page: keys[page])
+    found = finder.finish(rows.__getitem__)
     if found.conflicting_rows:
         tried.broken[CONFLICT] += found.conflicting_rows
         tried.good -= found.conflicting_rows

@@ -1,13 +1,16 @@
 """Repeats and contradictions within one batch, found in bounded memory while its pages go by.
 
-24 bytes a row are kept (64 bits of the key's hash, 128 of the record's), and as much again while they are sorted.
-That two keys with one 64-bit hash are the same key is verified with the real keys, which the caller still has.
+Of each row 64 bits of its key's hash are kept (`contracts.checks.kept`). Only where a hash stands more than once are the
+pages looked at again: no row is judged by a hash alone, that two keys are the same is verified with the real keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +18,20 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.checks import kept
 from contracts.checks.canonical import escaped_key_text
+from contracts.checks.kept import Kept, Scratch, Twice, Words
+from contracts.checks.marks import Marks
 from contracts.model import RowRule
-from contracts.normalise.buffers import Mask, plain
+from contracts.normalise.buffers import Mask, plain, to_mask
 from hub.ids import RuleId
 
 CONFLICT = RuleId("_key.conflict")
+_SEED = secrets.randbits(63)  # nobody outside can make many keys meet
 
-Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.intp]
-KeysOf = Callable[[int], pa.StringArray]
+RowsOf = Callable[[int], tuple[pa.StringArray, pa.Array]]
+"""Page ordinal -> the page's keys as they were fed, and the 32 bytes of each record's hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,62 +52,58 @@ class Duplicates:
         return sum(int(np.count_nonzero(mask)) for mask in self.conflicting.values())
 
 
-@dataclass(slots=True)
-class _Page:
-    keys: Words
-    contents: Words  # shape (n, 2)
-    rows: Rows  # positions in the page as fed
-
-
-@dataclass(slots=True)
 class DuplicateFinder:
-    """Fed with the key and hash columns of each page's good rows, in any order of pages."""
+    """Fed with the keys of each page's good rows, in any order of pages. `scratch`: where what is too much may wait."""
 
-    _pages: dict[int, _Page] = field(default_factory=dict)
-    _sizes: dict[int, int] = field(default_factory=dict)
+    def __init__(self, scratch: Callable[[], Scratch] | None = None) -> None:
+        self._kept = Kept(scratch, _at_most_twice)
+        self._sizes: dict[int, int] = {}
 
-    def feed(self, ordinal: int, keys: pa.Array | pa.ChunkedArray, hashes: pa.Array | pa.ChunkedArray) -> None:
-        """Notes a page: `keys` string without null, `hashes` binary(32), row by row."""
-        contents = _words(hashes)
-        self.note(ordinal, _Page(_hash64(plain(keys)), contents, np.arange(len(contents))), len(contents))
+    def feed(self, ordinal: int, keys: pa.Array | pa.ChunkedArray) -> None:
+        """Notes a page: `keys` row by row. A row with null for a key is like no other."""
+        texts = plain(keys)
+        self._sizes[ordinal] = len(texts)
+        self._kept.add(ordinal, pa.table({"key": _hash64(texts.drop_null())}))
 
-    def note(self, ordinal: int, page: _Page, size: int) -> None:
-        """Notes what is kept of a page of `size` rows."""
-        self._pages[ordinal] = page
-        self._sizes[ordinal] = size
-
-    def finish(self, keys_of: KeysOf) -> Duplicates:
-        """Which rows repeat or contradict another. `keys_of` gives the key column of a page again.
+    def finish(self, rows_of: RowsOf) -> Duplicates:
+        """Which rows repeat or contradict another.
 
         Of identical rows the first by page and position stays; where rows of a key differ every one is conflicting.
-        It is called only for pages with rows whose key may stand twice.
+        `rows_of` is called only where there are keys that may stand twice.
         """
-        ordinals = sorted(self._pages)
-        pages = [self._pages[ordinal] for ordinal in ordinals]
-        groups = _groups(pages, ordinals, keys_of)
-        if groups is None:
-            return Duplicates({}, {})
-        at, group, contents = groups
-        starts = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
-        firsts = np.repeat(starts, np.diff(np.append(starts, group.size)))
-        differs = (contents != contents[firsts]).any(axis=1)
-        mixed = np.repeat(np.logical_or.reduceat(differs, starts), np.diff(np.append(starts, group.size)))
-        repeats = ~mixed & (np.arange(group.size) != firsts)
-        return Duplicates(self._spread(ordinals, pages, at[repeats]), self._spread(ordinals, pages, at[mixed]))
+        identical, conflicting = Marks(), Marks()
+        if self._sizes:
+            twice = (_repeated(kept.words(table)) for table in self._kept.parts())
+            for hashes in kept.in_lots(twice):
+                groups, rows = _Groups(hashes), Twice(partial(self._members, hashes, rows_of))
+                for some in rows:
+                    groups.see(some)
+                for some in rows:
+                    ids = groups.see(some)
+                    mixed = groups.mixed[ids]
+                    first = (groups.page[ids] == some.page) & (groups.row[ids] == some.rows)
+                    conflicting.mark(some.page, self._mask(some.page, some.rows[mixed]))
+                    identical.mark(some.page, self._mask(some.page, some.rows[~mixed & ~first]))
+        return Duplicates(identical, conflicting)
 
-    def _spread(self, ordinals: list[int], pages: list[_Page], found: Rows) -> dict[int, Mask]:
-        """Positions in the batch as masks over pages."""
-        masks: dict[int, Mask] = {}
-        bounds = np.cumsum([0, *(page.keys.size for page in pages)])
-        found = np.sort(found)
-        cuts = np.searchsorted(found, bounds)
-        for number, (ordinal, page) in enumerate(zip(ordinals, pages, strict=True)):
-            inside = found[cuts[number] : cuts[number + 1]] - bounds[number]
-            if inside.size:
-                mask = np.zeros(self._sizes[ordinal], dtype=np.bool_)
-                mask[page.rows[inside]] = True
-                masks[ordinal] = mask
-        return masks
+    def _members(self, hashes: Words, rows_of: RowsOf) -> Iterator[_Members]:
+        """Page by page the rows with one of the hashes."""
+        for ordinal in sorted(self._sizes):
+            known = self._kept.of_page(ordinal)
+            if known is not None and not kept.among(known, hashes).any():
+                continue
+            texts, contents = rows_of(ordinal)
+            rows = np.flatnonzero(to_mask(texts.is_valid()))
+            found = _hash64(texts.drop_null()) if known is None else known
+            hit = kept.among(found, hashes)
+            if hit.any():
+                at = rows[hit]
+                yield _Members(ordinal, at, found[hit], texts.take(pa.array(at)), _words(contents)[at])
+
+    def _mask(self, ordinal: int, rows: Rows) -> Mask:
+        mask = np.zeros(self._sizes[ordinal], dtype=np.bool_)
+        mask[rows] = True
+        return mask
 
 
 @dataclass(slots=True)
@@ -108,93 +111,116 @@ class UniqueFinder:
     """Judges one rule of kind `unique`: different records that share a value break it."""
 
     rule: RowRule
-    _finder: DuplicateFinder = field(default_factory=DuplicateFinder)
+    scratch: Callable[[], Scratch] | None = None
+    _finder: DuplicateFinder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._finder = DuplicateFinder(self.scratch)
 
     def feed(self, ordinal: int, good: pa.Table) -> None:
         """Notes a page's good rows. A row in which a field of the rule is null keeps the rule."""
-        texts = self._texts(good)
-        rows = np.flatnonzero(pc.is_valid(texts).to_numpy(zero_copy_only=False))
-        some = pa.array(rows)
-        self._finder.note(
-            ordinal, _Page(_hash64(texts.take(some)), _words(good.column("_hash"))[rows], rows), good.num_rows
-        )
+        self._finder.feed(ordinal, self._texts(good))
 
     def finish(self, good_of: Callable[[int], pa.Table]) -> Mapping[int, Mask]:
-        """Page ordinal -> good rows that break the rule. `good_of` gives a page's good rows again."""
-        return self._finder.finish(lambda ordinal: self._texts(good_of(ordinal))).conflicting
+        """Page ordinal -> good rows that break the rule. `good_of` gives a page's good rows again, of the columns `needs`."""
+
+        def rows_of(ordinal: int) -> tuple[pa.StringArray, pa.Array]:
+            good = good_of(ordinal)
+            return self._texts(good), kept.one(good.column("_hash"))
+
+        return self._finder.finish(rows_of).conflicting
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns of good rows that it looks at, text without dictionaries."""
+        return (*self.rule.fields, "_hash")
 
     def _texts(self, good: pa.Table) -> pa.StringArray:
-        parts = [escaped_key_text(_one(good.column(name))) for name in self.rule.fields]
+        parts = [escaped_key_text(kept.one(good.column(name))) for name in self.rule.fields]
         return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+class _Members(NamedTuple):
+    """Rows of a page whose key may stand twice."""
+
+    page: int
+    rows: Rows
+    hashes: Words
+    texts: pa.StringArray
+    contents: Words  # shape (n, 2)
 
 
-def _groups(pages: list[_Page], ordinals: list[int], keys_of: KeysOf) -> tuple[Rows, Rows, Words] | None:
-    """Rows whose key stands at least twice: position in the batch, number of the group, content; in group order."""
-    if not pages:
-        return None
-    keys = np.concatenate([page.keys for page in pages])
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    same = keys[1:] == keys[:-1]
-    if not same.any():
-        return None
-    member = np.zeros(keys.size, dtype=np.bool_)
-    member[1:] |= same
-    member[:-1] |= same
-    at = order[member]
-    hashes = keys[member]
-    texts = _texts_at(at, pages, ordinals, keys_of)
-    # Same hash, but the same key? Neighbours in a group of one hash are compared; a collision is sorted out by hand.
-    equal = pc.equal(texts.slice(1), texts.slice(0, len(texts) - 1)).to_numpy(zero_copy_only=False)
-    joined = hashes[1:] == hashes[:-1]
-    if not equal[joined].all():
-        at, hashes, equal, joined = _without_collisions(at, hashes, texts)
-    group = np.concatenate(([0], np.cumsum(~(joined & equal))))
-    counts = np.bincount(group)
-    several = counts[group] > 1
-    contents = np.concatenate([page.contents for page in pages])[at]
-    return (at[several], group[several], contents[several]) if several.any() else None
+class _Groups:
+    """What is known of the keys with one of some hashes: by the place of the hash, where two keys share one further on."""
+
+    def __init__(self, hashes: Words) -> None:
+        self.hashes = hashes
+        self.page = np.full(hashes.size, -1, dtype=np.int64)  # where the key stands first
+        self.row = np.zeros(hashes.size, dtype=np.int64)
+        self.mixed = np.zeros(hashes.size, dtype=np.bool_)  # whether its rows differ
+        self._contents = np.zeros((hashes.size, 2), dtype=np.uint64)  # of the first row
+        self._text_at = np.zeros(hashes.size, dtype=np.int64)
+        self._texts: list[pa.StringArray] = []
+        self._noted = 0
+        self._others: dict[tuple[int, str], int] = {}
+
+    def see(self, members: _Members) -> Rows:
+        """The group of each row. Pages come in their order; one that was seen before changes nothing."""
+        ids: Rows = np.searchsorted(self.hashes, members.hashes)
+        new = np.flatnonzero(self.page[ids] < 0)
+        if new.size:
+            groups, first = np.unique(ids[new], return_index=True)
+            self._note(groups, new[first], members)
+        known = pa.chunked_array(self._texts, pa.string()).take(pa.array(self._text_at[ids]))
+        for at in np.flatnonzero(~to_mask(pc.equal(known, members.texts))).tolist():
+            ids[at] = self._other(int(ids[at]), at, members)
+        differs = (members.contents != self._contents[ids]).any(axis=1)
+        self.mixed[ids[differs]] = True
+        return ids
+
+    def _note(self, groups: Rows, rows: Rows, members: _Members) -> None:
+        self.page[groups] = members.page
+        self.row[groups] = members.rows[rows]
+        self._contents[groups] = members.contents[rows]
+        self._text_at[groups] = np.arange(self._noted, self._noted + groups.size)
+        self._texts.append(members.texts.take(pa.array(rows)))
+        self._noted += groups.size
+
+    def _other(self, group: int, at: int, members: _Members) -> int:
+        """The group of a row whose key only shares the hash of the group's key."""
+        place = group, members.texts[at].as_py()
+        if place not in self._others:
+            self._others[place] = self.page.size
+            self.page = np.append(self.page, members.page)
+            self.row = np.append(self.row, members.rows[at])
+            self.mixed = np.append(self.mixed, False)
+            self._contents = np.append(self._contents, members.contents[at : at + 1], axis=0)
+        return self._others[place]
 
 
-def _without_collisions(at: Rows, hashes: Words, texts: pa.StringArray) -> tuple[Rows, Words, Mask, Mask]:
-    """Puts rows of one hash in the order of their keys, so that rows of one key are neighbours."""
-    keys = texts.to_pylist()
-    order = np.array(sorted(range(len(keys)), key=lambda number: (int(hashes[number]), keys[number], int(at[number]))))
-    ordered = [keys[number] for number in order]
-    equal = np.array([one == two for one, two in zip(ordered[1:], ordered, strict=False)], dtype=np.bool_)
-    hashes = hashes[order]
-    return at[order], hashes, equal, hashes[1:] == hashes[:-1]
+def _at_most_twice(table: pa.Table) -> pa.Table:
+    """The hashes in order, each twice where it stands more often: more is not asked."""
+    ordered = np.sort(kept.words(table))
+    stays = np.ones(ordered.size, dtype=np.bool_)
+    stays[2:] = ordered[2:] != ordered[:-2]
+    return pa.table({"key": ordered[stays]})
 
 
-def _texts_at(at: Rows, pages: list[_Page], ordinals: list[int], keys_of: KeysOf) -> pa.StringArray:
-    """The real keys of rows, in the order given, page by page from the caller."""
-    bounds = np.cumsum([0, *(page.keys.size for page in pages)])
-    page_of = np.searchsorted(bounds, at, side="right") - 1
-    parts, places = [], []
-    for number in np.unique(page_of).tolist():
-        where = np.flatnonzero(page_of == number)
-        rows = pages[number].rows[at[where] - bounds[number]]
-        parts.append(plain(keys_of(ordinals[number])).take(pa.array(rows)))
-        places.append(where)
-    back = np.argsort(np.concatenate(places), kind="stable")
-    return pa.concat_arrays(parts).take(pa.array(back))
-
-
-def _hash64(texts: pa.StringArray) -> Words:
-    # Good for this process only: it is never stored.
-    found: Words = pl.Series(texts).hash().to_numpy()
+def _repeated(ordered: Words) -> Words:
+    """The hashes that stand more than once."""
+    found: Words = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     return found
 
 
-def _words(hashes: pa.Array | pa.ChunkedArray) -> Words:
+def _hash64(texts: pa.StringArray) -> Words:
+    # Good for this process only.
+    found: Words = pl.Series(texts).hash(_SEED).to_numpy()
+    return found
+
+
+def _words(hashes: pa.Array) -> Words:
     """The first 128 bits of each hash, shape (n, 2)."""
-    array = _one(hashes) if isinstance(hashes, pa.ChunkedArray) else hashes
-    if len(array) == 0:
+    if len(hashes) == 0:
         return np.zeros((0, 2), dtype=np.uint64)
-    buffer = array.buffers()[1]
-    words = np.frombuffer(buffer, dtype=np.uint64, count=4 * len(array), offset=32 * array.offset)
-    return words.reshape(-1, 4)[:, :2].copy()
+    words = np.frombuffer(hashes.buffers()[1], dtype=np.uint64, count=4 * len(hashes), offset=32 * hashes.offset)
+    return words.reshape(-1, 4)[:, :2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -16,8 +17,11 @@ from hypothesis import strategies as st
 from contracts.checks import explain, groups
 from contracts.checks.groups import GroupSumFinder
 from contracts.rules import KINDS
+from tests.kernels import bounded
+from tests.kernels.bounded import ROOMS
 from tests.kernels.making import check, contract, rule, spec
 
+Place = tuple[int, int]  # page, position among its good rows
 Row = tuple[str | None, int | None, int | None, bool]  # group, part, total, whether the row passed the row checks
 BY = {"by": ["voucher"], "parts": ["amount"], "total": "sum"}
 TYPES = [pa.decimal128(18, 2), pa.decimal128(30, 2), pa.int64()]
@@ -43,20 +47,30 @@ def table(rows: list[Row], kind: pa.DataType = TYPES[0], withdrawn: tuple[int, .
     )
 
 
+def some_of(rows: pa.Table, names: tuple[str, ...], at: np.ndarray | None) -> pa.Table:
+    rows = rows.select(list(names))
+    return rows if at is None else rows.take(pa.array(at))
+
+
 Found = tuple[set[tuple[int, int]], set[tuple[int, int]]]
 
 
 def stopped(
-    pages: list[list[Row]], kind: pa.DataType = TYPES[0], rejected: object = (), repeats: object = (), **more: object
+    pages: list[list[Row]],
+    kind: pa.DataType = TYPES[0],
+    rejected: object = (),
+    repeats: object = (),
+    scratch: Any = None,
+    **more: object,
 ) -> Found:
     """(page, position among its good rows) of the rows of broken and of incomplete groups."""
-    finder, kept = GroupSumFinder(a_rule(**more)), {}  # type: ignore[arg-type]
+    finder, kept = GroupSumFinder(a_rule(**more), scratch), {}  # type: ignore[arg-type]
     for ordinal in reversed(range(len(pages))):  # the order of feeding must not matter
         kept[ordinal] = table([row for row in pages[ordinal] if row[3]], kind)
         finder.feed(ordinal, kept[ordinal], table([row for row in pages[ordinal] if not row[3]], kind))
 
-    def columns_of(ordinal: int, names: tuple[str, ...], rows: np.ndarray) -> pa.Table:
-        return kept[ordinal].select(list(names)).take(pa.array(rows))
+    def columns_of(ordinal: int, names: tuple[str, ...], rows: np.ndarray | None) -> pa.Table:
+        return some_of(kept[ordinal], names, rows)
 
     def masks(places: object) -> dict[int, np.ndarray]:
         found: dict[int, np.ndarray] = {}
@@ -65,6 +79,11 @@ def stopped(
         return found
 
     found = finder.finish(columns_of, masks(rejected), masks(repeats))
+    again = finder.finish(columns_of, masks(rejected), masks(repeats))
+    assert all(
+        set(first) == set(second)
+        for first, second in ((found.broken, again.broken), (found.incomplete, again.incomplete))
+    )
     first, second = (
         {(ordinal, int(at)) for ordinal, mask in one.items() for at in np.flatnonzero(mask)}
         for one in (found.broken, found.incomplete)
@@ -72,18 +91,26 @@ def stopped(
     return first, second
 
 
-def naive(pages: list[list[Row]], tolerance: int = 0) -> Found:
+def naive(
+    pages: list[list[Row]],
+    tolerance: int = 0,
+    rejected: frozenset[Place] = frozenset(),
+    repeats: frozenset[Place] = frozenset(),
+) -> Found:
     places, bad = defaultdict(list), set()
     for ordinal, rows in enumerate(pages):
         for at, (voucher, part, total, _) in enumerate(row for row in rows if row[3]):
             if voucher is not None:
                 places[voucher].append((ordinal, at, part, total))
+                if (ordinal, at) in rejected:
+                    bad.add(voucher)
         bad |= {row[0] for row in rows if not row[3]}
     broken, incomplete = set(), set()
     for voucher, rows_of in places.items():
-        parts = [part for _, _, part, _ in rows_of if part is not None]
-        totals = {total for *_, total in rows_of if total is not None}
-        there = {(ordinal, at) for ordinal, at, *_ in rows_of}
+        counted = [row for row in rows_of if row[:2] not in rejected | repeats]
+        parts = [part for _, _, part, _ in counted if part is not None]
+        totals = {total for *_, total in counted if total is not None}
+        there = {(ordinal, at) for ordinal, at, *_ in rows_of} - rejected
         if totals and voucher in bad:
             incomplete |= there
         elif parts and totals and (len(totals) > 1 or abs(sum(parts) - min(totals)) > tolerance):
@@ -98,14 +125,33 @@ ROWS = st.lists(
 )
 
 
-@given(st.lists(ROWS, max_size=4), st.sampled_from(TYPES), st.sampled_from([0, 1]))
-@settings(max_examples=120, deadline=None)
-def test_agrees_with_naive(pages: list[list[Row]], kind: pa.DataType, margin: int) -> None:
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[list[list[Row]], frozenset[Place], frozenset[Place]]:
+    """Pages, and which of their good rows are rejected or repeat another."""
+    pages = draw(st.lists(ROWS, max_size=4))
+    places = [(page, at) for page, rows in enumerate(pages) for at in range(sum(row[3] for row in rows))]
+    some = st.frozensets(st.sampled_from(places), max_size=3) if places else st.just(frozenset())
+    rejected = draw(st.just(frozenset()) | some)
+    return pages, rejected, draw(st.just(frozenset()) | some) - rejected
+
+
+@given(batches(), st.sampled_from(TYPES), st.sampled_from([0, 1]), ROOMS)
+@settings(max_examples=200, deadline=None)
+def test_agrees_with_naive(
+    batch: tuple[list[list[Row]], frozenset[Place], frozenset[Place]],
+    kind: pa.DataType,
+    margin: int,
+    room: tuple[int, int] | None,
+) -> None:
+    pages, rejected, repeats = batch
     tolerance = margin if pa.types.is_integer(kind) else str(Decimal(margin).scaleb(-2))
-    assert stopped(pages, kind, tolerance=tolerance) == naive(pages, margin)
+    with bounded.scratch(room) as scratch:
+        found = stopped(pages, kind, rejected, repeats, scratch, tolerance=tolerance)
+    assert found == naive(pages, margin, rejected, repeats)
 
 
-def test_groups_of_one_hash_are_told_apart() -> None:
+@pytest.mark.parametrize("room", [None, (0, 1), (9, 4)])
+def test_groups_of_one_hash_are_told_apart(room: tuple[int, int] | None) -> None:
     """Every group gets one of two hashes: what seems wrong together is judged again by its real key."""
 
     def poor(by: pa.Table, seed: int) -> np.ndarray:
@@ -116,8 +162,8 @@ def test_groups_of_one_hash_are_told_apart() -> None:
 
     rows: list[Row] = [(one, part, 10, True) for one in "abcdefgh" for part in (4, 6)]
     rows += [("i", 5, 9, True), ("k", 5, 9, True), ("k", 4, 9, True), ("l", 3, 7, True), ("l", 4, 7, False)]
-    with mock.patch.object(groups, "_hashes", poor):
-        assert stopped([rows[:9], rows[9:]]) == naive([rows[:9], rows[9:]])
+    with mock.patch.object(groups, "_hashes", poor), bounded.scratch(room) as scratch:
+        assert stopped([rows[:9], rows[9:]], scratch=scratch) == naive([rows[:9], rows[9:]])
     assert naive([rows]) == ({(0, 16)}, {(0, 19)})
 
 
@@ -157,9 +203,7 @@ def test_a_withdrawal_is_no_row_of_a_group() -> None:
     finder = GroupSumFinder(a_rule())  # type: ignore[arg-type]
     good = table([("v", 6, 6, True), ("v", 9, 6, True)], withdrawn=(1,))
     finder.feed(0, good, None)
-    assert finder.finish(
-        lambda _, names, rows: good.select(list(names)).take(pa.array(rows)), {}, {}
-    ) == groups.GroupsFound({}, {})
+    assert finder.finish(lambda _, names, rows: some_of(good, names, rows), {}, {}) == groups.GroupsFound({}, {})
 
 
 def test_sums_beyond_64_bits_are_exact() -> None:
@@ -186,7 +230,7 @@ def test_several_parts_of_different_scale() -> None:
         made = made.set_column(3, "sum", pa.array([Decimal(total)] * 2, pa.decimal128(12, 4)))
         finder = GroupSumFinder(a_rule(parts=["tax", "net"]))  # type: ignore[arg-type]
         finder.feed(0, made, None)
-        found = finder.finish(lambda _, names, rows, made=made: made.select(list(names)).take(pa.array(rows)), {}, {})  # type: ignore[misc]
+        found = finder.finish(lambda _, names, rows, made=made: some_of(made, names, rows), {}, {})  # type: ignore[misc]
         assert sum(int(mask.sum()) for mask in found.broken.values()) == due
 
 
@@ -204,9 +248,24 @@ def test_memory_stays_at_24_bytes_a_row() -> None:
     finder = GroupSumFinder(a_rule())  # type: ignore[arg-type]
     count = 100_000
     finder.feed(0, table([(f"v{at}", at, at, True) for at in range(count)]), None)
-    page = finder._pages[0]
-    assert (page.keys.nbytes + page.part.nbytes + page.total.nbytes) / count == 24
-    assert page.rows is None
+    assert finder._rows._pages[0].nbytes / count == 24
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["all groups differ", "one group"])
+def test_what_is_kept_is_bounded_however_many_rows_come(same: bool) -> None:
+    """Good rows and those left out alike: in memory no more than the bound, on the disk in parts that are small beside the whole."""
+    pages, size = 30, 1_000
+    with bounded.scratch((4_000, 1_000)) as scratch:
+        finder = GroupSumFinder(a_rule(), scratch)  # type: ignore[arg-type]
+        for page in range(pages):
+            rows = table([("v" if same else f"v{page} {at}", 1, 1, True) for at in range(size)])
+            finder.feed(page, rows, rows)
+            assert max(finder._rows._rows, finder._left_out._rows) <= 4_000
+        for kept in (finder._rows, finder._left_out):
+            kept.spill()
+            parts = [part.num_rows for part in kept.parts()]
+            assert sum(parts) == (1 if same else pages * size)
+            assert max(parts) < pages * size / 2
 
 
 FIELDS = [

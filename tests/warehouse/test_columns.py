@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -26,10 +27,10 @@ from warehouse.arrow.fields import Fields
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking import pages as checked
 from warehouse.errors import StoreCorrupt, StoreMissing, StorePathInvalid
-from warehouse.landing.spool import Spool
 from warehouse.loading.event_data import EventEncoder
 from warehouse.loading.plan import Plan, Slice
 from warehouse.quarantine import sheet
+from warehouse.spool import Aside, Spool
 from warehouse.store import Store
 
 any_text = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -183,10 +184,26 @@ def test_duplicates_keep_every_rule_of_a_row(tmp_path: Path) -> None:
     assert made.identical.tolist() == [3, 9] and made.rejected.tolist() == [2, 5]
     assert made.rules.to_pylist() == [["x"], ["x", "y"]]
     pages = checked.CheckedPages(Store(tmp_path), contract().id, BatchId("b"))
-    pages.write_duplicates(made)
-    back = pages.duplicates()
+    none = checked.Duplicates.made(np.empty(0, np.int64), {})
+    pages.write_duplicates(iter([none, made]))
+    assert (pages.duplicates(0).identical.tolist(), pages.duplicates(0).rejected.tolist()) == ([], [])
+    back = pages.duplicates(1)
     assert back.rejected.tolist() == [2, 5] and back.rules.to_pylist() == [["x"], ["x", "y"]]
     assert back.identical.tolist() == [3, 9]
+
+
+def test_what_waits_on_the_disk_has_no_name_and_can_not_be_read(tmp_path: Path) -> None:
+    """So that a killed process leaves nothing, for anybody to clean up or to read."""
+    tables = [pa.table({"hmac": [f"a trace that is told {at}"] * 50_001}) for at in range(4)]
+    aside = Aside(tmp_path)
+    for table in tables:
+        aside.add(table)
+    assert (aside.rows, len(aside._held)) == (200_004, 3) and list(tmp_path.iterdir()) == []
+    assert [table.to_pydict() for table in aside] == [table.to_pydict() for table in tables]
+    assert aside._spool is not None
+    written = os.pread(aside._spool._file.fileno(), 1 << 24, 0)
+    assert len(written) > 2_000_000 and b"a trace that is told" not in written
+    aside.close()
 
 
 def test_the_store_is_whole_or_absent(tmp_path: Path) -> None:

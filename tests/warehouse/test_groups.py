@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from contracts.model import FeedContract, RowRule
-from hub.ids import BatchId, RuleId
+from contracts.checks import kept
+from contracts.model import FeedContract, RowRule, TopicSpec
+from hub.ids import BatchId, FeedId, RuleId
 from tests.warehouse.conftest import Hub
 from tests.warehouse.feeds import BY, FIELDS, HEADERS, contract, drop, row, spec
 from warehouse import way
@@ -76,6 +78,27 @@ def test_a_voucher_over_pages_whose_lines_do_not_add_up_is_quarantined_whole(hub
     assert hub.value("select count(*) from hub.landed_object where kind = 'rows'") > 1
     assert (done.rows_in, done.loaded, done.quarantined_by_rule) == (3002, 3000, {"adds_up": 2})
     assert quarantined(hub, done.batch_id) == [(1, ["adds_up"], "open"), (3000, ["adds_up"], "open")]
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_judged_alike(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeats, contradictions, values that must be unique, and groups over pages."""
+    lines = [line(at, f"v{at // 3}", 5, 15, version=at) for at in range(3000)]
+    lines += [lines[7], line(2500, "v833", 6, 15, version=2500)]  # a repeat, and a contradiction
+    lines += [line(4000, "more", 5, 5, version=30), line(4001, "odd", 5, 9, version=4001)]  # a value again, a wrong sum
+    drop(hub.drop, "a.csv", lines, ALL)
+    unique = RowRule(RuleId("version.unique"), "unique", ("version",), {})
+    found = []
+    for feed, room in (("sample_small", kept.BOUND), ("sample_large", 10)):
+        monkeypatch.setattr(kept, "BOUND", room)
+        monkeypatch.setattr(kept, "LOT", room // 3)
+        (done,) = way.run_feed(replace(vouchers(unique), id=FeedId(feed), topic=TopicSpec(f"hub.sample.{feed}.v1")))
+        found.append((done.loaded, done.unchanged, done.quarantined_by_rule, quarantined(hub, done.batch_id)))
+    assert found[0] == found[1]
+    assert found[0][:3] == (
+        2994,
+        1,
+        {"_key.conflict": 2, "version.unique": 2, "adds_up": 1, "adds_up.incomplete": 4},
+    )
 
 
 def test_one_wrong_amount_is_fixed_and_the_whole_voucher_goes_with_it(hub: Hub, tmp_path: Path) -> None:

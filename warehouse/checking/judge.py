@@ -6,8 +6,9 @@ the cursor moves on, so that the source is not read again for what a person must
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from contracts import suite
 from contracts.checks.duplicates import CONFLICT, DuplicateFinder, UniqueFinder
 from contracts.checks.groups import GroupSumFinder, fields_of, rules_of
 from contracts.checks.groups import Rows as GoodRows
+from contracts.checks.marks import Marks
 from contracts.checks.schema import decoded
 from contracts.model import FeedContract, RowRule
 from contracts.normalise.buffers import Mask
@@ -29,10 +31,11 @@ from warehouse import batches
 from warehouse.arrow.columns import flat
 from warehouse.batches import Batch
 from warehouse.checking import metrics
-from warehouse.checking.pages import CheckedFile, CheckedPages, Duplicates, Rows
+from warehouse.checking.pages import CheckedFile, CheckedPages, Duplicates
 from warehouse.loading.finish import finish
 from warehouse.loading.rejects import rejected_of
 from warehouse.quarantine import rows as quarantine_rows
+from warehouse.spool import Spool
 from warehouse.store import store
 
 Masks = Mapping[int, Mask]
@@ -50,39 +53,47 @@ class PageChecked:
 
 
 @dataclass(slots=True)
-class _Rejected:
-    """Good rows that another row of the batch makes unbelievable, as masks over pages."""
+class _Found:
+    """Good rows that don't load because of another row of the batch."""
 
-    masks: dict[int, Mask] = field(default_factory=dict)  # of all rules together
-    by_rule: dict[str, dict[int, Mask]] = field(default_factory=dict)
+    identical: Masks
+    rejected: Marks = field(default_factory=Marks)  # by all rules together
+    by_rule: dict[str, Marks] = field(default_factory=dict)
 
-    @property
-    def count(self) -> int:
-        """How many rows."""
-        return sum(int(np.count_nonzero(mask)) for mask in self.masks.values())
-
-    def add(self, rule: RuleId, found: Masks) -> None:
+    def reject(self, rule: RuleId, found: Masks) -> None:
         """Adds the rows that break a rule."""
-        mine = self.by_rule.setdefault(rule, {})
+        mine = self.by_rule.setdefault(rule, Marks())
         for page, mask in found.items():
-            for known in (self.masks, mine):
-                known[page] = known[page] | mask if page in known else mask
+            self.rejected.mark(page, mask)
+            mine.mark(page, mask)
+
+    def of_page(self, pages: CheckedPages, page: int) -> Duplicates:
+        """Those of one page, by their row numbers."""
+        if page not in self.identical and page not in self.rejected:
+            return Duplicates.made(np.empty(0, np.int64), {})
+        rows = flat(pages.column(page, "_row")).to_numpy()
+        broken = {name: rows[marks[page]] for name, marks in self.by_rule.items() if page in marks}
+        return Duplicates.made(rows[self.identical[page]] if page in self.identical else rows[:0], broken)
 
 
 class Judge:
-    """Gathers a batch's checked pages, in order, and decides on it."""
+    """Gathers a batch's checked pages, in order, and decides on it. To be closed.
+
+    What it keeps of each row is kept in memory up to a bound, beyond it in a spool.
+    """
 
     def __init__(self, contract: FeedContract) -> None:
         self._contract = contract
-        self._finder = DuplicateFinder()
-        self._unique = [UniqueFinder(rule) for rule in contract.row_rules if rule.kind == "unique"]
-        self._groups = [GroupSumFinder(rule) for rule in rules_of(contract)]
+        self._spool: Spool | None = None
+        self._finder = DuplicateFinder(self._scratch)
+        self._unique = [UniqueFinder(rule, self._scratch) for rule in contract.row_rules if rule.kind == "unique"]
+        self._groups = [GroupSumFinder(rule, self._scratch) for rule in rules_of(contract)]
         self._figures = BatchMetrics()
         self._pages: list[dict[str, int]] = []
 
     def add(self, page: PageChecked) -> None:
         """Takes the next page."""
-        self._finder.feed(page.file.ordinal, page.keys.column("_key"), page.keys.column("_hash"))
+        self._finder.feed(page.file.ordinal, page.keys.column("_key"))
         for unique in self._unique:
             unique.feed(page.file.ordinal, page.keys)
         for group in self._groups:
@@ -95,9 +106,14 @@ class Judge:
         self._figures.rows_in += rows
         self._figures.rows_refused += rows
 
-    def tried(self, pages: CheckedPages) -> tuple[Duplicates, BatchMetrics]:
-        """Duplicates among the pages that were added, and the figures with them; nothing is written or decided."""
-        return self._duplicates(pages), self._figures
+    def tried(self, pages: CheckedPages) -> tuple[Iterator[Duplicates], BatchMetrics]:
+        """Duplicates of the pages that were added, page by page, and the figures with them; nothing is written or decided."""
+        return self._by_page(pages, self._doubled(pages)), self._figures
+
+    def close(self) -> None:
+        """Gives back the room that it took on the disk."""
+        if self._spool is not None:
+            self._spool.close()
 
     def decide(self, conn: sa.Connection, batch: Batch, *, waive: bool = False) -> Batch:
         """Judges the batch and moves it from landed to checked or held. `waive`: a named operator let it through.
@@ -105,8 +121,7 @@ class Judge:
         `conn` holds the feed's lock and has no transaction open.
         """
         pages = CheckedPages(store(), batch.feed, batch.batch_id)
-        duplicates = self._duplicates(pages)
-        pages.write_duplicates(duplicates)
+        pages.write_duplicates(self._by_page(pages, self._doubled(pages)))
         verdicts = self._verdicts(conn, batch)
         crash.point("check.judged")
         broken = [verdict for verdict in verdicts if verdict.gate and not verdict.passed]
@@ -119,7 +134,7 @@ class Judge:
         with conn.begin():
             if broken and not waive:
                 reason = str(metrics.why_held(broken))
-                self._quarantine(conn, pages, batch, duplicates)
+                self._quarantine(conn, pages, batch)
                 decided = _held(conn, batch, facts, reason)
             else:
                 decided = batches.move(conn, batch, "checked", checked_at=clock.now(), facts=facts)
@@ -128,49 +143,59 @@ class Judge:
             pages.delete()
         return decided
 
-    def _duplicates(self, pages: CheckedPages) -> Duplicates:
-        found = self._finder.finish(lambda page: flat(pages.column(page, "_key")))
-        self._figures.duplicates_identical = found.identical_rows
-        self._figures.duplicates_conflicting = found.conflicting_rows
-        rejected = _Rejected()
-        rejected.add(CONFLICT, found.conflicting)
-        for unique in self._unique:
-            self._stop(rejected, unique.rule, unique.rule.id, unique.finish(pages.whole))
-        self._judge_groups(pages, rejected, found.identical)
-        broken = {name: _rows(pages, masks) for name, masks in rejected.by_rule.items()}
-        duplicates = Duplicates.made(_rows(pages, found.identical), broken)
-        self._figures.rows_good -= len(duplicates.rejected)
-        self._figures.rows_bad += len(duplicates.rejected)
-        return duplicates
+    def _scratch(self) -> Spool:
+        if self._spool is None:
+            self._spool = Spool(store().root)
+        return self._spool
 
-    def _judge_groups(self, pages: CheckedPages, rejected: _Rejected, repeats: Masks) -> None:
+    def _by_page(self, pages: CheckedPages, found: _Found) -> Iterator[Duplicates]:
+        return (found.of_page(pages, page["page"]) for page in self._pages)
+
+    def _doubled(self, pages: CheckedPages) -> _Found:
+        def rows_of(page: int) -> tuple[pa.StringArray, pa.Array]:
+            rows = pages.columns(page, ("_key", "_hash"))
+            return flat(rows.column("_key")), flat(rows.column("_hash"))
+
+        among = self._finder.finish(rows_of)
+        self._figures.duplicates_identical = among.identical_rows
+        self._figures.duplicates_conflicting = among.conflicting_rows
+        found = _Found(among.identical)
+        found.reject(CONFLICT, among.conflicting)
+        for unique in self._unique:
+            self._stop(found, unique.rule, unique.rule.id, unique.finish(partial(_decoded, pages, unique.needs)))
+        self._judge_groups(pages, found)
+        self._figures.rows_good -= found.rejected.count
+        self._figures.rows_bad += found.rejected.count
+        return found
+
+    def _judge_groups(self, pages: CheckedPages, known: _Found) -> None:
         """Groups come last, without the rows that are rejected already; a row stopped by one rule is gone for the next."""
 
-        def columns_of(page: int, names: tuple[str, ...], rows: GoodRows) -> pa.Table:
-            at = pa.array(rows)
-            return decoded(pa.table({name: pages.column(page, name).take(at) for name in names}))
+        def columns_of(page: int, names: tuple[str, ...], rows: GoodRows | None) -> pa.Table:
+            columns = pages.columns(page, names)
+            return decoded(columns if rows is None else columns.take(pa.array(rows)))
 
         strict = [group for group in self._groups if group.rule.severity == "error"]
         before = -1
-        while before < (before := rejected.count) and strict:
+        while before < (before := known.rejected.count) and strict:
             for group in strict:
-                found = group.finish(columns_of, rejected.masks, repeats)
-                self._stop(rejected, group.rule, group.rule.id, found.broken)
-                self._stop(rejected, group.rule, group.incomplete, found.incomplete)
+                found = group.finish(columns_of, known.rejected, known.identical)
+                self._stop(known, group.rule, group.rule.id, found.broken)
+                self._stop(known, group.rule, group.incomplete, found.incomplete)
             if len(strict) == 1:
                 break  # it stops whole groups, so nothing is left for it to stop
         for group in self._groups:
             if group.rule.severity != "error":
-                found = group.finish(columns_of, rejected.masks, repeats)
-                self._stop(rejected, group.rule, group.rule.id, found.broken)
+                found = group.finish(columns_of, known.rejected, known.identical)
+                self._stop(known, group.rule, group.rule.id, found.broken)
 
-    def _stop(self, rejected: _Rejected, rule: RowRule, name: RuleId, masks: Masks) -> None:
+    def _stop(self, known: _Found, rule: RowRule, name: RuleId, masks: Masks) -> None:
         """Counts the rows that break a rule, and rejects them unless it only warns."""
         count = sum(int(np.count_nonzero(mask)) for mask in masks.values())
         if count:
             self._figures.broken[name] = self._figures.broken.get(name, 0) + count
             if rule.severity == "error":
-                rejected.add(name, masks)
+                known.reject(name, masks)
 
     def _verdicts(self, conn: sa.Connection, batch: Batch) -> tuple[BatchVerdict, ...]:
         # A few corrected rows are no delivery: volume and totals say nothing about them.
@@ -191,12 +216,12 @@ class Judge:
             )
         )
 
-    def _quarantine(self, conn: sa.Connection, pages: CheckedPages, batch: Batch, duplicates: Duplicates) -> None:
+    def _quarantine(self, conn: sa.Connection, pages: CheckedPages, batch: Batch) -> None:
         """Writes the rows of a held batch that break a rule of their own, so that a person sees them."""
-        for page in self._pages:
+        for number, page in enumerate(self._pages):
             if page["bad"]:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, pages.bad(page["page"]))
-            table = rejected_of(pages, batch, page["page"], duplicates)
+            table = rejected_of(pages, batch, page["page"], pages.duplicates(number))
             if table is not None:
                 quarantine_rows.insert(conn, batch.feed, batch.batch_id, table)
 
@@ -218,10 +243,8 @@ def _held(conn: sa.Connection, batch: Batch, facts: dict[str, Any], reason: str)
     return held
 
 
-def _rows(pages: CheckedPages, masks: Masks) -> Rows:
-    """Row numbers of the good rows that page masks mark."""
-    found = [flat(pages.column(page, "_row")).filter(pa.array(mask)).to_numpy() for page, mask in masks.items()]
-    return np.concatenate([*found, np.empty(0, np.int64)])
+def _decoded(pages: CheckedPages, names: Sequence[str], page: int) -> pa.Table:
+    return decoded(pages.columns(page, names))
 
 
 def checked_page(contract: FeedContract, pages: CheckedPages, page: CheckedPage) -> PageChecked:

@@ -1,7 +1,7 @@
 """Checked pages between the checks and the load: Arrow files that exist only while their batch is on its way.
 
 `good-<page>` has the contract's fields typed, texts of few values as dictionaries, in record batches of `CHUNK_ROWS`, which is what the load takes at a
-time; `bad-<page>` the rows that broke a rule; `duplicates` the rows that repeat or contradict another row.
+time; `bad-<page>` the rows that broke a rule; `duplicates` the rows that repeat or contradict another row, a record batch for each page.
 
 They are not fsynced as they are written. Until a part of their batch is loaded they can be made anew from what landed,
 and whoever takes up a batch that a process left does so (`warehouse.way`). A batch of several parts can't be checked
@@ -11,7 +11,7 @@ then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,12 @@ import pyarrow.compute as pc
 
 from contracts.page import CheckedPage
 from hub.ids import BatchId, FeedId
-from warehouse.arrow.columns import flat
 from warehouse.store import Store, ipc_options
 
 CHUNK_ROWS = 65_536
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+_DUPLICATES = pa.schema([("row", pa.int64()), ("rules", pa.list_(pa.string()))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Good rows that don't load because of another row of the batch. Row numbers, sorted."""
+    """Good rows of a page that don't load because of another row of the batch. Row numbers, sorted."""
 
     identical: Rows  # the same record again: unchanged
     rejected: Rows  # contradicts another row, or repeats a value that must be unique: quarantined
@@ -105,36 +105,37 @@ class CheckedPages:
 
     def column(self, ordinal: int, name: str) -> pa.ChunkedArray:
         """One column of a page's good rows."""
-        with pa.OSFile(str(self.store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
-            reader = pa.ipc.open_file(source)
-            index = reader.schema.get_field_index(name)
-            options = pa.ipc.IpcReadOptions(included_fields=[index])
-            return pa.ipc.open_file(source, options=options).read_all().column(name)
+        return self.columns(ordinal, (name,)).column(name)
 
-    def whole(self, ordinal: int) -> pa.Table:
-        """All good rows of a page."""
+    def columns(self, ordinal: int, names: Sequence[str]) -> pa.Table:
+        """Some columns of a page's good rows."""
         with pa.OSFile(str(self.store.existing(f"{self._folder}/good-{ordinal:05d}.arrow"))) as source:
-            return pa.ipc.open_file(source).read_all()
+            schema = pa.ipc.open_file(source).schema
+            options = pa.ipc.IpcReadOptions(included_fields=sorted(schema.get_field_index(name) for name in names))
+            return pa.ipc.open_file(source, options=options).read_all().select(names)
 
     def bad(self, ordinal: int) -> pa.Table:
         """The rows of a page that broke a rule. Whether there are any the batch's facts say: raises StoreMissing."""
         with pa.OSFile(str(self.store.existing(f"{self._folder}/bad-{ordinal:05d}.arrow"))) as source:
             return pa.ipc.open_file(source).read_all()
 
-    def write_duplicates(self, duplicates: Duplicates) -> None:
-        """Notes the batch's duplicates."""
-        rows = np.concatenate([duplicates.identical, duplicates.rejected])
-        none = pa.nulls(len(duplicates.identical), pa.list_(pa.string()))
-        self._write(
-            "duplicates",
-            pa.table({"row": pa.array(rows, pa.int64()), "rules": pa.concat_arrays([none, duplicates.rules])}),
-        )
+    def write_duplicates(self, pages: Iterable[Duplicates]) -> None:
+        """Notes the duplicates of every page, in the order of the batch's pages."""
+        with (
+            self.store.writer(f"{self._folder}/duplicates.arrow", lasting=False) as file,
+            pa.ipc.new_file(file, _DUPLICATES, options=ipc_options()) as ipc,
+        ):
+            for page in pages:
+                rows = np.concatenate([page.identical, page.rejected])
+                none = pa.nulls(len(page.identical), _DUPLICATES.field("rules").type)
+                columns = [pa.array(rows, pa.int64()), pa.concat_arrays([none, page.rules])]
+                ipc.write_batch(pa.record_batch(columns, schema=_DUPLICATES))
 
-    def duplicates(self) -> Duplicates:
-        """The batch's duplicates as noted."""
+    def duplicates(self, number: int) -> Duplicates:
+        """The duplicates as noted of one of the batch's pages, counted from 0."""
         with pa.OSFile(str(self.store.existing(f"{self._folder}/duplicates.arrow"))) as source:
-            table = pa.ipc.open_file(source).read_all().combine_chunks()
-        rows, rules = flat(table.column("row")), flat(table.column("rules"))
+            batch = pa.ipc.open_file(source).get_batch(number)
+        rows, rules = batch.column("row"), batch.column("rules")
         rejected = rules.is_valid()
         return Duplicates(
             identical=rows.filter(pc.invert(rejected)).to_numpy(),

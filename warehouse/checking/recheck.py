@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import sqlalchemy as sa
 
@@ -36,7 +37,6 @@ def recheck(
     place = store()
     pages = CheckedPages(place, batch.feed, batch.batch_id)
     pages.delete()  # what a killed process left may be of another version of the code
-    judge = Judge(contract)
     checker = checker_for(contract, contract.source(batch.source))
     with conn.begin():
         landed = landed_pages(conn, batch.batch_id)
@@ -45,22 +45,23 @@ def recheck(
         with timing.of("check"):
             return checked_page(contract, pages, checker.check(landing.read_page(place, path)))
 
-    try:
-        with ThreadPoolExecutor(settings().threads, thread_name_prefix="check") as pool:
-            waiting: deque[Future[PageChecked]] = deque()
-            for path, rows in landed:
-                if len(waiting) >= settings().threads:
+    with closing(Judge(contract)) as judge:
+        try:
+            with ThreadPoolExecutor(settings().threads, thread_name_prefix="check") as pool:
+                waiting: deque[Future[PageChecked]] = deque()
+                for path, rows in landed:
+                    if len(waiting) >= settings().threads:
+                        judge.add(waiting.popleft().result())
+                    waiting.append(pool.submit(one, path))
+                    progress("check", rows)
+                while waiting:
                     judge.add(waiting.popleft().result())
-                waiting.append(pool.submit(one, path))
-                progress("check", rows)
-            while waiting:
-                judge.add(waiting.popleft().result())
-    except AgencyError as error:
-        guard = Gate(contract, contract.source(batch.source), level=settings().level, hmac_key=hmac_key())
-        return _refused(conn, batch, guard.told(error))
-    judge.add_refused(batch.rows_refused)
-    with timing.of("judge"):
-        return judge.decide(conn, batch, waive=bool(batch.facts.get("waived")))
+        except AgencyError as error:
+            guard = Gate(contract, contract.source(batch.source), level=settings().level, hmac_key=hmac_key())
+            return _refused(conn, batch, guard.told(error))
+        judge.add_refused(batch.rows_refused)
+        with timing.of("judge"):
+            return judge.decide(conn, batch, waive=bool(batch.facts.get("waived")))
 
 
 def _refused(conn: sa.Connection, batch: Batch, error: AgencyError) -> Batch:

@@ -1,4 +1,4 @@
-"""Which values another feed holds, for rules that refer to it: asked of its table in bulk, each value once a batch."""
+"""Which values another feed holds, for rules that refer to it: asked of its table in bulk, a value that comes again as a rule once a batch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from contracts.checks.canonical import escaped_key_text
 from warehouse.engine import connection, driver
 from warehouse.feeds.registry import is_whole_key
 from warehouse.feeds.tables import CORE, column_type
+
+_KNOWN = 200_000
+"""Answers that are remembered for a field: more are asked for again rather than kept."""
 
 
 class FeedReferences:
@@ -25,6 +28,8 @@ class FeedReferences:
         wanted = [value for value in values.to_pylist() if value is not None]
         with self._lock:
             known = self._known.setdefault((feed, field), {})
+            if len(known) > _KNOWN:
+                known.clear()
             new = [value for value in wanted if value not in known]
             if new:
                 held = _held(feed, field, new)

@@ -46,8 +46,7 @@ from warehouse.landing.known import (
     settle,
     veiled,
 )
-from warehouse.landing.pages import LandedPage
-from warehouse.landing.passing import DeliveryRefused, Passed, Passing
+from warehouse.landing.passing import DeliveryRefused, Passed, Passing, Sum
 from warehouse.store import store
 from warehouse.takedown import standing
 from warehouse.timing import Timing
@@ -80,22 +79,6 @@ class Taken:
 
     batch: Batch
     repeated: bool = False
-
-
-@dataclass(slots=True)
-class _Sum:
-    """What the pages add up to."""
-
-    rows_in: int = 0
-    touched: bool = False
-    pages: list[LandedPage] = field(default_factory=list)
-    refusals: list[pa.Table] = field(default_factory=list)
-    maskings: list[pa.Table] = field(default_factory=list)
-
-    @property
-    def rows_refused(self) -> int:
-        """Rows that the gate refused."""
-        return sum(table.num_rows for table in self.refusals)
 
 
 _Error = TypeVar("_Error", bound=HubException)
@@ -140,8 +123,11 @@ class Intake:
             decided = refused_for_good(self._conn, self.contract.id, self._source.id, delivery, self._key)
             if decided is not None:
                 return Taken(decided, repeated=True)
-        judge = Judge(self.contract)
-        total = _Sum()
+        total = Sum(self._store.root)
+        with closing(Judge(self.contract)) as judge, closing(total):
+            return self._taken(delivery, origin, judge, total)
+
+    def _taken(self, delivery: Delivery, origin: Origin, judge: Judge, total: Sum) -> Taken | None:
         passing = Passing(
             self.contract,
             (self._gate, self._tracer, self._standing),
@@ -170,16 +156,11 @@ class Intake:
         """The error as it may be logged and stored."""
         return self._gate.told(error)
 
-    def _add(self, total: _Sum, judge: Judge, page: Passed) -> None:
-        gated = page.gated
-        total.rows_in += gated.rows_in
-        total.touched |= gated.touched
-        total.pages.append(page.landed)
-        total.refusals.append(gated.refusals)
-        total.maskings.append(gated.maskings)
+    def _add(self, total: Sum, judge: Judge, page: Passed) -> None:
+        total.add(page)
         judge.add(page.checked)
         memory.ease()
-        self._progress("check", gated.rows_in)
+        self._progress("check", page.gated.rows_in)
 
     def _cursor(self, delivery: Delivery) -> dict[str, Any] | None:
         """The cursor to be saved. Its values are the source's business; names of files stand in its keys."""
@@ -224,7 +205,7 @@ class Intake:
             note_look(self._conn, self.contract.id, self._source.id, self._cursor(delivery), found=False)
         return None
 
-    def _land(self, batch: Batch, delivery: Delivery, origin: Origin, total: _Sum) -> Taken:
+    def _land(self, batch: Batch, delivery: Delivery, origin: Origin, total: Sum) -> Taken:
         with self._conn.begin():
             earlier = None if origin.again else already_taken(self._conn, batch, delivery)
         if earlier is not None:
@@ -268,7 +249,7 @@ class Intake:
         crash.point("collect.landed")
         return Taken(landed)
 
-    def _keep_original(self, delivery: Delivery, total: _Sum) -> tuple[str, str, int] | None:
+    def _keep_original(self, delivery: Delivery, total: Sum) -> tuple[str, str, int] | None:
         """(path, SHA-256, bytes) of the file as it came; None where there is none or the gate touched something."""
         if delivery.original is None or total.touched or delivery.sha256 is None:
             return None
@@ -281,7 +262,7 @@ class Intake:
             return None  # taken away or written anew since it was read: its rows were read whole all the same
         return path, delivery.sha256, size
 
-    def _why_not_kept(self, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, str]:
+    def _why_not_kept(self, delivery: Delivery, total: Sum, kept: bool) -> dict[str, str]:
         """Why a file is not kept as it came."""
         if kept or delivery.original is None:
             return {}
@@ -294,11 +275,11 @@ class Intake:
             return {"original_not_kept": "a name in it had to be masked"}
         return {"original_not_kept": "it lay there no more once it was read"}
 
-    def _write_manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> tuple[str, str, int]:
+    def _write_manifest(self, batch: Batch, delivery: Delivery, total: Sum, kept: bool) -> tuple[str, str, int]:
         folder = landing.folder(batch.feed, batch.batch_id)
         return landing.write_manifest(self._store, folder, total.pages, self._manifest(batch, delivery, total, kept))
 
-    def _manifest(self, batch: Batch, delivery: Delivery, total: _Sum, kept: bool) -> dict[str, Any]:
+    def _manifest(self, batch: Batch, delivery: Delivery, total: Sum, kept: bool) -> dict[str, Any]:
         return {
             "batch": batch.batch_id,
             "feed": batch.feed,

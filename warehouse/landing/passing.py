@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ from warehouse.checking.pages import CheckedPages
 from warehouse.landing import pages as landing
 from warehouse.landing import traces
 from warehouse.landing.pages import LandedPage
-from warehouse.landing.spool import Held, Spool
+from warehouse.spool import Aside, Held, Spool
 from warehouse.store import store
 from warehouse.takedown.standing import Standing
 from warehouse.timing import Timing
@@ -69,6 +70,34 @@ class Passed:
     gated: Gated
     landed: LandedPage
     checked: PageChecked
+
+
+class Sum:
+    """What the pages of a delivery add up to; traces that are too many for memory wait under `folder`. To be closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.refusals, self.maskings = Aside(folder), Aside(folder)
+        self.pages: list[LandedPage] = []
+        self.rows_in = 0
+        self.touched = False
+
+    def add(self, page: Passed) -> None:
+        """Adds the next page."""
+        self.rows_in += page.gated.rows_in
+        self.touched |= page.gated.touched
+        self.pages.append(page.landed)
+        self.refusals.add(page.gated.refusals)
+        self.maskings.add(page.gated.maskings)
+
+    @property
+    def rows_refused(self) -> int:
+        """Rows that the gate refused."""
+        return self.refusals.rows
+
+    def close(self) -> None:
+        """Gives back what waits on the disk."""
+        self.refusals.close()
+        self.maskings.close()
 
 
 class Passing:

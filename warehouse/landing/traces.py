@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -43,7 +43,7 @@ def masking_table(maskings: Sequence[Masking]) -> pa.Table:
     return pa.Table.from_pylist(rows, _MASKING)
 
 
-def insert_refusals(conn: sa.Connection, batch: Batch, tables: Sequence[pa.Table], sender: str) -> None:
+def insert_refusals(conn: sa.Connection, batch: Batch, tables: Iterable[pa.Table], sender: str) -> None:
     """Writes refusals of a batch."""
     for table in tables:
         if table.num_rows:
@@ -55,7 +55,7 @@ def insert_refusals(conn: sa.Connection, batch: Batch, tables: Sequence[pa.Table
             _copy(conn, refusal, {**more, **_columns(table)})
 
 
-def insert_maskings(conn: sa.Connection, batch: Batch, tables: Sequence[pa.Table]) -> None:
+def insert_maskings(conn: sa.Connection, batch: Batch, tables: Iterable[pa.Table]) -> None:
     """Writes maskings of a batch. A malformed row has no fields; its text stands under an empty field name."""
     for table in tables:
         if table.num_rows:

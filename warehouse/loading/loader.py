@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -76,7 +75,7 @@ class Loader:
         self._table = core_table(contract)
         self._limit = settings().max_event_bytes
         self._bad: dict[int, int] = {page["page"]: page["bad"] for page in batch.facts["pages"]}
-        self._duplicates = Duplicates.made(np.empty(0, np.int64), {})
+        self._numbers = {page["page"]: number for number, page in enumerate(batch.facts["pages"])}
         self._settled: Future[None] | None = None
         self._later: late.Later | None = None
         self._waiting: late.Waiting | None = None
@@ -89,7 +88,6 @@ class Loader:
         """
         plan = self._planned()
         memory.give_back()  # what the checks of large pages left behind
-        self._duplicates = self._pages.duplicates()
         with self._conn.begin():
             self._later = late.later_than(self._conn, self._contract, self._batch)
             self._waiting = late.waiting(self._conn, self._contract, self._batch)
@@ -180,9 +178,10 @@ class Loader:
         """Classifies and writes a part's chunks: the change set is written beside the COPY of the same chunk."""
         state = None if self._all_new(plan) else merge.held(self._conn, self._contract, self._keys(part))
         for piece in part:
+            duplicates = self._pages.duplicates(self._numbers[piece.page])
             if piece.first:
-                self._quarantine_page(piece.page, tally)
-            for chunk in self._chunks(piece, tally):
+                self._quarantine_page(piece.page, duplicates, tally)
+            for chunk in self._chunks(piece, duplicates, tally):
                 merged = self._merged(state, chunk)
                 tally.unchanged += merged.unchanged
                 tally.stale += merged.stale
@@ -199,11 +198,11 @@ class Loader:
             rows = unfit_rows(self._store, self._batch, page, unfit)
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, rows)
 
-    def _chunks(self, piece: Slice, tally: _Tally) -> Iterator[pa.Table]:
+    def _chunks(self, piece: Slice, duplicates: Duplicates, tally: _Tally) -> Iterator[pa.Table]:
         for table in self._pages.good(piece.page, piece.start, piece.rows):
             chunk = table
             rows = flat(chunk.column("_row"))
-            for wanted, identical in ((self._duplicates.identical, True), (self._duplicates.rejected, False)):
+            for wanted, identical in ((duplicates.identical, True), (duplicates.rejected, False)):
                 if len(wanted):
                     hit = is_row_of(rows, wanted)
                     if hit.any():
@@ -246,11 +245,11 @@ class Loader:
         memory.ease()
         self._progress("load", made.rows)
 
-    def _quarantine_page(self, page: int, tally: _Tally) -> None:
+    def _quarantine_page(self, page: int, duplicates: Duplicates, tally: _Tally) -> None:
         if self._bad[page]:
             bad = self._pages.bad(page)
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, bad)
-        table = rejected_of(self._pages, self._batch, page, self._duplicates)
+        table = rejected_of(self._pages, self._batch, page, duplicates)
         if table is not None:
             tally.quarantined += quarantine_rows.insert(self._conn, self._batch.feed, self._batch.batch_id, table)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -80,9 +81,12 @@ def tried(contract: FeedContract, batch: Batch, landed: Landed, *, gate: bool, t
     place = store()
     checker = Checker(contract, source, codes=codes.load, references=FeedReferences(), today=today)
     guard = Gate(contract, source, level=settings().level, hmac_key=hmac_key()) if gate else None
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=_room()) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="trial-", dir=_room()) as folder,
+        closing(Judge(contract)) as judge,
+    ):
         pages = CheckedPages(Store(Path(folder)), batch.feed, batch.batch_id)
-        judge, found = Judge(contract), Trial()
+        found = Trial()
         tables: list[pa.Table] = []
         try:
             for came in landed.pages(place):
@@ -97,8 +101,10 @@ def tried(contract: FeedContract, batch: Batch, landed: Landed, *, gate: bool, t
             return found
         judge.add_refused(found.refused)
         duplicates, found.figures = judge.tried(pages)
-        if len(duplicates.rejected):
-            tables.append(_rejected(place, landed, duplicates.rejected, duplicates.rules))
+        rejected = [page for page in duplicates if len(page.rejected)]
+        if rejected:
+            rows = np.concatenate([page.rejected for page in rejected])
+            tables.append(_rejected(place, landed, rows, pa.concat_arrays([page.rules for page in rejected])))
         found.bad = pa.concat_tables(tables).sort_by("row") if tables else _BAD.empty_table()
         return found
 

@@ -1,6 +1,8 @@
-"""Pages that may not be readable on a disk yet: in a file without a name, encrypted under a key that never leaves memory.
+"""What must not stay in memory and may not be readable on a disk: in a file without a name, encrypted under a key that never
+leaves memory.
 
-Whatever ends the process, nobody can read what is left; with the last handle the file itself is gone.
+Whatever ends the process, nobody can read what is left; with the last handle the file itself is gone, so nobody has to
+clean up after a killed process.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +22,12 @@ from hub import failure
 _PIECE = 4 << 20
 """Bytes that are encrypted at a time: what a page needs of memory beyond itself."""
 _TAG = 16
+BOUND = 100_000  # rows that wait in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A page in the spool."""
+    """A table in the spool."""
 
     at: int
     size: int
@@ -44,6 +48,10 @@ class Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives its room back."""
         self._file.close()
 
     def put(self, table: pa.Table) -> Held:
@@ -75,6 +83,40 @@ class Spool:
             plain[start : start + size - _TAG] = self._cipher.decrypt(_nonce(at), sealed, None)
             at += size
         return pa.ipc.open_stream(pa.py_buffer(plain)).read_all()
+
+
+class Aside:
+    """Tables that wait for the end of a delivery, in their order: the first in memory, beyond `BOUND` rows in a spool."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._spool: Spool | None = None
+        self._tables: list[pa.Table] = []
+        self._held: list[Held] = []
+        self.rows = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Puts a table aside. Raises DiskFull."""
+        if not table.num_rows:
+            return
+        self.rows += table.num_rows
+        if self.rows <= BOUND:
+            self._tables.append(table)
+            return
+        if self._spool is None:
+            self._spool = Spool(self._folder)
+        self._held.append(self._spool.put(table))
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        yield from self._tables
+        if self._spool is not None:
+            for held in self._held:
+                yield self._spool.get(held)
+
+    def close(self) -> None:
+        """Forgets them."""
+        if self._spool is not None:
+            self._spool.close()
 
 
 def _nonce(at: int) -> bytes:
