@@ -1,8 +1,9 @@
 """How the hub grows: twice the rows, a thousand contracts, hundreds of small feeds a minute.
 
-    python benchmarks/scale.py [--only batch,contracts,feeds] [--rows N] [--contracts N] [--feeds N] [--minutes N] [--json]
+    python benchmarks/scale.py [--only batch,memory,contracts,feeds] [--rows N] [--contracts N] [--feeds N] [--minutes N] [--json]
 
 batch      one batch of N rows and one of 2 N: time ratio (aim: 2.1 at most) and memory
+memory     batches of N/2, N, 2 N and 4 N rows through the loader alone: its memory (benchmarks/loader_memory.py)
 contracts  N contracts: until Airflow's API lists all their DAGs, and its page shows them (benchmarks/many_contracts.py)
 feeds      N feeds of 50 rows a minute through the worker: how late, minute by minute (benchmarks/many_feeds.py)
 
@@ -24,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-PARTS = ("batch", "contracts", "feeds")
+PARTS = ("batch", "memory", "contracts", "feeds")
 
 
 def arguments() -> argparse.Namespace:
@@ -98,6 +99,11 @@ def main() -> None:
     told: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()}
     if "batch" in wanted:
         told["batch"] = batches(options)
+    if "memory" in wanted:
+        from benchmarks.loader_memory import measured as memory_measured
+
+        sizes = [options.rows // 2, options.rows, 2 * options.rows, 4 * options.rows]
+        told["memory"] = memory_measured([options.rows] if options.once else sizes, say, options.json)
     if "contracts" in wanted:
         from benchmarks.many_contracts import measured
 

@@ -33,6 +33,7 @@ from hub.stack import down, status, up  # noqa: E402
 
 FEED, SOURCE = payments.FEED, "payments_csv"
 TOPIC = "hub.finance.payment.v1"
+PARTS = {"postgres", "kafka", "warehouse", "relay"}
 
 
 def arguments() -> argparse.Namespace:
@@ -60,12 +61,12 @@ class Run:
         if not self.options.json:
             print(text, flush=True)
 
-    def prepare(self) -> None:
+    def prepare(self, parts: set[str] = PARTS) -> None:
         os.environ["HUB_PRODUCER"] = self.options.producer
         self.drop.mkdir(exist_ok=True)
         (self.var / "places.toml").write_text(f'[places.finance_bureau_drop]\nroot = "{self.drop}"\n')
         (self.var / "places.toml").chmod(0o600)
-        up(self.var, {"postgres", "kafka", "warehouse", "relay"}, owner=os.getpid())
+        up(self.var, parts, owner=os.getpid())
         self.settings = load_settings(var=self.var)
         self.engine = sa.create_engine(self.settings.url())
 
@@ -80,7 +81,7 @@ class Run:
 
     def pids(self) -> dict[str, int]:
         parts = status(self.var).parts
-        return {name: pid for name in ("postgres", "kafka", "relay") if (pid := parts[name].pid)}
+        return {name: pid for name in ("postgres", "kafka", "relay") if name in parts and (pid := parts[name].pid)}
 
     def hub(self, small: Path, path: Path) -> dict[str, Any]:
         """One file through the hub; figures of the loader, of each process and of the events."""

@@ -146,8 +146,11 @@ class GroupSumFinder:
         touched = Kept(self._scratch, lambda hashes: hashes.group_by("key", use_threads=False).aggregate([]))
         for ordinal in pages.touched:
             rows = np.flatnonzero(pages.out(ordinal) | pages.again(ordinal))
-            _, by = self._grouped(pages.columns_of(ordinal, (*self._by, "_withdrawn"), rows))
-            touched.add(ordinal, pa.table({"key": np.unique(_hashes(by, _SEEDS[0]))}))
+            known = self._every_row(ordinal)
+            if known is None:
+                _, by = self._grouped(pages.columns_of(ordinal, (*self._by, "_withdrawn"), rows))
+            found = _hashes(by, _SEEDS[0]) if known is None else known[rows]
+            touched.add(ordinal, pa.table({"key": np.unique(found)}))
         return touched
 
     def _suspects(self, touched: Kept) -> Iterator[tuple[Words, pa.Array]]:
@@ -196,11 +199,21 @@ class GroupSumFinder:
             known = self._rows.of_page(ordinal)
             if known is not None and not kept.among(known, hashes).any():
                 continue
-            rows, by = self._grouped(pages.columns_of(ordinal, (*self._by, "_withdrawn"), None))
-            hit = kept.among(_hashes(by, _SEEDS[0]) if known is None else known, hashes)
-            if hit.any():
-                by = by.filter(pa.array(hit)).combine_chunks()
-                yield _Members(ordinal, rows[hit], by, _texts(by))
+            every = self._every_row(ordinal)
+            if every is not None:
+                at = np.flatnonzero(kept.among(every, hashes))
+                by = pages.columns_of(ordinal, self._by, at).combine_chunks()
+            else:
+                rows, by = self._grouped(pages.columns_of(ordinal, (*self._by, "_withdrawn"), None))
+                hit = kept.among(_hashes(by, _SEEDS[0]) if known is None else known, hashes)
+                at, by = rows[hit], by.filter(pa.array(hit)).combine_chunks()
+            if at.size:
+                yield _Members(ordinal, at, by, _texts(by))
+
+    def _every_row(self, ordinal: int) -> Words | None:
+        """The hashes of a page's good rows, where they are in memory and each row is of a group."""
+        known = self._rows.of_page(ordinal)
+        return known if known is not None and known.size == self._sizes[ordinal] else None
 
     def _grouped(self, rows: pa.Table) -> tuple[Rows, pa.Table]:
         """Positions of the rows that are of a group, and what makes their groups."""

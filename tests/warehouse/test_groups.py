@@ -97,7 +97,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_judged_alike(hub: Hub, monkeyp
     assert found[0][:3] == (
         2994,
         1,
-        {"_key.conflict": 2, "version.unique": 2, "adds_up": 1, "adds_up.incomplete": 4},
+        {"_key.conflict": 2, "version.unique": 4, "adds_up": 1, "adds_up.incomplete": 4},
     )
 
 

@@ -64,6 +64,23 @@ class Gated:
 
 
 @dataclass(frozen=True, slots=True)
+class _Held:
+    """What the gate made of a page, while its rows and traces wait in the spool."""
+
+    rows_in: int
+    rows_refused: int
+    touched: bool
+    refusals: Held
+    maskings: Held
+    rows: Held
+
+    def gated(self, spool: Spool) -> Gated:
+        """With its traces."""
+        traces = spool.get(self.refusals), spool.get(self.maskings)
+        return Gated(self.rows_in, self.rows_refused, self.touched, *traces)
+
+
+@dataclass(frozen=True, slots=True)
 class Passed:
     """A page that went through."""
 
@@ -127,7 +144,7 @@ class Passing:
             return
         with Spool(self._store.root) as spool:
             held = list(_side_by_side(pages, lambda page: self._held(spool, page)))
-            yield from _side_by_side(held, lambda one: self._landed(one[0], spool.get(one[1])))
+            yield from _side_by_side(held, lambda one: self._landed(one.gated(spool), spool.get(one.rows)))
 
     def _framed(self, delivery: Delivery) -> Iterator[RawPage]:
         """Pages with rows whose unit and headers pass: nothing of any page is on its way before these did."""
@@ -143,12 +160,19 @@ class Passing:
     def _at_once(self, page: RawPage) -> Passed:
         return self._landed(*self._through_gate(page))
 
-    def _held(self, spool: Spool, page: RawPage) -> tuple[Gated, Held]:
+    def _held(self, spool: Spool, page: RawPage) -> _Held:
         gated, table = self._through_gate(page)
         with self._timing.of("gate"):
-            held = spool.put(table)
+            held = _Held(
+                gated.rows_in,
+                gated.rows_refused,
+                gated.touched,
+                spool.put(gated.refusals),
+                spool.put(gated.maskings),
+                spool.put(table),
+            )
         memory.ease()
-        return gated, held
+        return held
 
     def _through_gate(self, page: RawPage) -> tuple[Gated, pa.Table]:
         """What the gate says of a page, and the table that lands of it."""
