@@ -132,9 +132,9 @@ def _try(contract: FeedContract, file: Path) -> Tried:
             tried.refused += len(gated.refusals)
             tried.masked += len(gated.maskings)
             tried.broken.update({str(rule): count for rule, count in checked.metrics.broken.items()})
-            good = checked.good.combine_chunks()
-            rows[checked.ordinal] = good.column("_key").chunk(0), good.column("_hash").chunk(0)
-            finder.feed(checked.ordinal, good.column("_key"))
+            keys, hashes = (checked.good.column(name).combine_chunks() for name in ("_key", "_hash"))
+            rows[checked.ordinal] = keys, hashes
+            finder.feed(checked.ordinal, keys)
     finally:
         delivery.close()
     found = finder.finish(rows.__getitem__)
