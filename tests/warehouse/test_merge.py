@@ -7,8 +7,10 @@ import os
 import time
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from contracts.model import RowRule
 from hub.ids import RuleId
@@ -70,6 +72,34 @@ def test_unchanged_rows_are_neither_rewritten_nor_republished(hub: Hub) -> None:
     assert (done.loaded, done.unchanged, done.events) == (1, 50, 1)
     after = hub.all("select hub_key, hub_batch_no, xmin::text from core.sample_vouchers order by 1")
     assert after[:50] == before
+
+
+def test_a_large_table_is_asked_by_its_index_even_for_rows_of_this_very_transaction(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "SMALL_TABLE", 0)
+    drop(hub.drop, "a.csv", [row(1)])
+    run()
+    feed = contract()
+    read = "select seq_tup_read from pg_stat_xact_user_tables where relid = 'core.sample_vouchers'::regclass"
+    keys = pa.array([f"N{number:06}" for number in range(3_000)])
+    with engine.engine().connect() as conn, conn.begin() as turn:
+        merge.prepare(conn)
+        conn.exec_driver_sql(
+            "insert into core.sample_vouchers (hub_key, hub_revision, hub_hash, hub_subject, hub_batch_no, hub_row, hub_changes, hub_withdrawn)"
+            " select 'N' || lpad(n::text, 6, '0'), 1, '', 'P', hub_batch_no, n, 0, false"
+            " from core.sample_vouchers, generate_series(0, 9999) n"
+        )
+        before = conn.scalar(sa.text(read))
+        assert merge.held(conn, feed, [keys]).num_rows == 3_000
+        merge.withdraw(conn, feed, keys, 1, sql.SQL("c.hub_revision + 1"))
+        merge.retire(conn, feed, keys, 1)
+        # What counts whether the table is small reads two rows.
+        assert conn.scalar(sa.text(read)) - before <= 2
+        ways = "select current_setting('enable_hashjoin'), current_setting('enable_mergejoin')"
+        assert conn.execute(sa.text(ways)).one() == ("on", "on")
+        assert conn.scalar(sa.text("select count(*) from core.sample_vouchers")) == 7_001
+        turn.rollback()
 
 
 def test_an_older_source_version_never_overwrites_a_newer(hub: Hub) -> None:

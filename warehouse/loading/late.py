@@ -125,7 +125,7 @@ def forget(conn: sa.Connection, batch: Batch, keys: pa.StringArray) -> None:
     `merge.prepare` came before in the transaction."""
     merge.fill_keys(conn, [keys])
     gone = sql.SQL("delete from hub.confirmed c using page_keys k where c.feed = {feed} and c.record_key = k.key")
-    with driver(conn).cursor() as cursor:
+    with merge.by_key(conn), driver(conn).cursor() as cursor:
         cursor.execute(gone.format(feed=sql.Literal(batch.feed)))
 
 

@@ -7,7 +7,8 @@ so what the part itself writes can't change the answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,7 +130,8 @@ def held(conn: sa.Connection, contract: FeedContract, keys: Sequence[pa.StringAr
         " coalesce(b.order_no, c.hub_batch_no), num_nonnulls({key}) = 0"
         " from {core} c {wanted} left join hub.batch b on b.batch_no = c.hub_batch_no"
     ).format(core=core, wanted=wanted, key=sql.SQL(", ").join(sql.Identifier("c", name) for name in contract.key))
-    return copy_out(conn, query, _STATE)
+    with by_key(conn):
+        return copy_out(conn, query, _STATE)
 
 
 def against(
@@ -222,7 +224,8 @@ def retire(conn: sa.Connection, contract: FeedContract, keys: pa.StringArray, ba
     gone = sql.SQL("delete from {core} c using page_keys k where c.hub_key = k.key returning c.*").format(
         core=sql.Identifier(CORE, contract.id)
     )
-    _execute(conn, _into_history(contract, gone, batch_no))
+    with by_key(conn):
+        _execute(conn, _into_history(contract, gone, batch_no))
 
 
 def withdraw(
@@ -238,12 +241,14 @@ def withdraw(
     fill_keys(conn, [keys])
     core = sql.Identifier(CORE, contract.id)
     held = sql.SQL("select * from {} where hub_key in (select key from page_keys)").format(core)
-    _execute(conn, _into_history(contract, held, batch_no))
+    with by_key(conn):
+        _execute(conn, _into_history(contract, held, batch_no))
     mark = sql.SQL(
         "update {core} c set hub_withdrawn = true, hub_revision = {revision}, hub_batch_no = {batch_no},"
         " hub_loaded_at = now() where hub_key in (select key from page_keys)"
     )
-    _execute(conn, mark.format(core=core, batch_no=sql.Literal(batch_no), revision=revision))
+    with by_key(conn):
+        _execute(conn, mark.format(core=core, batch_no=sql.Literal(batch_no), revision=revision))
 
 
 def _into_history(contract: FeedContract, rows: sql.Composed, batch_no: int) -> sql.Composed:
@@ -266,6 +271,18 @@ def fill_keys(conn: sa.Connection, keys: Sequence[pa.StringArray]) -> None:
     _execute(conn, sql.SQL("truncate page_keys"))
     for some in keys:
         copy_in(conn, "page_keys", ("key",), csv_of({"key": some}))
+
+
+@contextmanager
+def by_key(conn: sa.Connection) -> Iterator[None]:
+    """Statements in it look the keys of `page_keys` up in the table's index. In a transaction, which they must not fail.
+
+    Left alone the planner reads the whole table for every part (random pages cost it four times, and it has no figures of
+    rows that this very transaction wrote), so that a load's time grows with the square of its rows.
+    """
+    conn.exec_driver_sql("set local enable_hashjoin = off; set local enable_mergejoin = off")
+    yield
+    conn.exec_driver_sql("set local enable_hashjoin to default; set local enable_mergejoin to default")
 
 
 def _execute(conn: sa.Connection, statement: sql.SQL | sql.Composed) -> None:
