@@ -42,7 +42,7 @@ print(json.dumps({
     "heavy": sorted({name.split(".")[0] for name in set(sys.modules) - airflows}),
     "dags": {dag.dag_id: {
         "file": dag.relative_fileloc or dag.fileloc, "tasks": sorted(dag.task_dict), "runs": dag.max_active_runs,
-        "catchup": dag.catchup, "timetable": type(dag.timetable).__name__, "doc": dag.doc_md or "",
+        "catchup": dag.catchup, "timetable": type(dag.timetable).__name__, "doc": dag.doc_md or "", "name": dag.dag_display_name,
         "cron": getattr(dag.timetable, "expression", None), "tags": sorted(dag.tags), "params": sorted(dag.params),
         "paused": dag.is_paused_upon_creation, "start": dag.start_date.isoformat(),
         "retries": {task.task_id: [task.retries, task.retry_delay.total_seconds()] for task in dag.tasks},
@@ -137,6 +137,9 @@ def test_a_feeds_dag_is_what_its_contract_says(parsed: dict[str, Any]) -> None:
         assert dag["cron"] == rhythm(contract)
         assert dag["timetable"] == ("CronDataIntervalTimetable" if contract.sla.schedule else "NullTimetable")
         assert dag["tasks"] == ["carry", "published"]
+        assert dag["name"].startswith(f"{contract.id} "), (
+            "Airflow's page looks for what is typed at the beginning of it"
+        )
         wanted = [contract.sla.retries, contract.sla.retry_delay_seconds]
         assert dag["retries"] == {"carry": wanted, "published": wanted}
         assert (dag["catchup"], dag["runs"], dag["paused"]) == (False, 1, True)
