@@ -54,6 +54,7 @@ class FileDelivery(Delivery):
         self._manifest, self._cursor = manifest, cursor
         self._transform: Transform | None = None
         self._tee: TeeFile | None = None
+        self._read_as: tuple[str, str] | None = None  # SHA-256 and appearance of what was opened
 
     def transform(self, transform: Transform) -> None:
         """Has the reader's pages turned into the delivery's by `transform`."""
@@ -80,6 +81,10 @@ class FileDelivery(Delivery):
                 yield page
             self.sha256, self.size = tee.finish()
             self.appearance = appearance(self.sha256, tee.found.mtime_ns)
+            self._read_as = self.sha256, self.appearance
+        except (HubException, GeneratorExit):
+            self._note(tee)
+            raise
         finally:
             tee.close()
         self._hold(manifest, "rows", rows)
@@ -91,13 +96,26 @@ class FileDelivery(Delivery):
             self.cursor_after = {"files": dict(self._cursor["files"])}
 
     def identity(self) -> tuple[str | None, str | None]:
-        """SHA-256 and appearance of the file that lies there now; (None, None) where none does, or only a link."""
+        """SHA-256 and appearance of what was opened to be read, else of the file that lies there now; (None, None) where none
+        does, or only a link.
+
+        What was opened may have been cleared away or replaced by now, and it is what is refused.
+        """
+        if self._read_as is None and self._tee is not None:  # its pages stand still: nobody takes more of them
+            self._note(self._tee)
+        if self._read_as is not None:
+            return self._read_as
         try:
             with self.opened() as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 return digest, appearance(digest, os.fstat(file.fileno()).st_mtime_ns)
         except (OSError, HubException):
             return None, None
+
+    def _note(self, tee: TeeFile) -> None:
+        digest = tee.digest()
+        if digest is not None:
+            self._read_as = digest, appearance(digest, tee.found.mtime_ns)
 
     def opened(self) -> BufferedReader:
         """The file, reached anew without following a link. Raises FileNotFoundError, FileOutsideRoot."""

@@ -11,7 +11,7 @@ from hub.settings import settings
 
 
 class TeeFile:
-    """An open file under a root. `digest()` is complete once everything was read."""
+    """An open file under a root."""
 
     def __init__(self, root: Root, found: Found) -> None:
         self._root = root
@@ -49,6 +49,22 @@ class TeeFile:
         if self.size != self.found.size or after != self.found:
             raise FileReplaced(file=self.name)
         return self._hash.hexdigest(), self.size
+
+    def digest(self) -> str | None:
+        """Hex SHA-256 of the whole open file, however far it was read and whatever lies under its name by now; None where it
+        can't be told: it changed, was closed, or the disk fails. Whoever reads it may go on meanwhile."""
+        found, at = hashlib.sha256(), 0
+        try:
+            handle = self._file.fileno()
+            while data := os.pread(handle, 1 << 20, at):
+                found.update(data)
+                at += len(data)
+            after = os.fstat(handle)
+        except (OSError, ValueError):
+            return None
+        # That it was moved or removed meanwhile changes its ctime and nothing of what it says.
+        same = (after.st_size, after.st_mtime_ns) == (self.found.size, self.found.mtime_ns)
+        return found.hexdigest() if same else None
 
     def close(self) -> None:
         """Gives the descriptor back. May be called twice."""

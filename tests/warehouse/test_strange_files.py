@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -57,9 +58,23 @@ def test_a_link_swapped_in_tells_nothing_of_what_it_leads_to(
         path.symlink_to(outside)
         return asked(delivery)
 
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setattr(FileDelivery, "identity", swapped)
     (done,) = way.run_feed(contract())
     assert done.state == "refused"
-    assert hub.one("select delivery_sha256, appearance from hub.batch") == (None, None)
+    assert hub.value("select delivery_sha256 from hub.batch") == own, "of what was read"
+    # Nor does one that was never read: its identity is asked for by its name.
+    path.unlink()
+    drop(hub.drop, "a.csv", rows(1))
+    told: list[object] = []
+
+    def never_read(delivery: FileDelivery) -> tuple[str | None, str | None]:
+        told.append(swapped(delivery))
+        return None, None
+
+    monkeypatch.setattr(FileDelivery, "identity", never_read)
+    with pytest.raises(FileOutsideRoot):
+        way.run_feed(contract(), file=path)
+    assert told == [(None, None)]
     with pytest.raises(FileOutsideRoot):
         Root(Place(id=PlaceId("drop"), root=hub.drop), "file_drop").open("a.csv")

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from connectors.files.delivery import FileDelivery
+from connectors.files.tee import TeeFile
 from contracts.model import Sla
 from hub.ids import FeedId
 from tests.warehouse.conftest import Hub
-from tests.warehouse.feeds import HEADERS, REFUSING, row, rows
+from tests.warehouse.feeds import HEADERS, REFUSING, contract, drop, row, rows
 from tests.warehouse.keeping import NOTHING, after
 from tests.warehouse.test_late import OLD_HEADERS, T0, live, plain, put, readable
 from warehouse import engine, way
@@ -253,3 +255,59 @@ def test_a_file_that_is_taken_away_before_it_is_read_holds_nothing_up(
     monkeypatch.setattr(TakenBefore, "empty", taken_away)
     assert new(way.run_feed(plain())) == [("2.csv", "loaded")]
     assert hub.value("select count(*) from hub.batch") == 1
+
+
+def test_a_refused_file_that_is_cleared_away_while_it_is_looked_at_again_is_refused_once(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender saw that it was refused and cleared the folder, just as a later visit had read it."""
+    drop(hub.drop, "a.csv", rows(3), headers=("number", "payee", "amounts", "paid_on", "version", "status", "note"))
+    (first,) = way.run_feed(contract())
+    read, close = [], TeeFile.close
+
+    def cleared(tee: TeeFile) -> None:
+        read.append(tee.name)
+        (hub.drop / tee.name).unlink(missing_ok=True)
+        close(tee)
+
+    monkeypatch.setattr(TeeFile, "close", cleared)
+    (again,) = way.run_feed(contract())
+    assert read and (again.batch_id, again.repeated) == (first.batch_id, True)
+    assert hub.all("select delivery, state from hub.batch") == [("a.csv", "refused")]
+
+
+def test_what_was_read_is_refused_also_where_another_file_lies_there_by_then(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(hub.drop, "a.csv", rows(3), headers=("number", "payee", "amounts", "paid_on", "version", "status", "note"))
+    close = TeeFile.close
+
+    def replaced(tee: TeeFile) -> None:
+        monkeypatch.setattr(TeeFile, "close", close)
+        close(tee)
+        drop(hub.drop, "a.csv", rows(2), headers=("number", "payee", "sum", "paid_on", "version", "status", "note"))
+
+    monkeypatch.setattr(TeeFile, "close", replaced)
+    (first,) = way.run_feed(contract())
+    (second,) = way.run_feed(contract())
+    assert [one.state for one in (first, second)] == ["refused"] * 2 and first.batch_id != second.batch_id
+    assert [one.repeated for one in way.run_feed(contract())] == [True]
+    assert hub.value("select count(distinct delivery_sha256) from hub.batch") == 2
+
+
+def test_a_file_refused_for_its_name_and_cleared_away_is_refused_once(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(hub.drop, "报告(秘密★5年).csv", rows(3))
+    (first,) = way.run_feed(contract())
+    kept = hub.value("select appearance from hub.batch")
+    asked = FileDelivery.identity
+
+    def cleared(delivery: FileDelivery) -> tuple[str | None, str | None]:
+        path.unlink(missing_ok=True)
+        return asked(delivery)
+
+    monkeypatch.setattr(FileDelivery, "identity", cleared)
+    (again,) = way.run_feed(contract())
+    assert not path.exists() and (again.batch_id, again.repeated) == (first.batch_id, True)
+    assert kept and hub.all("select state, appearance from hub.batch") == [("refused", kept)]

@@ -184,7 +184,7 @@ def refused_before(conn: sa.Connection, contract: FeedContract, now: Refused) ->
         batch.c.contract_sha256 == contract.sha256,
         batch.c.delivery_sha256 == now.identity,
     )
-    decided = now.appearance is not None and now.appearance.startswith(_VEIL)
+    decided = now.identity.startswith(_VEIL)
     if not decided:
         same = batch.c.appearance.is_not_distinct_from(now.appearance)
         if now.name is not None and now.appearance is not None:
@@ -193,7 +193,7 @@ def refused_before(conn: sa.Connection, contract: FeedContract, now: Refused) ->
     found = conn.scalar(query.order_by(batch.c.batch_no.desc()).limit(1))
     if found is None:
         return None
-    if decided:  # touched: refused for good as it lies there now
+    if decided and now.appearance is not None:  # touched: refused for good as it lies there now
         conn.execute(sa.update(batch).where(batch.c.batch_id == found).values(appearance=now.appearance))
     return batches.get(conn, BatchId(found))
 
