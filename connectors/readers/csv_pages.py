@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +31,12 @@ GATHERED = 8 * 1024 * 1024
 """Bytes of values whose rows are numbered and looked through together: what is done once a table costs by the column."""
 HEAD = 1024 * 1024
 """Bytes in which the header must end."""
-END = "\x01\x02end\x02\x01"
-"""A last row of our own: where a quotation mark stays open, it is found inside the last value."""
+
+
+def _new_end() -> str:
+    """A last row of our own: where a quotation mark stays open, it is found inside the last value. Another for each file, so that
+    no sender can write it."""
+    return f"\x01\x02{secrets.token_hex(5)}\x02\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +134,11 @@ def _header(
 
 
 class _WithEnd:
-    """The source's rows and then the END row, as pyarrow reads them."""
+    """The source's rows and then a row of our own, as pyarrow reads them."""
 
-    def __init__(self, text: TextSource) -> None:
+    def __init__(self, text: TextSource, end: str) -> None:
         self._text = text
+        self._end = f"{end}\n".encode()
         self._last = b"\n"
         self._ended = False
         self.closed = False
@@ -159,7 +165,7 @@ class _WithEnd:
             self._last = data[-1:]
             return data
         self._ended = True
-        return ((b"" if self._last in b"\r\n" else b"\n") + f"{END}\n".encode())[:size]
+        return ((b"" if self._last in b"\r\n" else b"\n") + self._end)[:size]
 
     def readable(self) -> bool:
         return True
@@ -174,6 +180,7 @@ class _Rows:
     def __init__(self, text: TextSource, file: str, form: CsvForm, names: list[str], first_line: int) -> None:
         self._text, self._file, self._form = text, file, form
         self._names = names
+        self._end = _new_end()
         self._columns = [f"c{index}" for index in range(len(names))]
         self._invalid: list[tuple[int, int, str]] = []  # (record number, columns found, text), in order
         self._record = 1  # number of the next record, counted by pyarrow from 1
@@ -181,7 +188,7 @@ class _Rows:
         self._bad_used = 0
 
     def pages(self, pager: Pager) -> Iterator[RawPage]:
-        stream = _WithEnd(self._text)
+        stream = _WithEnd(self._text, self._end)
         try:
             for table in _gathered(self._open(stream)):
                 yield from self._batch(pager, table)
@@ -231,16 +238,16 @@ class _Rows:
         if self._text.quotes:
             breaks[numbers - first] = _breaks(table)
             for number, _, text in invalid:
-                breaks[number - first] = _text_breaks(text)
+                breaks[number - first] = _text_breaks(text, self._end)
         lines = self._line + np.arange(span) + np.concatenate(([0], np.cumsum(breaks)[:-1]))
         self._record += span
         self._line = int(lines[-1] + 1 + breaks[-1])
 
         malformed: list[tuple[int, str, str]] = []  # (record number, text, reason)
         for number, found, text in invalid:
-            if text.strip() == END:
+            if text.strip() == self._end:
                 continue
-            reason = "a quotation mark is never closed" if END in text else f"{found} columns where {due} are due"
+            reason = "a quotation mark is never closed" if self._end in text else f"{found} columns where {due} are due"
             malformed.append((number, self._readable(text), reason))
         keep = np.array(pc.invert(empty_rows(table)))
         keep = self._take_bad(table, numbers, keep, malformed)
@@ -274,7 +281,7 @@ class _Rows:
         self, table: pa.Table, numbers: np.ndarray, keep: np.ndarray, malformed: list[tuple[int, str, str]]
     ) -> np.ndarray:
         """Moves rows with marks, NULs, an open end or values without a column's name to the malformed ones."""
-        checks: list[tuple[str, str]] = [(END, "a quotation mark is never closed")]
+        checks: list[tuple[str, str]] = [(self._end, "a quotation mark is never closed")]
         if self._text.bad:
             checks.append((MARK, f"a byte that is not {self._form.encoding}"))
         if self._text.nul:
@@ -282,8 +289,8 @@ class _Rows:
         bad: dict[int, str] = {}
         for needle, reason in checks:
             columns = table.columns
-            if needle == END:
-                if not table.num_rows or END not in str(table.column(len(self._names) - 1)[-1].as_py()):
+            if needle == self._end:
+                if not table.num_rows or self._end not in str(table.column(len(self._names) - 1)[-1].as_py()):
                     continue
                 columns = [table.column(len(self._names) - 1)]
             for column in columns:
@@ -297,7 +304,7 @@ class _Rows:
             keep[index] = False
             row = table.slice(index, 1).to_pylist()[0]
             text = self._joined([value or "" for value in row.values()])
-            if list(row.values()) == [END]:
+            if list(row.values()) == [self._end]:
                 continue
             malformed.append((int(numbers[index]), text, self._where("".join(filter(None, row.values())), bad[index])))
         return keep
@@ -314,7 +321,7 @@ class _Rows:
         return out.getvalue()
 
     def _readable(self, text: str) -> str:
-        return text.partition(END)[0].rstrip("\r\n").replace(MARK, "\ufffd").replace("\x00", "\u2400")
+        return text.partition(self._end)[0].rstrip("\r\n").replace(MARK, "\ufffd").replace("\x00", "\u2400")
 
     def _where(self, text: str, reason: str) -> str:
         """The reason with the byte's place in the file: marks come in the file's order."""
@@ -372,8 +379,8 @@ def _chunks(column: pa.ChunkedArray) -> Iterator[tuple[int, pa.Array]]:
         start += len(chunk)
 
 
-def _text_breaks(text: str) -> int:
-    text = text.partition(END)[0].rstrip("\n") if END in text else text
+def _text_breaks(text: str, end: str) -> int:
+    text = text.partition(end)[0].rstrip("\n") if end in text else text
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 

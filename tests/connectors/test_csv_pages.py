@@ -265,3 +265,23 @@ def test_other_forms() -> None:
     assert rows_of(pages_of(b"a;b\n1,5;'2;3'\n", CsvForm(delimiter=";", quote="'"))) == [("1,5", "2;3")]
     assert rows_of(pages_of(b'a\tb\n"1\t2\n', CsvForm(delimiter="\t", quote=None))) == [('"1', "2")]
     assert rows_of(pages_of(b"1,2\n3,4\n", CsvForm(columns=("a", "b")))) == [("1", "2"), ("3", "4")]
+
+
+@pytest.mark.parametrize("header", ["a,b", "a"])
+def test_no_sender_can_write_the_row_that_the_reader_puts_at_the_end(
+    header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark that was seen once says nothing of the next file's: a row that holds it is a row."""
+    marks: list[str] = []
+    made = module._new_end
+
+    def noted() -> str:
+        marks.append(made())
+        return marks[-1]
+
+    monkeypatch.setattr(module, "_new_end", noted)
+    pages_of(b"a,b\n1,2\n")
+    for mark in (marks[0], "\x01\x02end\x02\x01"):
+        found = pages_of(f"{header}\n1\n{mark}\n2\n".encode())
+        assert sum(page.rows_in for page in found) == 3
+    assert len(set(marks)) == 3
