@@ -20,7 +20,7 @@ from connectors.readers.parquet_pages import parquet_pages
 from connectors.readers.xlsx_pages import WorkbookForm, xlsx_pages
 from contracts.model import SourceSpec
 from contracts.page import RawPage
-from hub.errors import HubException
+from hub.errors import AgencyError, HubException
 from hub.said import Said
 from hub.settings import settings
 
@@ -82,7 +82,7 @@ class FileDelivery(Delivery):
             self.sha256, self.size = tee.finish()
             self.appearance = appearance(self.sha256, tee.found.mtime_ns)
             self._read_as = self.sha256, self.appearance
-        except (HubException, GeneratorExit):
+        except (AgencyError, GeneratorExit):  # what can be refused; a file that is read again is not hashed for nothing
             self._note(tee)
             raise
         finally:
