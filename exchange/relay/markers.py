@@ -15,9 +15,10 @@ yet: taking its id aborts it, and that decision's markers are looked for too.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from kafka import TopicPartition, errors
 from kafka.admin import TransactionState
@@ -40,7 +41,12 @@ _UNDER_WAY = (
     TransactionState.PREPARE_ABORT,
     TransactionState.PREPARE_EPOCH_FENCE,
 )
-_PATIENCE = 30.0  # seconds in which a decided transaction must be complete
+_PATIENCE = 30.0  # seconds in which a decided transaction must be complete, and every partition led
+_Answer = TypeVar("_Answer")
+
+
+class _NotYet(Exception):
+    """The brokers can tell, and what they tell is still under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +108,41 @@ class Markers:
 
     def _last(self) -> _Last | None:
         """The last transaction, once nothing of it is under way; None where the id was never used."""
-        action = Said(f"end the last transaction of {self._id}", f"结束 {self._id} 的上一个事务")
+
+        def told(admin: Any) -> _Last | None:
+            try:
+                found = admin.describe_transactions([self._id])[self._id]
+            except errors.TransactionalIdNotFoundError:
+                return None
+            if found.state in _UNDER_WAY:
+                raise _NotYet(found.state.value)
+            return _Last(found.producer_id, committed=found.state == TransactionState.COMPLETE_COMMIT)
+
+        return self._patiently(Said(f"end the last transaction of {self._id}", f"结束 {self._id} 的上一个事务"), told)
+
+    def _patiently(self, action: Said, request: Callable[[Any], _Answer]) -> _Answer:
+        """What the brokers answer once they can: not while they elect, load a log or first hear of a topic."""
         until = time.monotonic() + _PATIENCE
         while True:
             reason: str
             with self._cluster.asked(action) as admin:
                 try:
-                    found = admin.describe_transactions([self._id])[self._id]
-                    reason = str(found.state.value)
-                except errors.TransactionalIdNotFoundError:
-                    return None
-                except NO_COORDINATOR as error:  # a cluster that has just begun makes its log first
-                    found, reason = None, type(error).__name__
-            if found is None:
+                    return request(admin)
+                except _NotYet as error:
+                    reason, again = str(error), True
+                except (*NO_COORDINATOR, errors.InvalidMetadataError) as error:
+                    reason, again = type(error).__name__, False
+            if not again:
                 self._cluster.close()  # the client would ask the same broker for ever
-            if found is not None and found.state not in _UNDER_WAY:
-                return _Last(found.producer_id, committed=found.state == TransactionState.COMPLETE_COMMIT)
             if time.monotonic() > until:
                 raise BrokerFailed(action=action, reason=reason)
             time.sleep(0.05)
 
     def _open(self, producer_id: int) -> list[_Open]:
-        with self._cluster.asked(Said("tell which transactions are open", "查询未结束的事务")) as admin:
-            found = admin.describe_producers(self._partitions)
+        found = self._patiently(
+            Said("tell which transactions are open", "查询未结束的事务"),
+            lambda admin: admin.describe_producers(self._partitions),
+        )
         return [
             _Open(
                 partition,
@@ -142,8 +160,10 @@ class Markers:
         """Writes the markers that are missing; the group's last, so that no position is told before its records."""
         for one in sorted(self._open(producer_id), key=lambda one: one.partition.topic == GROUPS_TOPIC):
             place = f"{one.partition.topic}/{one.partition.partition}"
-            with self._cluster.asked(Said(f"end a transaction of {place}", f"结束 {place} 的事务")) as admin:
-                _mark(admin, one, committed=committed)
+            self._patiently(
+                Said(f"end a transaction of {place}", f"结束 {place} 的事务"),
+                partial(_mark, one=one, committed=committed),
+            )
             log.warning(
                 "a transaction had ended without its marker",
                 id=self._id,
@@ -162,7 +182,7 @@ def group_partition(group: str, count: int) -> int:
     return (0 if code == least else min(code, (least << 1) - code)) % count
 
 
-def _mark(admin: Any, one: _Open, *, committed: bool) -> None:
+def _mark(admin: Any, *, one: _Open, committed: bool) -> None:
     # kafka-python offers the abort alone; the request is the same but for the word.
     topics = WriteTxnMarkersRequest.WritableTxnMarker.WritableTxnMarkerTopic
     request = WriteTxnMarkersRequest(

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
+from kafka.errors import NotLeaderForPartitionError
 
 from exchange.brokers.cluster import Cluster
+from exchange.errors import BrokerFailed
 from exchange.producers.opening import open_producer
 from exchange.relay.lane import Session, markers_of, open_session
 from exchange.relay.markers import GROUPS_TOPIC, group_partition
@@ -130,6 +133,36 @@ def test_markers_that_were_never_written_are_written(own: Settings, here: Cluste
         bench.load(KEYS[:3])
         assert bench.relay() == 3
         bench.agrees()
+
+
+def test_a_partition_that_nobody_leads_yet_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic is told of a moment before its leaders take requests; so it is while brokers elect."""
+    bench.relay()
+    bench.load(KEYS)
+    real, asked = KafkaAdminClient.describe_producers, []
+
+    def not_yet(self: KafkaAdminClient, *args: object) -> object:
+        asked.append(args)
+        if len(asked) < 3:
+            raise NotLeaderForPartitionError
+        return real(self, *args)
+
+    monkeypatch.setattr(KafkaAdminClient, "describe_producers", not_yet)
+    assert bench.relay() == len(KEYS)
+    assert len(asked) > 2
+    bench.agrees()
+
+
+def test_a_partition_that_nobody_leads_at_all_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object) -> None:
+        raise NotLeaderForPartitionError
+
+    bench.load(KEYS)
+    bench.relay()
+    monkeypatch.setattr(KafkaAdminClient, "describe_producers", nobody)
+    monkeypatch.setattr("exchange.relay.markers._PATIENCE", 0.2)
+    with connection() as conn, pytest.raises(BrokerFailed, match=r"which transactions are open.*NotLeader"):
+        markers_of(conn, bench.cluster, bench.lane).missing()
 
 
 def test_a_rested_session_looks_before_it_sends(here: Cluster, monkeypatch: pytest.MonkeyPatch, unique: str) -> None:
