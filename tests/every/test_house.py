@@ -10,7 +10,7 @@ import pytest
 from contracts.catalogue import load
 from hub.settings import ROOT
 
-PACKAGES = ("hub", "contracts", "connectors", "warehouse", "exchange", "dags", "demo")
+PACKAGES = ("hub", "contracts", "connectors", "warehouse", "exchange", "gateway", "dags", "demo")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 

@@ -217,6 +217,8 @@ receipt = Table(
     Column("version", Integer, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("kid", Text),  # of the hub's key that signed it; null: from before receipts were signed
+    Column("signature", LargeBinary),
     at("made_at", required=True),
     Index("receipt_by_age", "made_at"),
 )

@@ -1,0 +1,61 @@
+"""Errors as problem documents (RFC 9457): the hub's code, on which side the fault is, the sentence and the remedy in both languages."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from hub.errors import AgencyError, HubException, TransientError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+"""When to come again, where an error that may pass by itself says nothing else."""
+
+
+def status_of(error: HubException) -> int:
+    """What HTTP says of an error: its own `status`; else 422 for the sender's side, 503 for what may pass, 500 for ours."""
+    own: int | None = getattr(type(error), "status", None)
+    if own is not None:
+        return own
+    if isinstance(error, TransientError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, AgencyError) else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def document(error: HubException, request_id: str, **more: Any) -> dict[str, Any]:
+    """The problem document of an error. Of the hub's own faults the facts stay inside: they are no caller's business."""
+    status = status_of(error)
+    shape = error.as_dict()
+    theirs = error.side == "agency"
+    return {
+        "type": f"/v1/codes/{error.code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error.sentence()
+        if theirs
+        else "the hub could not do this; its operators can find it by the request's id",
+        "detail_zh": error.sentence("zh") if theirs else "枢纽一侧未能完成；运维人员可凭请求编号查找",
+        "instance": f"urn:uuid:{request_id}",
+        "code": error.code,
+        "side": error.side,
+        "remedy": error.remedy() if theirs else "try again later, and name the request's id to the hub's operators",
+        "remedy_zh": error.remedy("zh") if theirs else "请稍后重试，并向枢纽运维人员提供请求编号",
+        **({"facts": shape["facts"]} if theirs and shape.get("facts") else {}),
+        **more,
+    }
+
+
+def answer(error: HubException, request: Request, **more: Any) -> JSONResponse:
+    """The response for an error; remembers its code for the access log."""
+    request.state.code = error.code
+    headers = {"Content-Language": "en, zh-CN", "Cache-Control": "no-store"}
+    retry = error.facts.get("retry_after", RETRY_SECONDS if isinstance(error, TransientError) else None)
+    if retry is not None:
+        headers["Retry-After"] = str(retry)
+    if status_of(error) == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Signature realm="supervision-hub", Bearer realm="supervision-hub"'
+    body = document(error, request.state.request_id, **more)
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)

@@ -1,0 +1,1 @@
+"""Routes by topic: every module here has a `router`; the application finds them on disk."""
