@@ -113,6 +113,11 @@ class Delivery(ABC):
         the cursor says of this one counts for nothing, for it was not taken. None: nothing needs to be saved."""
         return None
 
+    @property
+    def as_it_came(self) -> bool:
+        """Whether there are bytes as they came, which `opened` gives."""
+        return self.original is not None
+
     def opened(self) -> BufferedReader:
         """The original, opened anew. Raises FileNotFoundError where there is none, and as its source does."""
         raise FileNotFoundError(self.name)

@@ -164,7 +164,7 @@ class FeedContract:
     cursor: str | None = None  # hub.cursor: field whose greatest value is the cursor
     cursor_overlap: str | None = None  # hub.cursor_overlap: e.g. "PT10M", "P1D", "100"
     fix_allowed: bool = True  # hub.fix: whether an engineer may correct quarantined rows
-    latency: str = "scheduled"  # hub.latency: scheduled | frequent
+    latency: str = "scheduled"  # hub.latency: scheduled | frequent | immediate
     ignored: tuple[str, ...] = ()  # hub.ignored: unexpected columns that are known
     structure: str | None = None  # hub.structure: structure file a statistical source is checked against
     terms: Mapping[str, str] = field(default_factory=dict)  # words for the DAG page and docs, zh/en

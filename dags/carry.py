@@ -72,7 +72,7 @@ class CarryFeed(FeedTask):
         window = Window(interval_start=request.start, interval_end=request.end) if request.backfill else None
         sources = [request.source] if request.source else [source.id for source in contract.sources]
         outcomes, failures = carried(contract, sources, window, self._paused)
-        if contract.latency == "frequent" and str(run.run_type.value) == "scheduled":
+        if contract.latency in ("frequent", "immediate") and str(run.run_type.value) == "scheduled":
             from dags import hour
 
             outcomes, missed = hour.gathered(contract, *interval, outcomes)

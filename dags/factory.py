@@ -67,7 +67,7 @@ def build(contract: FeedContract, *, described: bool = True) -> DAG:
 
 def rhythm(contract: FeedContract) -> str | None:
     """When a feed's DAG runs: by its schedule. Of a feed that the worker takes, once an hour, each at a minute of its own."""
-    if contract.latency == "frequent":
+    if contract.latency in ("frequent", "immediate"):
         return f"{zlib.crc32(contract.id.encode()) % 60} * * * *"
     return contract.sla.schedule
 

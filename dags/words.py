@@ -72,6 +72,10 @@ def _glance(contract: FeedContract) -> Iterable[tuple[str, ...]]:
         "; ".join(f"{escaped(item.id)} \\({escaped(item.connector)}\\)" for item in contract.sources),
     )
     yield "时间表 · schedule", escaped(sla.schedule or "手工或推送 · by hand or push") + " \\(Asia/Shanghai\\)"
+    if contract.latency == "immediate":
+        words = "推送落地后由常驻工作进程立即处理；本 DAG 每小时一次，汇总当小时数据；开启或暂停本 DAG 即开启或停止处理"
+        said = "the worker takes each delivery as soon as it was pushed; this DAG has one run an hour, which tells all that came, and switches it on and off"
+        yield "即时 · immediate", f"{words} · {said}: `hub worker status`"
     if contract.latency == "frequent":
         words = "常驻工作进程按上述时间表处理；本 DAG 每小时一次，汇总当小时数据；开启或暂停本 DAG 即开启或停止处理"
         said = "the worker takes it by this schedule; this DAG has one run an hour, which tells all that came, and switches it on and off"

@@ -169,6 +169,12 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(
         16 * 1024**3, ge=1024, description="Size (bytes) above which a dropped file is refused."
     )
+    max_body_bytes: int = Field(
+        1024**3, ge=1024, description="Size (bytes), as it is sent, above which a pushed body is refused."
+    )
+    max_unpacked_bytes: int = Field(
+        4 * 1024**3, ge=1024, description="Size (bytes) above which a pushed body that came packed is refused."
+    )
 
     worker_processes: int = Field(
         2, ge=1, le=64, description="Processes in which the worker takes frequent feeds, side by side."

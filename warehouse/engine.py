@@ -84,7 +84,7 @@ def transaction() -> Iterator[sa.Connection]:
 
 
 def lock_key(kind: str, name: str) -> int:
-    """The advisory-lock number of a named thing: kind is feed, lane, original, relay, tables, takedown, upkeep or migrate."""
+    """The advisory-lock number of a named thing: kind is feed, lane, original, push, relay, tables, takedown, upkeep or migrate."""
     digest = hashlib.sha256(f"{kind}:{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 

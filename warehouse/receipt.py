@@ -18,7 +18,8 @@ from hub.canonical import canonical_bytes, sha256_hex
 from hub.ids import BatchId
 from warehouse import batches
 from warehouse.batches import Batch
-from warehouse.tables import act, fix, landed_object, outbox, quarantine, refusal
+from warehouse.signing import jws
+from warehouse.tables import act, fix, landed_object, outbox, push, quarantine, refusal
 from warehouse.tables import receipt as receipt_table
 
 MAX_ROWS = 10_000
@@ -38,10 +39,24 @@ def make(conn: sa.Connection, batch: Batch, *, last_change_set: Mapping[str, Any
     if last_change_set is not None:
         facts["change_sets"].append(dict(last_change_set))
     body = canonical_bytes(facts)
-    conn.execute(
-        sa.insert(receipt_table).values(batch_id=batch.batch_id, version=version, body=body, sha256=sha256_hex(body))
-    )
+    signed = jws.sign(conn, body)
+    values = {"body": body, "sha256": sha256_hex(body), "kid": signed.kid, "signature": signed.signature}
+    conn.execute(sa.insert(receipt_table).values(batch_id=batch.batch_id, version=version, **values))
     return version
+
+
+def signed(conn: sa.Connection, batch_id: BatchId, version: int | None = None) -> tuple[int, str | None] | None:
+    """(version, compact JWS) of a batch's receipt, as `read` chooses it; no JWS where it is from before receipts were signed."""
+    columns = receipt_table.c
+    query = sa.select(columns.version, columns.body, columns.kid, columns.signature)
+    query = query.where(columns.batch_id == batch_id).order_by(columns.version.desc()).limit(1)
+    if version is not None:
+        query = query.where(columns.version == version)
+    row = conn.execute(query).first()
+    if row is None:
+        return None
+    whole = None if row.kid is None else jws.compact(bytes(row.body), row.kid, bytes(row.signature))
+    return int(row.version), whole
 
 
 def read(conn: sa.Connection, batch_id: BatchId, version: int | None = None) -> tuple[int, bytes, str] | None:
@@ -103,6 +118,8 @@ def _facts(conn: sa.Connection, batch: Batch, version: int) -> dict[str, Any]:
             "loaded": _text(batch.loaded_at),
         },
     }
+    if batch.kind == "push":
+        body["push"] = _push(conn, batch)
     if batch.operator is not None:
         body["operator"] = {"name": batch.operator, "reason": batch.facts.get("operator_reason")}
     if "corrected" in batch.facts:
@@ -121,6 +138,18 @@ def _facts(conn: sa.Connection, batch: Batch, version: int) -> dict[str, Any]:
             if child.state != "abandoned"
         ]
     return body
+
+
+def _push(conn: sa.Connection, batch: Batch) -> dict[str, Any] | None:
+    """Who pushed it, and how that was proven."""
+    columns = push.c
+    about = (columns.agency, columns.kid, columns.signed, columns.request_sha256, columns.idempotency_key)
+    row = (
+        conn.execute(sa.select(*about, columns.business, columns.received_at).where(columns.batch_id == batch.batch_id))
+        .mappings()
+        .first()
+    )
+    return None if row is None else {**row, "received_at": _text(row["received_at"])}
 
 
 def _landed(conn: sa.Connection, batch: Batch) -> list[dict[str, Any]]:

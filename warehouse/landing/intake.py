@@ -32,9 +32,8 @@ from warehouse.batches import Batch, BatchKind
 from warehouse.checking.judge import Judge
 from warehouse.checking.pages import CheckedPages
 from warehouse.engine import lock_transaction
-from warehouse.errors import StoreCorrupt
+from warehouse.landing import keeping, traces
 from warehouse.landing import pages as landing
-from warehouse.landing import traces
 from warehouse.landing.hub_key import hmac_key
 from warehouse.landing.known import (
     Refused,
@@ -108,7 +107,7 @@ class Intake:
         self._tracer = Tracer(self._key)
         self._gate = Gate(contract, source, level=settings().level, hmac_key=self._key)
         with conn.begin():
-            self._standing = standing.of_feed(conn, contract, checker)
+            self._standing = standing.of_feed(conn, contract, lambda: checker)
 
     def take(self, delivery: Delivery, origin: Origin) -> Taken | None:
         """Lands and checks one delivery; returns its batch, checked or held, or None where there was nothing in it.
@@ -158,6 +157,7 @@ class Intake:
 
     def _add(self, total: Sum, judge: Judge, page: Passed) -> None:
         total.add(page)
+        assert page.checked is not None, "an intake checks what it lets in"
         judge.add(page.checked)
         memory.ease()
         self._progress("check", page.gated.rows_in)
@@ -199,7 +199,7 @@ class Intake:
 
     def _open_empty(self, delivery: Delivery, origin: Origin) -> Batch | None:
         """A batch for a delivery without rows: a file or a snapshot says something by being empty, a pull doesn't."""
-        if delivery.original is not None or self.contract.completeness == "snapshot" or origin.again:
+        if delivery.as_it_came or self.contract.completeness == "snapshot" or origin.again:
             return self._open(delivery, origin)
         with self._conn.begin():
             note_look(self._conn, self.contract.id, self._source.id, self._cursor(delivery), found=False)
@@ -249,31 +249,8 @@ class Intake:
         crash.point("collect.landed")
         return Taken(landed)
 
-    def _keep_original(self, delivery: Delivery, total: Sum) -> tuple[str, str, int] | None:
-        """(path, SHA-256, bytes) of the file as it came; None where there is none or the gate touched something."""
-        if delivery.original is None or total.touched or delivery.sha256 is None:
-            return None
-        if not self._gate.may_keep(delivery.around):
-            return None
-        try:
-            with delivery.opened() as original:
-                path, size = self._store.keep(original, sha256=delivery.sha256)
-        except (FileNotFoundError, AgencyError, StoreCorrupt):
-            return None  # taken away or written anew since it was read: its rows were read whole all the same
-        return path, delivery.sha256, size
-
-    def _why_not_kept(self, delivery: Delivery, total: Sum, kept: bool) -> dict[str, str]:
-        """Why a file is not kept as it came."""
-        if kept or delivery.original is None:
-            return {}
-        if total.touched:
-            return {"original_not_kept": "the gate took something out"}
-        unseen = ", ".join(delivery.around.unseen)
-        if unseen:
-            return {"original_not_kept": f"not looked at: {unseen}"}
-        if not self._gate.may_keep(delivery.around):
-            return {"original_not_kept": "a name in it had to be masked"}
-        return {"original_not_kept": "it lay there no more once it was read"}
+    def _keep_original(self, delivery: Delivery, total: Sum) -> keeping.Kept | None:
+        return keeping.keep_original(self._store, self._gate, delivery, total)
 
     def _write_manifest(self, batch: Batch, delivery: Delivery, total: Sum, kept: bool) -> tuple[str, str, int]:
         folder = landing.folder(batch.feed, batch.batch_id)
@@ -288,14 +265,7 @@ class Intake:
             "parent": batch.parent_batch,
             "sender": self.contract.owner,
             "source": batch.source,
-            "delivery": {
-                "name": batch.delivery,
-                "sha256": delivery.sha256,
-                "bytes": delivery.size,
-                "original_kept": kept,
-                **self._why_not_kept(delivery, total, kept),
-                "facts": self._gate.told_facts(traces.plain(delivery.facts)),
-            },
+            "delivery": keeping.delivery_facts(self._gate, delivery, total, batch.delivery, kept=kept),
             "received_at": batch.opened_at.isoformat(),
             "rows_in": total.rows_in,
             "rows_refused": total.rows_refused,

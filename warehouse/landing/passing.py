@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -24,9 +24,9 @@ from contracts.gate.trace import Tracer
 from contracts.model import FeedContract
 from contracts.page import RawPage, Refusal
 from hub import crash
+from hub.ids import BatchId, FeedId
 from hub.settings import settings
 from warehouse.arrow import memory
-from warehouse.batches import Batch
 from warehouse.checking.judge import PageChecked, checked_page
 from warehouse.checking.pages import CheckedPages
 from warehouse.landing import pages as landing
@@ -40,6 +40,22 @@ from warehouse.timing import Timing
 Guard = tuple[Gate, Tracer, Standing | None]
 """The gate of a source, the traces of what it masks, under one key, and the takedowns that stand against the feed's records."""
 
+
+class Named(Protocol):
+    """A batch, or what will be one: what its pages are stored under."""
+
+    @property
+    def feed(self) -> FeedId:
+        """Its feed."""
+        ...
+
+    @property
+    def batch_id(self) -> BatchId:
+        """Its id."""
+        ...
+
+
+_Named = TypeVar("_Named", bound=Named)
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
 
@@ -86,7 +102,7 @@ class Passed:
 
     gated: Gated
     landed: LandedPage
-    checked: PageChecked
+    checked: PageChecked | None  # None where checking is somebody else's
 
 
 class Sum:
@@ -117,16 +133,25 @@ class Sum:
         self.maskings.close()
 
 
-class Passing:
-    """Takes one delivery's pages through. `opened` makes the delivery's batch when the first page is there."""
+class Passing(Generic[_Named]):
+    """Takes one delivery's pages through. `opened` makes the delivery's batch when the first page is there.
+
+    Without a checker the pages are let in and land; whoever loads the batch checks them.
+    """
 
     def __init__(
-        self, contract: FeedContract, guard: Guard, checker: Checker, timing: Timing, *, opened: Callable[[], Batch]
+        self,
+        contract: FeedContract,
+        guard: Guard,
+        checker: Checker | None,
+        timing: Timing,
+        *,
+        opened: Callable[[], _Named],
     ) -> None:
         self._contract, self._checker, self._timing, self._opened = contract, checker, timing, opened
         self._gate, self._tracer, self._standing = guard
         self._store = store()
-        self.batch: Batch | None = None
+        self.batch: _Named | None = None
 
     def through(self, delivery: Delivery, *, again: bool) -> Generator[Passed, None, None]:
         """The pages in their order. Raises DeliveryRefused, and what reading and checking raise.
@@ -196,6 +221,8 @@ class Passing:
         with self._timing.of("land"):
             page = landing.write_table(self._store, landing.folder(feed, batch_id), table)
         crash.point("collect.page_landed")
+        if self._checker is None:
+            return Passed(gated, page, None)
         with self._timing.of("check"):
             checked = self._checker.check(landing.raw_page(table))
             checked.metrics.rows_in += gated.rows_refused

@@ -29,7 +29,7 @@ def gate_of(contract: FeedContract, source: str) -> Gate:
 
 def standing_of(conn: sa.Connection, contract: FeedContract, source: str) -> Standing | None:
     """The takedowns that no correction may undo. In an open transaction."""
-    return standing.of_feed(conn, contract, checker_for(contract, contract.source(source)))
+    return standing.of_feed(conn, contract, lambda: checker_for(contract, contract.source(source)))
 
 
 def gated(gate: Gate, taken_down: Standing | None, rows: Mapping[int, Values]) -> tuple[dict[int, Values], list[str]]:

@@ -6,6 +6,7 @@ Rows of such a key are refused before they land, as the gate refuses: nothing of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -110,14 +111,17 @@ class Standing:
         return replace(gated, page=clean, refusals=(*gated.refusals, *refusals), maskings=maskings)
 
 
-def of_feed(conn: sa.Connection, contract: FeedContract, checker: Checker) -> Standing | None:
+def of_feed(conn: sa.Connection, contract: FeedContract, checker: Callable[[], Checker]) -> Standing | None:
     """What stands against a feed's records; None where nothing does. In an open transaction."""
+    numbers = numbers_of(conn, contract.id)
+    return Standing(checker(), contract, numbers, Tracer(hmac_key())) if numbers else None
+
+
+def numbers_of(conn: sa.Connection, feed: FeedId) -> dict[str, int]:
+    """Key -> number of the takedown that stands against it."""
     columns = takedown.c
-    query = sa.select(columns.record_key, columns.takedown_no).where(
-        columns.feed == contract.id, columns.state != LIFTED
-    )
-    numbers = {str(row.record_key): int(row.takedown_no) for row in conn.execute(query.order_by(columns.takedown_no))}
-    return Standing(checker, contract, numbers, Tracer(hmac_key())) if numbers else None
+    query = sa.select(columns.record_key, columns.takedown_no).where(columns.feed == feed, columns.state != LIFTED)
+    return {str(row.record_key): int(row.takedown_no) for row in conn.execute(query.order_by(columns.takedown_no))}
 
 
 def lift(feed: FeedId, key: str, *, operator: str, reason: str) -> list[int]:

@@ -25,7 +25,7 @@ from hub.said import Said
 from warehouse import acts, batches, lost, receipt, way
 from warehouse.changeset import event_ids, event_type
 from warehouse.checking.pages import CheckedPages
-from warehouse.engine import connection, driver, engine, holding, translated
+from warehouse.engine import connection, driver, engine, holding, lock_transaction, translated
 from warehouse.errors import RecordUnknown, TakedownRefused
 from warehouse.feeds.tables import CORE, HISTORY, HUB_COLUMNS, core_table
 from warehouse.landing.hub_key import hmac_key
@@ -71,6 +71,11 @@ def take_down(contract: FeedContract, key: str, *, operator: str, reason: str, c
     with way.opened(contract) as feed:
         conn = feed.conn
         with conn.begin():
+            # What was pushed since the feed was opened would be neither finished nor kept out.
+            lock_transaction(conn, "push", contract.id)
+            if batches.unfinished(conn, contract.id):
+                why = Said("a delivery has just landed; order it again", "刚有一次交付落地；请再次执行")
+                raise TakedownRefused(feed=contract.id, reason=why)
             if events.waiting(conn, place, contract.id, key):
                 why = Said(
                     "events of it wait for their topic: send them first, so that the withdrawal comes after them",

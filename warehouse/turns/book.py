@@ -1,6 +1,6 @@
 """The book of turns: which feeds the worker takes, when each is due, and how its turns went.
 
-A row is a feed whose contract says `hub.latency: frequent`. Who takes a turn holds the feed's lock (`warehouse.engine.holding`),
+A row is a feed whose contract says `hub.latency: frequent` or `immediate`. Who takes a turn holds the feed's lock (`warehouse.engine.holding`),
 the same that a run of Airflow or of the command line holds: the lock is the lease. It ends with its process, so that what
 a killed one had begun is due for the next at once.
 """
@@ -72,7 +72,7 @@ class Turn:
 
 def frequent(contract: FeedContract) -> bool:
     """Whether the worker takes a feed."""
-    return contract.latency == "frequent"
+    return contract.latency in ("frequent", "immediate")
 
 
 def sync(
