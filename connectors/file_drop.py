@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,13 +40,9 @@ _TABBED = {".tsv", ".tab"}
 _COLUMNAR = {".parquet", ".pq"}
 
 
-class FileOptions(options.Options):
-    """What a contract says of dropped files."""
+class WrittenOptions(options.Options):
+    """What a contract says of how files are written, however they come."""
 
-    glob: str = Field(description="Files under the place's root, e.g. `payments/*.csv`; `**` goes into folders.")
-    format: Literal["auto", "csv", "tsv", "xlsx", "parquet"] = Field(
-        "auto", description="auto: by the file name's ending."
-    )
     encoding: str = Field("utf-8", description=f"Of CSV and TSV: {', '.join(ENCODINGS)}.")
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = Field(",", description="Of CSV.")
     quote: Literal['"', "'", "none"] = Field('"', description="Quotation mark of CSV and TSV.")
@@ -55,14 +51,6 @@ class FileOptions(options.Options):
     )
     columns: tuple[str, ...] = Field((), description="Column names of CSV files without a header.")
     sheets: str | tuple[str, ...] = Field("*", description="Names or globs of a workbook's sheets.")
-    stable_seconds: float = Field(5, ge=0, le=86_400, description="Seconds a file must lie untouched.")
-    marker: str | None = Field(
-        None, description="Ending of a file, written after its namesake, that says it is complete: .done"
-    )
-    manifest: Literal["none", "optional", "required"] = Field(
-        "optional", description="Whether a JSON manifest lies beside each file."
-    )
-    manifest_suffix: str = Field(".manifest.json", description="Ending of the manifest's name.")
 
     @field_validator("encoding")
     @classmethod
@@ -78,6 +66,46 @@ class FileOptions(options.Options):
             raise ValueError(Said(f"one of {', '.join(ENCODINGS)} is due", f"应为 {'、'.join(ENCODINGS)} 之一"))
         return value
 
+    @model_validator(mode="after")
+    def _signs(self) -> Self:
+        if self.delimiter in {"\n", "\r", "\x00", self.quote}:
+            raise ValueError(
+                Said("delimiter and quote can't be line breaks or alike", "分隔符与引号不得为换行，也不得相同")
+            )
+        return self
+
+    def csv(self, *, tabbed: bool, encoding: str | None = None) -> CsvForm:
+        """How delimited text is written; `encoding` is what a sender said of it."""
+        return CsvForm(
+            encoding=encoding or self.encoding,
+            delimiter="\t" if tabbed else self.delimiter,
+            quote=None if self.quote == "none" else self.quote,
+            header_row=self.header_row,
+            columns=self.columns,
+        )
+
+    def workbook(self) -> WorkbookForm:
+        """Which sheets of a workbook are read."""
+        sheets = (self.sheets,) if isinstance(self.sheets, str) else self.sheets
+        return WorkbookForm(sheets=sheets, header_row=self.header_row)
+
+
+class FileOptions(WrittenOptions):
+    """What a contract says of dropped files."""
+
+    glob: str = Field(description="Files under the place's root, e.g. `payments/*.csv`; `**` goes into folders.")
+    format: Literal["auto", "csv", "tsv", "xlsx", "parquet"] = Field(
+        "auto", description="auto: by the file name's ending."
+    )
+    stable_seconds: float = Field(5, ge=0, le=86_400, description="Seconds a file must lie untouched.")
+    marker: str | None = Field(
+        None, description="Ending of a file, written after its namesake, that says it is complete: .done"
+    )
+    manifest: Literal["none", "optional", "required"] = Field(
+        "optional", description="Whether a JSON manifest lies beside each file."
+    )
+    manifest_suffix: str = Field(".manifest.json", description="Ending of the manifest's name.")
+
     @field_validator("glob")
     @classmethod
     def _inside(cls, value: str) -> str:
@@ -87,14 +115,10 @@ class FileOptions(options.Options):
         return value
 
     @model_validator(mode="after")
-    def _endings(self) -> FileOptions:
+    def _endings(self) -> Self:
         for ending in (self.marker, self.manifest_suffix):
             if ending is not None and (not ending.startswith(".") or "/" in ending):
                 raise ValueError(Said("an ending begins with a dot and has no /", "后缀须以点开头且不含 /"))
-        if self.delimiter in {"\n", "\r", "\x00", self.quote}:
-            raise ValueError(
-                Said("delimiter and quote can't be line breaks or alike", "分隔符与引号不得为换行，也不得相同")
-            )
         return self
 
 
@@ -153,18 +177,10 @@ class Connector(base.Connector):
         said = self.options
         ending = PurePosixPath(found.name).suffix.lower()
         if said.format == "xlsx" or (said.format == "auto" and ending in _WORKBOOKS):
-            sheets = (said.sheets,) if isinstance(said.sheets, str) else said.sheets
-            return WorkbookForm(sheets=sheets, header_row=said.header_row)
+            return said.workbook()
         if said.format == "parquet" or (said.format == "auto" and ending in _COLUMNAR):
             return "parquet"
-        tabbed = said.format == "tsv" or (said.format == "auto" and ending in _TABBED)
-        return CsvForm(
-            encoding=said.encoding,
-            delimiter="\t" if tabbed else said.delimiter,
-            quote=None if said.quote == "none" else said.quote,
-            header_row=said.header_row,
-            columns=said.columns,
-        )
+        return said.csv(tabbed=said.format == "tsv" or (said.format == "auto" and ending in _TABBED))
 
     @classmethod
     def file_delivery(

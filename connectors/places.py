@@ -147,11 +147,13 @@ def listed_places() -> dict[PlaceId, Place]:
 
 def unlisted(contract: FeedContract, known: Mapping[PlaceId, Place]) -> tuple[str, ...]:
     """The places of a feed's sources that are not in the operator's list: nothing of them is pulled."""
-    return tuple(dict.fromkeys(source.place for source in contract.sources if source.place not in known))
+    return tuple(dict.fromkeys(one.place for one in contract.sources if one.place not in known and not one.pushed))
 
 
 def by_hand_only(contract: FeedContract, known: Mapping[PlaceId, Place]) -> bool:
     """Whether none of a feed's places is listed: a file may be given by hand, and no schedule of it can be kept."""
+    if any(source.pushed for source in contract.sources):
+        return False
     return len(unlisted(contract, known)) == len({source.place for source in contract.sources})
 
 

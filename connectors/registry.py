@@ -17,6 +17,8 @@ from hub.ids import PlaceId
 from hub.said import Said
 
 FOLDER = Path(__file__).resolve().parent
+NOWHERE = Place(id=PlaceId("-"), root=Path("/nonexistent"))
+"""The place of a source that is pushed: nothing is ever looked for there."""
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +62,7 @@ def open_connector(
 ) -> Connector:
     """The connector of a contract's source. Raises ConnectorUnknown, PlaceUnknown, PlaceIncomplete, OptionsInvalid."""
     connector = connector_class(source.connector, source.id)
-    place = places.get(source.place)
+    place = NOWHERE if source.pushed else places.get(source.place)
     if place is None:
         raise PlaceUnknown(source=source.id, feed=contract.id, place=source.place)
     return connector(contract, source, place, page_rows=page_rows)

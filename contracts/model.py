@@ -102,6 +102,11 @@ class SourceSpec:
     constants: Mapping[str, str] = field(default_factory=dict)  # hub.constants: field -> raw value for every row
     ignored: tuple[str, ...] = ()  # hub.ignored: delivered columns that are known and not taken
 
+    @property
+    def pushed(self) -> bool:
+        """Whether it is the door: what comes from there is brought, so that there is no place to fetch it from."""
+        return self.connector == "push"
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:

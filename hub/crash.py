@@ -46,6 +46,13 @@ TURN_POINTS = (
     "turn.carried",  # what was due is loaded, the turn is not noted as ended
 )
 
+PUSH_POINTS = (
+    "push.gated",  # nothing of the delivery is on the disk in the clear
+    "push.landed",  # its files are, no row of the database names them
+    "push.committed",  # its batch is on record, its sender does not know
+)
+"""Of a delivery that is pushed, before anything else of the way."""
+
 POINTS = WAREHOUSE_POINTS + RELAY_POINTS + TURN_POINTS
 
 TAKEDOWN_POINTS = (

@@ -183,6 +183,24 @@ def open_batch(
     return get(conn, batch_id)
 
 
+def born(conn: sa.Connection, contract: FeedContract, batch_id: BatchId, state: BatchState, **values: Any) -> Batch:
+    """Puts a pushed delivery on record that has already landed, or was refused: nobody works on it before. In a transaction."""
+    conn.execute(
+        sa.insert(batch).values(
+            batch_id=batch_id,
+            feed=contract.id,
+            contract_version=contract.version,
+            contract_sha256=contract.sha256,
+            kind="push",
+            state=state,
+            cursor_before=sa.null(),
+            cursor_after=sa.null(),
+            **values,
+        )
+    )
+    return get(conn, batch_id)
+
+
 def get(conn: sa.Connection, batch_id: BatchId) -> Batch:
     """The batch of that id. Raises BatchUnknown."""
     row = conn.execute(sa.select(batch).where(batch.c.batch_id == batch_id)).mappings().first()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -25,6 +26,8 @@ from warehouse.outbox import ensure_topic
 from warehouse.tables import contract_version
 
 _MOST_KEPT = 512
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a contract last came into use that never did."""
 _kept: dict[tuple[str, str, str], FeedContract] = {}
 
 
@@ -40,6 +43,25 @@ def ensure(conn: sa.Connection, contract: FeedContract) -> None:
         if rule.kind == "reference_feed" and not is_whole_key(conn, rule.args["feed"], rule.args["field"]):
             ensure_reference(conn, rule.args["feed"], rule.args["field"])
     ensure_topic(conn, contract.topic, contract.id)
+
+
+def on_record(conn: sa.Connection, contract: FeedContract) -> None:
+    """Notes a contract under which something lands before the feed itself was opened with it. In a transaction.
+
+    It does not come into use by that: whoever opens the feed holds it against the one before.
+    """
+    name = str(conn.engine.url), contract.id, contract.sha256
+    if name in _kept:
+        return
+    columns = contract_version.c
+    mine = columns.feed == contract.id, columns.sha256 == contract.sha256
+    if conn.scalar(sa.select(columns.feed).where(*mine)) is not None:
+        _kept[name] = contract
+        return
+    values = {"feed": contract.id, "sha256": contract.sha256, "version": contract.version}
+    document = json.dumps(asdict(contract), ensure_ascii=False)
+    made = insert(contract_version).values(**values, document=document, last_used_at=sa.literal(NEVER))
+    conn.execute(made.on_conflict_do_nothing())
 
 
 def is_whole_key(conn: sa.Connection, feed: str, field: str) -> bool:
@@ -79,7 +101,12 @@ def _into_use(conn: sa.Connection, contract: FeedContract) -> None:
     """Holds a contract against the one used before, where that was another, and notes it as the one in use."""
     columns = contract_version.c
     mine = columns.feed == contract.id
-    used = conn.execute(sa.select(columns.sha256).where(mine).order_by(columns.last_used_at.desc()).limit(1)).scalar()
+    used = conn.execute(
+        sa.select(columns.sha256)
+        .where(mine, columns.last_used_at > NEVER)
+        .order_by(columns.last_used_at.desc())
+        .limit(1)
+    ).scalar()
     if used == contract.sha256:
         return
     _check_key(conn, contract)
@@ -142,7 +169,7 @@ def _latest(conn: sa.Connection, feed: str) -> str | None:
     """The document of the version that came into use last."""
     query = (
         sa.select(contract_version.c.document)
-        .where(contract_version.c.feed == feed)
+        .where(contract_version.c.feed == feed, contract_version.c.last_used_at > NEVER)
         .order_by(contract_version.c.last_used_at.desc())
         .limit(1)
     )
