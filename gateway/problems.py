@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,28 +12,30 @@ from fastapi.responses import JSONResponse
 from hub.errors import AgencyError, HubException, TransientError
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_GONE = 499
+"""No status of HTTP's own: nobody is there to read it, it stands in the access log."""
 RETRY_SECONDS = 5
 """When to come again, where an error that may pass by itself says nothing else."""
 
 
-def status_of(error: HubException) -> int:
+def status_of(kind: type[HubException]) -> int:
     """What HTTP says of an error: its own `status`; else 422 for the sender's side, 503 for what may pass, 500 for ours."""
-    own: int | None = getattr(type(error), "status", None)
+    own: int | None = getattr(kind, "status", None)
     if own is not None:
         return own
-    if isinstance(error, TransientError):
+    if issubclass(kind, TransientError):
         return HTTPStatus.SERVICE_UNAVAILABLE
-    return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, AgencyError) else HTTPStatus.INTERNAL_SERVER_ERROR
+    return HTTPStatus.UNPROCESSABLE_ENTITY if issubclass(kind, AgencyError) else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def document(error: HubException, request_id: str, **more: Any) -> dict[str, Any]:
     """The problem document of an error. Of the hub's own faults the facts stay inside: they are no caller's business."""
-    status = status_of(error)
+    status = status_of(type(error))
     shape = error.as_dict()
     theirs = error.side == "agency"
     return {
         "type": f"/v1/codes/{error.code}",
-        "title": HTTPStatus(status).phrase,
+        "title": "Client Closed Request" if status == CLIENT_GONE else HTTPStatus(status).phrase,
         "status": status,
         "detail": error.sentence()
         if theirs
@@ -48,14 +51,23 @@ def document(error: HubException, request_id: str, **more: Any) -> dict[str, Any
     }
 
 
-def answer(error: HubException, request: Request, **more: Any) -> JSONResponse:
+def answer(
+    error: HubException,
+    request: Request,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> JSONResponse:
     """The response for an error; remembers its code for the access log."""
     request.state.code = error.code
-    headers = {"Content-Language": "en, zh-CN", "Cache-Control": "no-store"}
+    sent = {**(headers or {}), "Content-Language": "en, zh-CN", "Cache-Control": "no-store"}
     retry = error.facts.get("retry_after", RETRY_SECONDS if isinstance(error, TransientError) else None)
     if retry is not None:
-        headers["Retry-After"] = str(retry)
-    if status_of(error) == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Signature realm="supervision-hub", Bearer realm="supervision-hub"'
+        sent["Retry-After"] = str(retry)
+    if status_of(type(error)) == HTTPStatus.UNAUTHORIZED:
+        sent["WWW-Authenticate"] = 'Signature realm="supervision-hub"'
     body = document(error, request.state.request_id, **more)
-    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
+    if status is not None:
+        body |= {"status": status, "title": HTTPStatus(status).phrase}
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=sent)

@@ -176,6 +176,33 @@ class Settings(BaseSettings):
         4 * 1024**3, ge=1024, description="Size (bytes) above which a pushed body that came packed is refused."
     )
 
+    gateway_port: int = Field(8088, ge=1, le=65_535, description="Port of the door (`hub gateway serve`), on HUB_BIND.")
+    gateway_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/@\s]+$",
+        description="Address under which agencies reach the door, as they sign it, e.g. `https://hub.example.gov.cn`. Unset: HUB_BIND and HUB_GATEWAY_PORT.",
+    )
+    gateway_cert: Path | None = Field(
+        None, description="Certificate chain (PEM) of the door; with it the door speaks TLS."
+    )
+    gateway_key: Path | None = Field(None, description="Its private key (PEM).")
+    gateway_plain: bool = Field(
+        False,
+        description="Whether the door may speak without TLS beyond this machine, because a proxy before it ends TLS.",
+    )
+    gateway_clock_skew: float = Field(
+        60, gt=0, le=900, description="Seconds by which the time of a signed request may differ from the hub's."
+    )
+    gateway_slow_seconds: float = Field(
+        30, gt=0, description="Seconds without a byte after which a sender that trickles is given up."
+    )
+    gateway_landings: int = Field(4, ge=1, le=64, description="Deliveries that land side by side.")
+    gateway_waiting: int = Field(
+        32, ge=0, le=10_000, description="Deliveries that may wait to land; a further one is told to come again (429)."
+    )
+    gateway_rate: int = Field(100, ge=1, description="Requests a second of one agency.")
+    gateway_log_months: int = Field(36, ge=1, description="Months for which the access log is kept.")
+
     worker_processes: int = Field(
         2, ge=1, le=64, description="Processes in which the worker takes frequent feeds, side by side."
     )

@@ -28,6 +28,14 @@ _IN_CHINESE: Mapping[str, str] = {
     "takedown": "撤下",
     "settle": "了结",
     "lift": "解除撤下",
+    "agency add": "登记机构",
+    "agency suspend": "暂停机构",
+    "agency resume": "恢复机构",
+    "agency allow": "授予数据源权限",
+    "agency deny": "收回数据源权限",
+    "agency key add": "登记密钥",
+    "agency key revoke": "吊销密钥",
+    "receipt rotate": "更换签名密钥",
 }
 
 

@@ -47,3 +47,13 @@ class ReceiptAnother(AgencyError):
     zh = "批次 {batch} 的回执不属于本次交付：{what}不同"
     remedy_en = "compare the file with the one that was sent; each delivery has a receipt of its own"
     remedy_zh = "请核对文件与所发送者是否一致；每次交付各有回执"
+
+
+class KeyFileUnwritable(AgencyError):
+    """A key's file can't be written; one that is there is never overwritten."""
+
+    code = "HUB-AGN-005"
+    en = "the key file {file} can't be written: {reason}"
+    zh = "密钥文件 {file} 无法写入：{reason}"
+    remedy_en = "give another name, or a folder that may be written to"
+    remedy_zh = "请换用其他名称，或可写的目录"

@@ -29,3 +29,13 @@ class RulesChanged(TransientError):
     zh = "交付落地期间，数据源 {feed} 的准入规则发生变化；未保留任何内容"
     remedy_en = "send it again, under the same idempotency key"
     remedy_zh = "请以同一幂等键重新发送"
+
+
+class DeliveryRefused(AgencyError):
+    """A delivery is refused as a whole: the gate does not let it in, or it can't be read to its end."""
+
+    code = "HUB-DLV-003"
+    en = "the delivery is refused ({first}): {reason}"
+    zh = "交付被拒收（{first}）：{reason}"
+    remedy_en = "mend the file and deliver it anew, under another idempotency key; batch {batch} has the receipt of this refusal"
+    remedy_zh = "请修正文件并以新的幂等键重新交付；本次拒收的回执见批次 {batch}"

@@ -62,6 +62,13 @@ def listing(
     return [_row(row) for row in conn.execute(query).mappings()]
 
 
+def page(conn: sa.Connection, batch_id: BatchId, after: int, limit: int) -> list[QuarantinedRow]:
+    """A batch's rows in any state, in their order, after a row number."""
+    mine = quarantine.c.batch_id == batch_id, quarantine.c.row_no > after
+    query = sa.select(quarantine).where(*mine).order_by(quarantine.c.row_no).limit(limit)
+    return [_row(row) for row in conn.execute(query).mappings()]
+
+
 def one(conn: sa.Connection, batch_id: BatchId, row: int) -> QuarantinedRow | None:
     """One quarantined row, or None."""
     query = sa.select(quarantine).where(quarantine.c.batch_id == batch_id, quarantine.c.row_no == row)

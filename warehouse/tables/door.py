@@ -1,4 +1,4 @@
-"""The door: agencies with keys, certificates and rights, what they pushed, nonces, the access log, the hub's own signing keys."""
+"""The door: agencies with keys and rights, what they pushed, nonces, the access log, the hub's own signing keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -31,7 +30,6 @@ agency = Table(
     Column("level", Integer, nullable=False),  # 1 central … 5 township
     Column("division", Text, nullable=False),  # GB/T 2260, six digits
     Column("state", Text, nullable=False, server_default="active"),  # active | suspended
-    Column("mtls", Boolean, nullable=False, server_default="false"),  # a registered client certificate must be there
     at("added_at", required=True),
     Column("added_by", Text, nullable=False),
 )
@@ -63,22 +61,6 @@ agency_key = Table(
     Column("revoked_by", Text),
     Column("revoked_why", Text),
     Index("agency_key_by_agency", "agency"),
-)
-
-# A client certificate bound to an agency, by the SHA-256 of its DER form.
-agency_certificate = Table(
-    "agency_certificate",
-    metadata,
-    Column("sha256", Text, primary_key=True),
-    Column("agency", Text, ForeignKey("hub.agency.agency"), nullable=False),
-    Column("subject", Text, nullable=False),
-    at("valid_until", required=True),
-    at("added_at", required=True),
-    Column("added_by", Text, nullable=False),
-    at("revoked_at"),
-    Column("revoked_by", Text),
-    Column("revoked_why", Text),
-    Index("agency_certificate_by_agency", "agency"),
 )
 
 # What an agency may do with a feed. One agency at a time may push it.
@@ -134,28 +116,6 @@ door_nonce = Table(
     Column("nonce", Text, primary_key=True),
     at("expires_at", required=True),
     Index("door_nonce_by_end", "expires_at"),
-)
-
-# Failed attempts of a caller (an agency's key, or an address), and until when it is locked out.
-door_lock = Table(
-    "door_lock",
-    metadata,
-    Column("subject", Text, primary_key=True),  # kid:… | address:…
-    Column("failures", Integer, nullable=False),
-    at("first_at", required=True),
-    at("last_at", required=True),
-    at("locked_until"),
-)
-
-# What an agency sent on a day (Beijing's), for quotas.
-door_use = Table(
-    "door_use",
-    metadata,
-    Column("agency", Text, primary_key=True),
-    Column("day", Date, primary_key=True),
-    Column("requests", BigInteger, nullable=False, server_default="0"),
-    Column("deliveries", BigInteger, nullable=False, server_default="0"),
-    Column("bytes", BigInteger, nullable=False, server_default="0"),
 )
 
 # Every crossing, let in or not. Partitioned by month of `at`; the role that writes it may do nothing else with it.
