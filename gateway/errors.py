@@ -25,8 +25,8 @@ class NotProven(AtTheDoor):
     code = "HUB-GTW-001"
     en = "who calls is not proven: {reason}"
     zh = "调用方身份未获证明：{reason}"
-    remedy_en = "sign the request as docs/push-a-feed.md says, with a key that `hub agency show` lists as valid"
-    remedy_zh = "请按 docs/push-a-feed.zh-CN.md 签名，并使用 `hub agency show` 列为有效的密钥"
+    remedy_en = "sign the request as docs/push-a-feed.md says, with a key that `hub agency show AGENCY` lists as valid"
+    remedy_zh = "请按 docs/push-a-feed.zh-CN.md 签名，并使用 `hub agency show AGENCY` 列为有效的密钥"
 
 
 class NoSuchThing(AtTheDoor):

@@ -211,6 +211,16 @@ class Unforeseen(HubError):
     remedy_zh = "这是程序缺陷：请报告代码、类名、位置和日志中的调用栈；重新执行不会造成重复"
 
 
+class KeyUnusable(AgencyError):
+    """What was given as a key is none that the hub takes. The key itself is never repeated."""
+
+    code = "HUB-KEY-001"
+    en = "what was given is not a usable key: {reason}"
+    zh = "所给内容不是可用的密钥：{reason}"
+    remedy_en = "make a pair with `hub agency keygen NAME` and give the file that ends in .pub.pem"
+    remedy_zh = "请用 `hub agency keygen NAME` 生成密钥对，并提供以 .pub.pem 结尾的文件"
+
+
 def _plain(value: Any) -> Any:
     """A JSON-able form of a fact."""
     if isinstance(value, Said):

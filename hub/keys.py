@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hub.errors import AgencyError
+from hub.errors import KeyUnusable
 from hub.said import Said
 
 Algorithm = Literal["ed25519", "hub-sm2-sm3"]
@@ -23,16 +23,6 @@ _SM2_OID = bytes.fromhex("06082a811ccf5501822d")
 """DER of the curve's name, 1.2.156.10197.1.301."""
 _SPKI_EC = bytes.fromhex("3059301306072a8648ce3d0201") + _SM2_OID + bytes.fromhex("034200")
 """Beginning of an SM2 key's SubjectPublicKeyInfo; an uncompressed point follows."""
-
-
-class KeyUnusable(AgencyError):
-    """What was given as a key is none that the hub takes. The key itself is never repeated."""
-
-    code = "HUB-KEY-001"
-    en = "what was given is not a usable key: {reason}"
-    zh = "所给内容不是可用的密钥：{reason}"
-    remedy_en = "make a pair with `hub agency keygen` and give the file that ends in .pub.pem"
-    remedy_zh = "请用 `hub agency keygen` 生成密钥对，并提供以 .pub.pem 结尾的文件"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +121,7 @@ def read_public(pem: bytes) -> PublicKey:
         raise KeyUnusable(reason=Said("it is too large", "内容过大"))
     if b"PRIVATE KEY" in pem:
         raise KeyUnusable(
-            reason=Said("it is a private key, which must never leave the agency", "这是私钥，私钥不得离开报送机构")
+            reason=Said("it is a private key, which must never leave the agency", "这是私钥，私钥不得离开本机构")
         )
     der = _der(pem, b"PUBLIC KEY")
     if der.startswith(_SPKI_EC) and len(der) == len(_SPKI_EC) + 65 and der[len(_SPKI_EC)] == 4:

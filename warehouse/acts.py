@@ -29,6 +29,7 @@ _IN_CHINESE: Mapping[str, str] = {
     "settle": "了结",
     "lift": "解除撤下",
     "agency add": "登记机构",
+    "agency contact": "更改机构联系人",
     "agency suspend": "暂停机构",
     "agency resume": "恢复机构",
     "agency allow": "授予数据源权限",

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 
 from contracts.model import FeedContract
 from hub import log
-from warehouse.engine import connection, holding
+from hub.settings import settings
+from warehouse.door import access, nonces
+from warehouse.engine import connection, holding, transaction
 from warehouse.retention.events import purge_events
 from warehouse.retention.files import purge_changes, purge_landed, purge_proofs
 from warehouse.retention.leftovers import abandon, sweep
@@ -37,6 +39,8 @@ class UpkeepOutcome:
     receipts: int
     given_up: int  # unreadable files that are waited for no longer
     leftovers: int  # unfinished and unnamed files
+    nonces: int  # of signatures that are too old to be used again
+    log_months: int  # whole months of the access log
 
 
 def upkeep(contracts: Iterable[FeedContract]) -> UpkeepOutcome:
@@ -65,9 +69,18 @@ def _upkeep(kept: list[FeedContract], place: Store) -> UpkeepOutcome:
         receipts=purge_receipts(purge_proofs(place, kept)),
         given_up=give_up(kept),
         leftovers=sweep(place),
+        **_door(),
     )
     log.get("upkeep").info("upkeep done", **asdict(done))
     return done
+
+
+def _door() -> dict[str, int]:
+    """The door's own: months of its log made ahead and dropped behind, nonces forgotten."""
+    with transaction() as conn:
+        access.make_months(conn)
+        gone = access.drop_months(conn, settings().gateway_log_months)
+        return {"nonces": nonces.forget(conn), "log_months": len(gone)}
 
 
 def _say_who_is_missing(kept: list[FeedContract]) -> None:

@@ -16,7 +16,7 @@ from connectors.names import expected
 from connectors.push import Form, PushOptions
 from connectors.pushed.body import Body, opened
 from connectors.pushed.errors import CharsetNotTaken, FormNotTaken
-from connectors.pushed.unpacking import unpacked
+from connectors.pushed.unpacking import Unpacked, packing
 from connectors.readers.csv_pages import csv_pages
 from connectors.readers.ndjson_pages import ndjson_pages
 from connectors.readers.parquet_pages import parquet_pages
@@ -55,7 +55,7 @@ class Sent:
 
 
 def delivery(contract: FeedContract, source: SourceSpec, body: Body, sent: Sent, *, page_rows: int) -> PushedDelivery:
-    """The body as a delivery. Raises FormNotTaken, CharsetNotTaken; its pages raise what their reader raises."""
+    """The body as a delivery. Raises FormNotTaken, CharsetNotTaken, PackingNotTaken; its pages raise what their reader raises."""
     said = options.read(PushOptions, source)
     form = form_of(sent.media_type, said)
     return PushedDelivery(contract, source, body, sent, said=said, form=form, page_rows=page_rows)
@@ -105,6 +105,7 @@ class PushedDelivery(Delivery):
         super().__init__(name=name, source=source, sha256=body.sha256, size=body.size, facts=dict(sent.facts))
         self.one_frame = form[0] in ("csv", "tsv", "parquet")
         self._body, self._sent, self._said, (self._form, self._charset) = body, sent, said, form
+        self._packing = packing(sent.encoding)
         self._fields, self._page_rows = expected(contract, source), page_rows
 
     @property
@@ -114,10 +115,12 @@ class PushedDelivery(Delivery):
 
     def pages(self) -> Iterator[RawPage]:
         """Pages of the body."""
-        raw = unpacked(self._body, self._sent.encoding, self.name)
+        raw: Readable = opened(self._body)
+        if self._packing is not None:
+            raw = Unpacked(raw, self._packing, self.name, self.around)
         match self._form:
             case "ndjson":
-                return ndjson_pages(raw, self.name, self._page_rows, around=self.around)
+                return ndjson_pages(raw, self.name, self._fields, self._page_rows)
             case "xlsx":
                 whole, form = self._whole(raw), self._said.workbook()
                 return xlsx_pages(whole, self.name, form, self._fields, self._page_rows, around=self.around)

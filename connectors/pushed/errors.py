@@ -111,13 +111,3 @@ class LineTooLong(AgencyError):
     zh = "{file}：第 {line} 行超过 {bound} 字节"
     remedy_en = "end every record with a line break"
     remedy_zh = "请在每条记录后换行"
-
-
-class XmlRefused(AgencyError):
-    """An XML document is damaged, or built to harm."""
-
-    code = "HUB-PSH-013"
-    en = "the XML document {file} is refused: {reason} (line {line})"
-    zh = "XML 文档 {file} 被拒绝：{reason}（第 {line} 行）"
-    remedy_en = "send well-formed XML without DTD and entities of its own"
-    remedy_zh = "请发送格式良好的 XML，不含 DTD 与自定义实体"

@@ -1,107 +1,249 @@
-"""Bodies that came packed, unpacked as a stream under bounds: how much comes out, and how much more than went in."""
+"""gzip and zstd as HTTP sends them, unpacked while they are read: bounded in size, proportion, memory and time.
+
+What is packed may carry text beside its content (a name, a comment, a frame to be skipped), which the kept original would
+hold and nobody has looked at: a name is told to `around`, everything else there is told as unseen or refused.
+"""
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 import pyarrow as pa
 
-from connectors.pushed.body import Body, opened
 from connectors.pushed.errors import PackedDamaged, PackedTooTightly, PackingNotTaken, UnpackedTooLarge
+from contracts.page import Around
 from hub.said import Said
 from hub.settings import settings
 
-ENCODINGS = ("identity", "gzip", "zstd")
-RATIO = 200
-"""How many times larger than the body what comes out may be: ordinary records pack to a tenth, a very even table to a fiftieth."""
-FREE = 8 << 20
-"""Bytes that may come out whatever the ratio: a small file of one value repeated is no bomb."""
-_BLOCK = 1 << 18
+PACKINGS = ("gzip", "zstd")
+MAX_RATIO = 250
+FREE = 64 * 1024 * 1024
+"""Bytes that a body may unpack to whatever its proportion: a small one of like rows may be packed very tightly."""
+MAX_WINDOW = 8 * 1024 * 1024
+"""Memory that a zstd frame may ask for, as RFC 9659 bounds it for HTTP."""
+_CHUNK = 1 << 20
+_READ = 1 << 16
+_MEMBER = 512  # bytes that a gzip member has on the average, where there are many: each costs time
+_FREE_MEMBERS = 1_000
+_BLOCK = 128 * 1024  # what a zstd block unpacks to at most
 
 
-def unpacked(body: Body, encoding: str | None, file: str) -> Readable:
-    """The body's bytes as they were before they were packed. Raises PackingNotTaken; reading raises the others."""
-    name = (encoding or "identity").strip().lower()
-    if name in ("identity", ""):
-        return Readable(_plain(opened(body)))
-    if name in ("gzip", "x-gzip"):
-        blocks = _gzip(opened(body), file)
-    elif name == "zstd":
-        blocks = _zstd(opened(body), file)
-    else:
-        raise PackingNotTaken(encoding=name[:40], accepted=", ".join(ENCODINGS))
-    return Readable(_bounded(blocks, body.size, file))
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
-class Readable:
-    """Bytes to be read once, by any number at a time."""
+def packing(encoding: str | None) -> str | None:
+    """How a body is packed, by its Content-Encoding; None: not at all. Raises PackingNotTaken."""
+    said = (encoding or "identity").strip().lower()
+    if said in ("identity", ""):
+        return None
+    found = {"x-gzip": "gzip"}.get(said, said)
+    if found not in PACKINGS:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in said[:80])
+        raise PackingNotTaken(encoding=shown, accepted=", ".join(PACKINGS))
+    return found
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks, self._rest = blocks, b""
+
+class Unpacked:
+    """A packed body's content, read once from its beginning.
+
+    Reading raises PackedDamaged, PackedTooTightly, UnpackedTooLarge.
+    """
+
+    def __init__(self, raw: _Readable, how: str, file: str, around: Around, *, bound: int | None = None) -> None:
+        self._raw, self._file, self._how, self._around = raw, file, how, around
+        self._bound, self._setting = settings().max_unpacked_bytes, "HUB_MAX_UNPACKED_BYTES"
+        if bound is not None and bound < self._bound:
+            self._bound, self._setting = bound, "HUB_MAX_XLSX_BYTES"
+        self._taken = 0  # packed bytes
+        self.size = 0  # unpacked bytes
+        self._ready = memoryview(b"")
+        self._parts = self._gzip() if how == "gzip" else self._zstd()
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes, all that are left below 0; b"" at the end."""
-        if size < 0:
-            whole = b"".join((self._rest, *self._blocks))
-            self._rest = b""
-            return whole
-        if not self._rest:
-            self._rest = next(self._blocks, b"")
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
+        """At most `size` bytes, one part below 0; b"" at the end."""
+        while not self._ready:
+            part = next(self._parts, None)
+            if part is None:
+                return b""
+            self._count(len(part))
+            self._ready = memoryview(part)
+        out = bytes(self._ready if size < 0 else self._ready[:size])
+        self._ready = self._ready[len(out) :]
+        return out
 
+    def _count(self, more: int) -> None:
+        self.size += more
+        if self.size > self._bound:
+            raise UnpackedTooLarge(file=self._file, bound=self._bound, setting=self._setting)
+        if self.size > FREE and self.size > MAX_RATIO * self._taken:
+            raise PackedTooTightly(file=self._file, ratio=MAX_RATIO)
 
-def _plain(file: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: file.read(_BLOCK), b"")
+    def _take(self, size: int) -> bytes:
+        data = self._raw.read(size)
+        self._taken += len(data)
+        return data
 
+    def _damaged(self, en: str, zh: str) -> PackedDamaged:
+        return PackedDamaged(file=self._file, encoding=self._how, reason=Said(en, zh))
 
-def _bounded(blocks: Iterator[bytes], packed: int, file: str) -> Iterator[bytes]:
-    bound, out = settings().max_unpacked_bytes, 0
-    for block in blocks:
-        out += len(block)
-        if out > bound:
-            raise UnpackedTooLarge(file=file, bound=bound, setting="HUB_MAX_UNPACKED_BYTES")
-        if out > max(FREE, RATIO * packed):
-            raise PackedTooTightly(file=file, ratio=RATIO)
-        yield block
+    def _gzip(self) -> Iterator[bytes]:
+        """The members, one after the other (RFC 1952 §2.2). zlib holds each against its checksum and length."""
+        waiting, members = self._take(_READ), 0
+        if not waiting:
+            raise self._damaged("it is empty", "内容为空")
+        while waiting:
+            members += 1
+            if members > _FREE_MEMBERS and members * _MEMBER > self._taken:
+                raise self._damaged("it has too many members", "成员过多")
+            if len(waiting) < _READ:
+                waiting += self._take(_READ)
+            self._look_at_header(waiting)
+            unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            while not unpack.eof:
+                try:
+                    part = unpack.decompress(waiting, _CHUNK)
+                except zlib.error:
+                    raise self._gzip_problem(waiting, members) from None
+                waiting = unpack.unconsumed_tail
+                if part:
+                    yield part
+                if not unpack.eof and not waiting and len(part) < _CHUNK:
+                    waiting = self._take(_READ)
+                    if not waiting:
+                        raise self._damaged("it was cut short", "内容被截断")
+            waiting = unpack.unused_data or self._take(_READ)
 
+    def _gzip_problem(self, waiting: bytes, members: int) -> PackedDamaged:
+        if members > 1 and not waiting.startswith(b"\x1f\x8b"):
+            return self._damaged("what follows its end is no gzip", "结尾之后的内容不是 gzip")
+        return self._damaged("it is no gzip, or its bytes or checksum are wrong", "不是 gzip，或字节、校验和有误")
 
-def _gzip(raw: io.BufferedReader, file: str) -> Iterator[bytes]:
-    """One or several members, as RFC 1952 allows; each block at most _BLOCK bytes."""
-    data, members = b"", 0
-    while True:
-        data = data or raw.read(_BLOCK)
-        if not data:
-            if members:
-                return
-            raise PackedDamaged(file=file, encoding="gzip", reason=Said("it is empty", "内容为空"))
-        member = zlib.decompressobj(wbits=31)
-        while not member.eof:
-            if not data and not member.unconsumed_tail:
-                data = raw.read(_BLOCK)
-                if not data:
-                    raise PackedDamaged(file=file, encoding="gzip", reason=Said("it ends too early", "内容不完整"))
+    def _look_at_header(self, start: bytes) -> None:
+        """What a member says of itself: the name of a file; extra fields and comments are not looked at."""
+        flags = start[3] if len(start) > 10 else 0
+        if flags & 0b10100:
+            self._unseen("fields of a gzip member's header")
+        elif flags & 0b01000:
+            name, end, _ = start[10:1024].partition(b"\x00")
+            if end and len(self._around.titles) < 1_000:
+                self._around.titles.append(name.decode("utf-8", "replace"))
+            else:
+                self._unseen("fields of a gzip member's header")
+
+    def _unseen(self, kind: str) -> None:
+        if kind not in self._around.unseen:
+            self._around.unseen.append(kind)
+
+    def _zstd(self) -> Iterator[bytes]:
+        frames = _Frames(self._take, self._damaged)
+        stream = pa.CompressedInputStream(pa.PythonFile(frames, mode="r"), "zstd")
+        while True:
             try:
-                block = member.decompress(member.unconsumed_tail or data, _BLOCK)
-            except zlib.error:
-                why = Said("it is damaged, or something else follows", "内容损坏，或其后另有内容")
-                raise PackedDamaged(file=file, encoding="gzip", reason=why) from None
-            data = b""
-            if block:
-                yield block
-        data, members = member.unused_data, members + 1
+                part = stream.read(_CHUNK)
+            except (pa.ArrowException, OSError):
+                # What the frames found wrong is said more exactly than by the library.
+                raise frames.problem or self._damaged("its bytes or checksum are wrong", "字节或校验和有误") from None
+            if frames.problem is not None:
+                raise frames.problem
+            if not part:
+                return
+            yield part
 
 
-def _zstd(raw: io.BufferedReader, file: str) -> Iterator[bytes]:
-    damaged: Callable[[], PackedDamaged] = lambda: PackedDamaged(  # noqa: E731
-        file=file, encoding="zstd", reason=Said("it is damaged or ends too early", "内容损坏或不完整")
-    )
-    try:
-        with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as stream:
-            while block := stream.read(_BLOCK):
-                yield block
-    except (pa.ArrowException, OSError, ValueError):
-        raise damaged() from None
+class _Frames:
+    """zstd frames (RFC 8878) on their way to the library: whole, ordinary, modest in memory, with nothing between them."""
+
+    def __init__(self, take: Callable[[int], bytes], damaged: Callable[[str, str], PackedDamaged]) -> None:
+        self._take, self._damaged = take, damaged
+        self._pending = memoryview(b"")
+        self._parts = self._walk()
+        self.problem: PackedDamaged | None = None
+        self.closed = False
+
+    def read(self, size: int) -> bytes:
+        """Bytes for the library; b"" at the end or where something is wrong."""
+        while not self._pending and self.problem is None:
+            try:
+                part = next(self._parts, None)
+            except PackedDamaged as problem:  # not through the library, which would wrap it
+                self.problem = problem
+                return b""
+            if part is None:
+                return b""
+            self._pending = memoryview(part)
+        out = bytes(self._pending[:size])
+        self._pending = self._pending[len(out) :]
+        return out
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _exactly(self, size: int) -> bytes:
+        data = self._take(size)
+        while len(data) < size:
+            more = self._take(size - len(data))
+            if not more:
+                raise self._damaged("it was cut short", "内容被截断")
+            data += more
+        return data
+
+    def _walk(self) -> Iterator[bytes]:
+        first = self._take(4)
+        if not first:
+            raise self._damaged("it is empty", "内容为空")
+        number = 0
+        while first:
+            number += 1
+            magic = first + (
+                self._exactly(4 - len(first)) if len(first) < 4 and b"\x28\xb5\x2f\xfd".startswith(first) else b""
+            )
+            if magic[1:] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50:
+                raise self._damaged("it carries data beside its content", "在内容之外夹带其他数据")
+            if magic != b"\x28\xb5\x2f\xfd":
+                raise self._damaged(
+                    *(
+                        ("it is no zstd", "不是 zstd")
+                        if number == 1
+                        else ("what follows its end is no zstd", "结尾之后的内容不是 zstd")
+                    )
+                )
+            yield magic
+            yield from self._frame()
+            first = self._take(4)
+
+    def _frame(self) -> Iterator[bytes]:
+        descriptor = self._exactly(1)
+        flags = descriptor[0]
+        single, checked = bool(flags & 0x20), bool(flags & 0x04)
+        dictionary = (0, 1, 2, 4)[flags & 3]
+        stated = (1 if single else 0, 2, 4, 8)[flags >> 6]
+        rest = self._exactly((0 if single else 1) + dictionary + stated)
+        if dictionary:
+            raise self._damaged("it needs a dictionary", "需要字典")
+        if single:
+            window = int.from_bytes(rest, "little") + (256 if stated == 2 else 0)
+        else:
+            base = 1 << (10 + (rest[0] >> 3))
+            window = base + base // 8 * (rest[0] & 7)
+        if window > MAX_WINDOW:
+            raise self._damaged(
+                f"it needs a window of {window} bytes; the bound is {MAX_WINDOW}",
+                f"所需窗口为 {window} 字节，上限为 {MAX_WINDOW}",
+            )
+        yield descriptor + rest
+        last = False
+        while not last:
+            head = self._exactly(3)
+            word = int.from_bytes(head, "little")
+            last, kind, size = bool(word & 1), word >> 1 & 3, word >> 3
+            if kind == 3 or size > _BLOCK:
+                raise self._damaged("a block of it is impossible", "其中有不可能的数据块")
+            yield head + self._exactly(1 if kind == 1 else size)
+        if checked:
+            yield self._exactly(4)

@@ -1,213 +1,292 @@
-"""JSON objects, one a line, into pages of text columns: numbers as they were written, null as no value.
+"""NDJSON (one flat JSON object a line) into pages of text columns: numbers as they are written, nested values as their JSON.
 
-A line that is no flat account of one record (no object, broken, nested too deeply, a name twice) is a MalformedRow: quarantined, not
-lost. What is an object or a list inside a record keeps its JSON text. An empty line is no row.
+Null and an empty text are no value. A line that is no such object becomes a MalformedRow with its reason. A mark at the
+very beginning (BOM) and CRLF are taken as they are meant; empty lines are no rows.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from connectors.errors import HeaderUnusable
 from connectors.pushed.errors import LineTooLong, NoRecords, TooManyNames
+from connectors.readers.absent import with_absent
 from connectors.readers.header import MAX_COLUMNS, MAX_NAME
 from connectors.readers.paging import Pager
 from connectors.readers.text import Readable
-from contracts.page import Around, RawPage
+from contracts.page import RawPage
 from hub.said import Said
 
 MAX_LINE = 1 << 20
+"""Bytes of a record; a longer line is malformed."""
+MAX_TEXT = 4 * MAX_LINE
+"""Bytes of any line: beyond, the body has no lines."""
 MAX_DEPTH = 64
-_BLOCK = 1 << 18
-_MARK = b"\xef\xbb\xbf"
+_BLOCK = 1 << 20
+_GATHERED = 32 * 1024 * 1024  # bytes of lines that become one table
+_BOM = b"\xef\xbb\xbf"
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
-class _Bad(ValueError):
-    """Why a line is no record."""
+class _Refused(ValueError):
+    """A line that is no record; its argument says why, in both languages."""
 
 
-def ndjson_pages(raw: Readable, file: str, page_rows: int, *, around: Around | None = None) -> Iterator[RawPage]:
-    """Pages of a body; `source_rows` are its lines, from 1. Raises NoRecords, LineTooLong, TooManyNames."""
-    around = Around() if around is None else around
-    pager = Pager(file, page_rows)
-    names: dict[str, None] = {}
-    rows: list[dict[str, str | None]] = []
-    order: list[int] = []
-    lines: list[int] = []
-    bad: list[tuple[int, int, str, str]] = []
-    place, records, size = 0, 0, 0
+def _constant(name: str) -> Any:
+    raise _Refused(Said(f"{name} is no JSON", f"{name} 不是 JSON"))
 
-    def page() -> Iterator[RawPage]:
-        columns = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
-        table = pa.table(columns) if columns else pa.table({})
-        yield from pager.add(
-            table,
-            order=np.array(order, dtype=np.int64),
-            source_rows=np.array(lines, dtype=np.int64),
-            malformed=bad,
-        )
 
+# Numbers stay text, and an object is its pairs: a name that comes twice must be seen.
+_scan: Any = json.JSONDecoder(
+    parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=tuple
+).scan_once  # type: ignore[attr-defined]
+_Pairs = tuple[tuple[str, Any], ...]
+
+
+def ndjson_pages(raw: Readable, file: str, fields: Mapping[str, tuple[str, ...]], page_rows: int) -> Iterator[RawPage]:
+    """Pages of a body; `source_rows` are its lines, from 1. A page has the columns that its records name, in the order of
+    first sight, and those of `fields` that none of them names.
+
+    Raises NoRecords, TooManyNames, LineTooLong, HeaderUnusable.
+    """
+    pager, some, found = Pager(file, page_rows), _Some(file, fields), False
     for number, line in _lines(raw, file):
-        text = line.strip()
-        if not text:
+        if not line.strip(b" \t\r"):
             continue
-        try:
-            record = _record(text)
-        except _Bad as error:
-            bad.append((place, number, line.decode("utf-8", "backslashreplace"), str(error)))
-        else:
-            for name in record:
-                if name not in names:
-                    names[name] = None
-                    around.headers.append(name)
-            if len(names) > MAX_COLUMNS:
-                raise TooManyNames(file=file, line=number, bound=MAX_COLUMNS)
-            rows.append(record)
-            order.append(place)
-            lines.append(number)
-            records += 1
-        place, size = place + 1, size + len(line)
-        if len(rows) >= page_rows or len(bad) >= page_rows or size > 32 << 20:
-            if rows:
-                yield from page()
-                rows, order, lines, bad, place, size = [], [], [], [], 0, 0
-            elif len(bad) >= page_rows:
-                raise NoRecords(file=file, reason=_nothing(bad))
-    if not records:
-        raise NoRecords(file=file, reason=_nothing(bad))
-    if rows or bad:
-        yield from page()
+        some.add(number, line)
+        if some.count >= page_rows or some.bytes >= _GATHERED:
+            found = found or bool(some.rows)
+            yield from some.pages(pager)
+    if not found and not some.rows:
+        reason = (
+            Said(f"no line is a JSON object: line {some.malformed[0][1]} {some.malformed[0][3]}",
+                 f"没有一行是 JSON 对象：第 {some.malformed[0][1]} 行{getattr(some.malformed[0][3], 'zh', '')}")
+            if some.malformed else Said("it is empty", "内容为空")
+        )  # fmt: skip
+        raise NoRecords(file=file, reason=reason)
+    yield from some.pages(pager)
     yield from pager.finish()
 
 
-def _nothing(bad: list[tuple[int, int, str, str]]) -> Said:
-    if not bad:
-        return Said("it is empty", "内容为空")
-    return Said(f"line {bad[0][1]}: {bad[0][3]}", f"第 {bad[0][1]} 行：{_ZH.get(bad[0][3], bad[0][3])}")
-
-
-_ZH = {
-    "no JSON": "不是 JSON",
-    "no JSON object": "不是 JSON 对象",
-    "no UTF-8": "不是 UTF-8",
-    "a name comes twice": "名称重复",
-    "nested too deeply": "嵌套过深",
-    "an object without any name": "对象没有任何名称",
-    "a name that is empty or too long": "名称为空或过长",
-    "a NUL character": "含有空字符",
-    "half of a character": "含有不完整的字符",
-}
-
-
 def _lines(raw: Readable, file: str) -> Iterator[tuple[int, bytes]]:
-    rest, number, first = b"", 0, True
-    while True:
-        block = raw.read(_BLOCK)
-        if first and block:
-            first = False
-            block = block.removeprefix(_MARK)
-        whole = rest + block
-        parts = whole.split(b"\n")
-        rest = parts.pop() if block else b""
-        for line in parts:
+    """The lines with their numbers, without their line feeds. Raises LineTooLong."""
+    number, open_parts, open_size, first = 0, list[bytes](), 0, True
+    while data := raw.read(_BLOCK):
+        if first:
+            while len(data) < len(_BOM) and (more := raw.read(_BLOCK)):
+                data += more
+            data, first = data.removeprefix(_BOM), False
+        *whole, rest = data.split(b"\n")
+        if whole and open_parts:
+            whole[0] = b"".join([*open_parts, whole[0]])
+            open_parts, open_size = [], 0
+        for line in whole:
             number += 1
-            if len(line) > MAX_LINE:
-                raise LineTooLong(file=file, line=number, bound=MAX_LINE)
+            if len(line) > MAX_TEXT:
+                raise LineTooLong(file=file, line=number, bound=MAX_TEXT)
             yield number, line
-        if len(rest) > MAX_LINE:
-            raise LineTooLong(file=file, line=number + 1, bound=MAX_LINE)
-        if not block:
+        if rest:
+            open_parts.append(rest)
+            open_size += len(rest)
+        if open_size > MAX_TEXT:
+            raise LineTooLong(file=file, line=number + 1, bound=MAX_TEXT)
+    if open_parts:
+        yield number + 1, b"".join(open_parts)
+
+
+class _Some:
+    """Lines that become one table."""
+
+    def __init__(self, file: str, fields: Mapping[str, tuple[str, ...]]) -> None:
+        self._file, self._fields = file, fields
+        self._names: set[str] = set()  # of the whole body
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.lines: list[str] = []
+        self.malformed: list[tuple[int, int, str, str]] = []
+        self.count = self.bytes = 0
+        self._order: list[int] = []
+        self._source_rows: list[int] = []
+        self._columns: dict[str, None] = {}
+
+    def add(self, number: int, line: bytes) -> None:
+        """Takes a line as a row or as a malformed one. Raises TooManyNames, HeaderUnusable."""
+        place = self.count
+        self.count += 1
+        self.bytes += len(line)
+        try:
+            if len(line) > MAX_LINE:
+                raise _Refused(Said(f"it is longer than {MAX_LINE} bytes", f"超过 {MAX_LINE} 字节"))
+            text = line.decode()
+            row = _record(text)
+        except _Refused as refused:
+            self._take_bad(place, number, line, refused.args[0])
             return
+        except UnicodeDecodeError as error:
+            said = Said(f"it is not UTF-8 (at its byte {error.start})", f"不是 UTF-8（该行第 {error.start} 字节处）")
+            self._take_bad(place, number, line, said)
+            return
+        if not row.keys() <= self._columns.keys():
+            self._take_names(row, number)
+        self.rows.append(row)
+        self.lines.append(text)
+        self._order.append(place)
+        self._source_rows.append(number)
 
+    def pages(self, pager: Pager) -> Iterator[RawPage]:
+        """The pages of these lines."""
+        if not self.count:
+            return
+        columns = {name: self._column(name) for name in self._columns}
+        table = with_absent(pa.table(columns), len(self.rows), self._fields) if self.rows else pa.table(columns)
+        order = np.array(self._order, dtype=np.int64)
+        source_rows = np.array(self._source_rows, dtype=np.int64)
+        malformed = sorted(self.malformed)
+        bad = {place for place, *_ in malformed}
+        if len(order) + len(malformed) != self.count:  # a value can't be stored: its row was made malformed
+            keep = np.array([place not in bad for place in self._order], dtype=bool)
+            table, order, source_rows = table.filter(pa.array(keep)), order[keep], source_rows[keep]
+        self._clear()
+        yield from pager.add(table, order=order, source_rows=source_rows, malformed=malformed)
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _Bad("a name comes twice")
-    return found
+    def _take_bad(self, place: int, number: int, line: bytes, reason: str) -> None:
+        text = line.decode("utf-8", "replace").rstrip("\r").replace("\x00", "\u2400")
+        self.malformed.append((place, number, text, reason))
 
+    def _take_names(self, row: Mapping[str, Any], number: int) -> None:
+        for name in row:
+            if name not in self._names:
+                self._refuse_name(name)
+        self._names.update(row)
+        if len(self._names) > MAX_COLUMNS:
+            raise TooManyNames(file=self._file, line=number, bound=MAX_COLUMNS)
+        self._columns |= dict.fromkeys(row)
 
-class _Number(str):
-    """A number as it was written."""
+    def _refuse_name(self, name: str) -> None:
+        if name.startswith("_"):
+            said = Said(
+                f"names with a leading underscore are the hub's own: {_shown(name)}",
+                f"以下划线开头的名称由枢纽自用：{_shown(name)}",
+            )
+        elif not name.strip() or len(name) > MAX_NAME or "\x00" in name or not _storable(name):
+            said = Said("a name is empty, overlong or no text", "有名称为空、过长或不是文本")
+        else:
+            return
+        raise HeaderUnusable(file=self._file, reason=said)
 
-    __slots__ = ()
+    def _column(self, name: str) -> pa.StringArray:
+        """A column's values as text. A value that can't be stored makes its row malformed."""
+        values = [row.get(name) for row in self.rows]
+        try:
+            made = pa.array(values, pa.string())
+        except (pa.ArrowException, UnicodeEncodeError, TypeError):
+            made = pa.array([self._text(at, name, value) for at, value in enumerate(values)], pa.string())
+        else:
+            if "" not in values and not any(value is not None and "\x00" in value for value in values):
+                return made
+            made = pa.array([self._text(at, name, value) for at, value in enumerate(values)], pa.string())
+        return made
 
-
-def _constant(_: str) -> Any:
-    raise _Bad("no JSON")  # NaN and Infinity are Python's own
-
-
-_decode = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_float=_Number, parse_int=_Number, parse_constant=_constant
-).decode
-
-
-def _record(line: bytes) -> dict[str, str | None]:
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _Bad("no UTF-8") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise _Bad("nested too deeply")
-    try:
-        found = _decode(text)
-    except _Bad:
-        raise
-    except (ValueError, RecursionError):
-        raise _Bad("no JSON") from None
-    if not isinstance(found, dict):
-        raise _Bad("no JSON object")
-    if not found:
-        raise _Bad("an object without any name")
-    record: dict[str, str | None] = {}
-    for name, value in found.items():
-        if not name.strip() or len(name) > MAX_NAME:
-            raise _Bad("a name that is empty or too long")
-        record[name] = _text(value)
-    joined = "".join(filter(None, (*record, *record.values())))
-    if "\x00" in joined:
-        raise _Bad("a NUL character")
-    if not joined.isascii() and any("\ud800" <= sign <= "\udfff" for sign in joined):
-        raise _Bad("half of a character")
-    return record
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value == "":
+    def _text(self, at: int, name: str, value: Any) -> str | None:
+        if value is True or value is False:
+            return "true" if value else "false"
+        if isinstance(value, tuple | list):
+            value = _members(self.lines[at])[name]
+        if not value:
+            return None
+        reason = None
+        if "\x00" in value:
+            reason = Said("a NUL character", "含 NUL 字符")
+        elif not _storable(value):
+            reason = Said("half of a character (a lone surrogate)", "半个字符（孤立代理项）")
+        if reason is None:
+            return str(value)
+        if not any(place == self._order[at] for place, *_ in self.malformed[-1:]):
+            line = self.lines[at].encode("utf-8", "replace")
+            self.malformed.append(
+                (self._order[at], self._source_rows[at], line.decode().replace("\x00", "\u2400"), reason)
+            )
         return None
-    if value is True or value is False:
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str) else _json(value)
 
 
-def _json(value: Any) -> str:
-    """JSON of what is nested; numbers as they were written."""
-    if isinstance(value, dict):
-        return (
-            "{" + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{_json(one)}" for name, one in value.items()) + "}"
-        )
-    if isinstance(value, list):
-        return "[" + ",".join(map(_json, value)) + "]"
-    return str(value) if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
+def _record(text: str) -> dict[str, Any]:
+    """The members of a line's object. Raises _Refused."""
+    start = _SPACE.match(text).end()  # type: ignore[union-attr]
+    if text[start : start + 1] != "{":
+        raise _Refused(Said("it is no JSON object", "不是 JSON 对象"))
+    try:
+        pairs, end = _scan(text, start)
+    except StopIteration as stop:
+        raise _Refused(
+            Said(f"it is no JSON (at character {stop.value})", f"不是 JSON（第 {stop.value} 个字符处）")
+        ) from None
+    except json.JSONDecodeError as error:
+        raise _Refused(
+            Said(f"it is no JSON (at character {error.pos})", f"不是 JSON（第 {error.pos} 个字符处）")
+        ) from None
+    except RecursionError:
+        raise _Refused(_DEEP) from None
+    if end != len(text) and _SPACE.match(text, end).end() != len(text):  # type: ignore[union-attr]
+        raise _Refused(Said("more stands behind its object", "对象之后还有内容"))
+    row: dict[str, Any] = dict(pairs)
+    if len(row) != len(pairs):
+        raise _Refused(_TWICE)
+    for value in row.values():
+        if value.__class__ is tuple or value.__class__ is list:
+            _refuse_deep(value)
+    return row
 
 
-def _depth(text: str) -> int:
-    """How deeply brackets are nested, outside of strings."""
-    deepest = depth = 0
-    quoted = escaped = False
-    for sign in text:
-        if quoted:
-            quoted = sign != '"' or escaped
-            escaped = sign == "\\" and not escaped
-        elif sign == '"':
-            quoted = True
-        elif sign in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif sign in "]}":
-            depth -= 1
-    return deepest
+_DEEP = Said(f"it is nested deeper than {MAX_DEPTH}", f"嵌套超过 {MAX_DEPTH} 层")
+_TWICE = Said("an object has one name twice", "同一对象中名称重复")
+
+
+def _refuse_deep(value: Any) -> None:
+    """Refuses what is nested too deep or names a member twice. Objects are tuples of pairs here, arrays lists."""
+    level, depth = [value], 2
+    while level:
+        if depth > MAX_DEPTH:
+            raise _Refused(_DEEP)
+        inner: list[Any] = []
+        for one in level:
+            members = one
+            if isinstance(one, tuple):
+                if len({name for name, _ in one}) != len(one):
+                    raise _Refused(_TWICE)
+                members = [member for _, member in one]
+            inner += [member for member in members if isinstance(member, tuple | list)]
+        level, depth = inner, depth + 1
+
+
+def _members(text: str) -> dict[str, str]:
+    """The nested values of a line's object exactly as they are written, by name; the line was parsed before."""
+    found: dict[str, str] = {}
+    at = text.index("{") + 1
+    while True:
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+        if text[at] == "}":
+            return found
+        if text[at] == ",":
+            at = _SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+        name, at = scanstring(text, at + 1, True)
+        start = _SPACE.match(text, text.index(":", at) + 1).end()  # type: ignore[union-attr]
+        _, at = _scan(text, start)
+        if text[start] in "{[":
+            found[name] = text[start:at]
+
+
+def _storable(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _shown(name: str) -> str:
+    return name[:80].encode("utf-8", "replace").decode()

@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.client.errors import ReceiptAnother, ReceiptDamaged, ReceiptForged, ReceiptKeyUnknown
 from hub.canonical import canonical_bytes
-from hub.keys import KeyUnusable, PublicKey, of_jwk, unb64
+from hub.errors import KeyUnusable
+from hub.keys import PublicKey, of_jwk, unb64
 from hub.said import Said
 
 TYPE = "hub-receipt+jws"

@@ -84,6 +84,7 @@ def signed(
         label="hub",
         tag=TAG,
         covered_component_ids=covered,
+        use_existing_digest="content-digest" in given,
     )
     signer.apply(request, prepared, key.sign(prepared.signature_base))
     return request.headers

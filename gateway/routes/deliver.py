@@ -116,7 +116,7 @@ def _why(landed: Landed) -> AgencyError:
     error = landed.batch.facts.get("error")
     if error is None:
         rule = str(landed.batch.state_reason).rpartition(": ")[2]
-        why = Said(f"the gate does not let it in (rule {rule})", f"闸口不予接收（规则 {rule}）")
+        why = Said(f"the gate does not let it in (rule {rule})", f"闸口拒收（规则 {rule}）")
         return DeliveryRefused(batch=landed.batch.batch_id, first="HUB-DLV-003", reason=why)
     why = Said(str(error.get("error")), str(error.get("error_zh")))
     return DeliveryRefused(batch=landed.batch.batch_id, first=str(error.get("code")), reason=why)

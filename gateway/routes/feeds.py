@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from connectors import options
 from connectors.push import PushOptions
 from connectors.pushed.delivery import NAMES
-from connectors.pushed.unpacking import ENCODINGS
+from connectors.pushed.unpacking import PACKINGS
 from contracts import listing
 from contracts.model import FeedContract
 from gateway import allowed
@@ -55,7 +55,7 @@ def _brief(contract: FeedContract, may: frozenset[May]) -> dict[str, Any]:
             forms = options.read(PushOptions, source).forms
             taken = {
                 "media_types": [NAMES[form] for form in forms],
-                "encodings": list(ENCODINGS),
+                "encodings": ["identity", *PACKINGS],
                 "max_bytes": settings().max_body_bytes,
             }
     return {

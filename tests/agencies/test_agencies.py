@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from hub.cli import shell
-from hub.errors import HubException, NameUnknown
-from hub.keys import ALGORITHMS, KeyUnusable, generate, of_jwk, read_private, read_public
+from hub.errors import HubException, KeyUnusable, NameUnknown
+from hub.keys import ALGORITHMS, generate, of_jwk, read_private, read_public
 from hub.settings import Settings
 from tests.pushing.made import pushed
 from tests.warehouse import feeds
@@ -59,7 +59,7 @@ def test_the_whole_life_of_an_agency_on_the_command_line(tmp_path: Path) -> None
     shown = json.loads(hub("agency", "show", "county_audit", "--json"))
     assert shown["contacts"][0]["name"] == "Duty office" and shown["keys"][0]["algorithm"] == "ed25519"
     assert json.loads(hub("agency", "list", "--json"))[0]["keys"] == 1
-    hub("agency", "contact", "county_audit", "technical:IT office", "--json")
+    hub("agency", "contact", "county_audit", "technical:IT office", *by)
     hub("agency", "suspend", "county_audit", *by)
     with engine.transaction() as conn:
         assert keys.lookup(conn, made["kid"]).active is False  # type: ignore[union-attr]
@@ -68,7 +68,7 @@ def test_the_whole_life_of_an_agency_on_the_command_line(tmp_path: Path) -> None
     with engine.transaction() as conn:
         assert keys.lookup(conn, made["kid"]).ended(datetime.now(UTC)) == "revoked"  # type: ignore[union-attr]
         acts = conn.exec_driver_sql("select action from hub.act where object = 'agency:county_audit' order by act_no")
-        assert [row[0] for row in acts] == ["add", "key add", "suspended", "active", "key revoke"]
+        assert [row[0] for row in acts] == ["add", "key add", "contact", "suspended", "active", "key revoke"]
 
 
 def test_a_private_key_is_refused_and_never_repeated(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_one_agency_at_a_time_pushes_a_feed() -> None:
     [
         {"agency": "A"},
         {"agency": "x" * 64},
-        {"uscc": "91110000000000000X"},
+        {"uscc": "911100000000000001"},
         {"name_zh": " "},
         {"level": 6},
         {"division": "999999"},

@@ -25,12 +25,15 @@ from tests.connectors.cases.case import COLUMNS, Case, rows_from
 from tests.connectors.making import Remembered, all_numbers, opened, read
 
 RESERVED = {"_action", "_problems"}
+BROUGHT = {"push": "nothing is fetched; what is brought is held in tests/pushing and tests/gateway"}
+"""Connectors that the suite has nothing to ask, each with the reason."""
+FETCHING = tuple(name for name in connectors_on_disk() if name not in BROUGHT)
 
 
 def _cases() -> list[Any]:
     """A parameter for each connector; those that need the real parts carry the mark."""
     params = []
-    for name in connectors_on_disk():
+    for name in FETCHING:
         try:
             module = importlib.import_module(f"tests.connectors.cases.{name}")
         except ImportError:
@@ -47,7 +50,7 @@ def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield made
 
 
-@pytest.mark.parametrize("name", connectors_on_disk())
+@pytest.mark.parametrize("name", FETCHING)
 def test_every_connector_brings_a_case(name: str) -> None:
     assert callable(importlib.import_module(f"tests.connectors.cases.{name}").case)
 
@@ -187,7 +190,7 @@ def test_a_place_of_another_kind_is_refused(case: Case) -> None:
         opened(case.contract, case.wrong_place).check()
 
 
-@pytest.mark.parametrize("name", connectors_on_disk())
+@pytest.mark.parametrize("name", FETCHING)
 def test_options_name_no_address_and_no_secret(name: str) -> None:
     for key in ("host", "port", "url", "base_url", "root", "user", "password", "token", "query", "sql", "_x"):
         problems = option_problems(name, {key: "hunter2"})

@@ -102,7 +102,8 @@ def test_an_option_that_takes_a_list_takes_repeats_and_commas(full, leaf, option
 
 def given(parameter):
     """A required parameter as it is typed, with some value."""
-    return ["x"] if parameter.param_type_name == "argument" else [parameter.opts[0], "x"]
+    value = "1" if parameter.bare_type() == "int" else "x"
+    return [value] if parameter.param_type_name == "argument" else [parameter.opts[0], value]
 
 
 def test_the_options_that_take_a_list() -> None:
@@ -113,6 +114,8 @@ UNSIGNED = {
     # They look, and change nothing of the hub.
     **dict.fromkeys(
         [
+            "agency list",
+            "agency show",
             "alarm list",
             "batch list",
             "batch show",
@@ -132,6 +135,9 @@ UNSIGNED = {
             "feed list",
             "quarantine list",
             "quarantine show",
+            "receipt show",
+            "receipt keys",
+            "receipt verify",
             "relay status",
             "relay lost",
             "service list",
@@ -162,6 +168,8 @@ UNSIGNED = {
     "quarantine export": "writes the file that it is told to",
     "report feed": "writes the file that it is told to",
     "topic asyncapi": "writes the file that it is told to",
+    "agency keygen": "writes two new files, on the agency's side",
+    "gateway serve": "a part that runs",
     "relay serve": "a part that runs",
     "relay run": "does what the part that runs would do",
     "relay rebase": "with --dry-run it only says what it would do; without, it demands both",

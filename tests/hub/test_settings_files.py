@@ -25,7 +25,13 @@ def test_every_setting_may_come_from_a_file(name: str, tmp_path: Path, monkeypat
     samples |= {"kafka_sasl_mechanism": "PLAIN", "store_compression": "lz4", "store_limit_gib": "2.5"}
     samples |= {"otlp_endpoint": "http://127.0.0.1:4318", "lineage_url": "file:///srv/lineage"}
     samples |= {"database_limit_gib": "2.5", "alarm_repeat_hours": "1.5", "storage_warning_percent": "71.5"}
-    samples |= {"turn_seconds": "301.5", "data_docs": "every"}
+    samples |= {
+        "turn_seconds": "301.5",
+        "data_docs": "every",
+        "gateway_clock_skew": "61.5",
+        "gateway_slow_seconds": "31.5",
+    }
+    samples |= {"gateway_url": "https://hub.example", "gateway_plain": "True"}
     value = samples.get(name, str(field.default + 1) if isinstance(field.default, int) else f"/some/{name}")
     if isinstance(field.default, int) and name in ("max_event_bytes", "level", "kafka_replication", "threads"):
         value = str(field.default + 1)

@@ -52,5 +52,6 @@ def push(key: str | None = None, agency: str = AGENCY, **more: Any) -> Push:
 def send(contract: FeedContract, data: bytes, by: Push | None = None, **more: Any) -> Landed:
     by = by or push()
     body, source = BytesBody(data), contract.sources[0]
-    came = delivery(contract, source, body, Sent(by.media_type, more.pop("name", None)), page_rows=1_000)
+    sent = Sent(by.media_type, more.pop("name", None), more.pop("encoding", None))
+    came = delivery(contract, source, body, sent, page_rows=1_000)
     return land(contract, source, came, by, body=(body.sha256, body.size), **more)

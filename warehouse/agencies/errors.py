@@ -31,8 +31,8 @@ class KeyThere(UsageError):
     code = "HUB-REG-003"
     en = "the key {kid} is on record already, as one of {agency}"
     zh = "密钥 {kid} 已登记，属于 {agency}"
-    remedy_en = "each agency makes keys of its own (`hub agency keygen`); a revoked key does not come back"
-    remedy_zh = "各机构须自行生成密钥（`hub agency keygen`）；已吊销的密钥不再启用"
+    remedy_en = "each agency makes keys of its own (`hub agency keygen NAME`); a revoked key does not come back"
+    remedy_zh = "各机构须自行生成密钥（`hub agency keygen NAME`）；已吊销的密钥不再启用"
 
 
 class KeyUnknown(UsageError):
@@ -51,10 +51,10 @@ class SenderThere(UsageError):
     code = "HUB-REG-005"
     en = "{agency} can't be allowed to push {feed}: {other} pushes it, and a record's key says nothing of its sender"
     zh = "不能允许 {agency} 推送 {feed}：该数据源由 {other} 推送，而记录主键不含报送方"
-    remedy_en = (
-        "give each sender a feed of its own, or first take the right away: `hub agency deny {other} --push {feed}`"
+    remedy_en = "give each sender a feed of its own, or first take the right away: `hub agency deny {other} --push {feed} --operator NAME --reason TEXT`"
+    remedy_zh = (
+        "请为各报送方分设数据源，或先收回权限：`hub agency deny {other} --push {feed} --operator NAME --reason TEXT`"
     )
-    remedy_zh = "请为各报送方分设数据源，或先收回权限：`hub agency deny {other} --push {feed}`"
 
 
 class FeedNotPushed(UsageError):
@@ -94,5 +94,7 @@ class RegistryBroken(HubError):
     code = "HUB-REG-009"
     en = "the key {kid} on record can't be read"
     zh = "已登记的密钥 {kid} 无法读取"
-    remedy_en = "revoke it and add the agency's key anew: `hub agency key add`"
-    remedy_zh = "请吊销并重新登记该机构的密钥：`hub agency key add`"
+    remedy_en = "revoke it and add the agency's key anew: `hub agency key add AGENCY --file KEY.pub.pem --operator NAME --reason TEXT`"
+    remedy_zh = (
+        "请吊销并重新登记该机构的密钥：`hub agency key add AGENCY --file KEY.pub.pem --operator NAME --reason TEXT`"
+    )

@@ -7,7 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from hub.keys import KeyUnusable, PublicKey, read_public
+from hub.errors import KeyUnusable
+from hub.keys import PublicKey, read_public
 from hub.said import Said
 from warehouse import acts
 from warehouse.agencies import registry

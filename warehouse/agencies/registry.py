@@ -19,6 +19,7 @@ from warehouse.agencies.errors import AgencyThere, AgencyWrong
 from warehouse.tables import agency, agency_contact, agency_feed, agency_key
 
 _ID = re.compile(r"[a-z][a-z0-9_]{1,62}")
+_GOOD = codes_of_credit.CHECKSUM | codes_of_credit.PAIR
 ROLES = ("technical", "security", "business")
 """What a contact is for."""
 
@@ -62,11 +63,19 @@ def add(conn: sa.Connection, new: Agency, contacts: Iterable[Contact] = (), *, o
     values = {name: getattr(new, name) for name in Agency.__dataclass_fields__}
     conn.execute(sa.insert(agency).values(**values, added_by=by[0]))
     acts.note(conn, "add", _object(new.agency), by, {"uscc": new.uscc, "level": new.level, "division": new.division})
-    set_contacts(conn, new.agency, contacts)
+    _set_contacts(conn, new.agency, contacts)
 
 
-def set_contacts(conn: sa.Connection, name: str, contacts: Iterable[Contact]) -> None:
-    """Writes contacts, each in place of the one of its role. Raises AgencyWrong."""
+def change_contacts(conn: sa.Connection, name: str, contacts: Iterable[Contact], *, operator: str, reason: str) -> None:
+    """Writes contacts, each in place of the one of its role. In a transaction. Raises OperatorMissing, NameUnknown, AgencyWrong."""
+    by = acts.named("agency contact", operator, reason)
+    must_exist(conn, name)
+    given = list(contacts)
+    _set_contacts(conn, name, given)
+    acts.note(conn, "contact", _object(name), by, {"roles": [one.role for one in given]})
+
+
+def _set_contacts(conn: sa.Connection, name: str, contacts: Iterable[Contact]) -> None:
     for one in contacts:
         if one.role not in ROLES or not 0 < len(one.name.strip()) <= 100:
             why = Said(
@@ -149,7 +158,7 @@ def _check(new: Agency) -> None:
             "its id is no lower-case word of 2 to 63 letters, digits and _", "标识须为 2 至 63 位小写字母、数字与 _"
         ),
         "uscc": None
-        if new.uscc is None or not codes_of_credit.findings(new.uscc)
+        if new.uscc is None or codes_of_credit.findings(new.uscc) & _GOOD == _GOOD
         else Said("its unified social credit code is not valid", "统一社会信用代码无效"),
         "name": None
         if all(0 < len(text.strip()) <= 200 for text in (new.name_zh, new.name_en))

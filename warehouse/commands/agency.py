@@ -41,9 +41,7 @@ def add(
     uscc: Annotated[str | None, typer.Option(help="Its unified social credit code.")] = None,
     contact: Annotated[
         list[str] | None,
-        typer.Option(
-            help="ROLE:NAME[:PHONE[:EMAIL]], ROLE one of technical, security, business; given again for more."
-        ),
+        typer.Option(help=f"ROLE:NAME[:PHONE[:EMAIL]], ROLE one of technical, security, business. {SEVERAL}"),
     ] = None,
     operator: Operator,
     reason: Reason,
@@ -133,12 +131,14 @@ def resume(agency: Name, *, operator: Operator, reason: Reason, as_json: AsJson 
 def contact(
     agency: Name,
     given: Annotated[list[str], typer.Argument(help="ROLE:NAME[:PHONE[:EMAIL]], one or more.")],
+    *,
+    operator: Operator,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
     """Writes whom to call, each in place of the one of its role."""
     with transaction() as conn:
-        registry.must_exist(conn, agency)
-        registry.set_contacts(conn, agency, map(_contact, given))
+        registry.change_contacts(conn, agency, map(_contact, given), operator=operator, reason=reason)
     _done({"agency": agency, "contacts": len(given)}, as_json, f"hub agency show {agency}")
 
 

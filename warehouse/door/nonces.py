@@ -13,7 +13,8 @@ from warehouse.tables import door_nonce
 def spend(conn: sa.Connection, kid: str, nonce: str, until: datetime) -> bool:
     """Spends a key's nonce, in the open transaction; False where it was spent before."""
     made = insert(door_nonce).values(kid=kid, nonce=nonce, expires_at=until).on_conflict_do_nothing()
-    return bool(conn.execute(made).rowcount)
+    # Not by the count of rows: of an insert that does nothing SQLAlchemy may not know it.
+    return conn.scalar(made.returning(door_nonce.c.kid)) is not None
 
 
 def forget(conn: sa.Connection) -> int:

@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.errors import SettingInvalid
-from hub.keys import KeyUnusable, PrivateKey, generate, read_private
+from hub.errors import KeyUnusable, SettingInvalid
+from hub.keys import PrivateKey, generate, read_private
 from hub.said import Said
 from hub.settings import settings
 from warehouse import acts
