@@ -85,6 +85,17 @@ def _service(view: View) -> None:
             what="frequency",
             why=Said("when a feed with hub.latency: frequent is due", "hub.latency: frequent 的数据源何时处理"),
         )
+    brought = any(view.hub(path).get("connector") == "push" for path, _ in view.mappings(("servers",)))
+    if view.hub(()).get("latency") == "immediate" and not brought:
+        note(
+            errors.PropertyWrong,
+            view.hub_path((), "latency"),
+            name="hub.latency",
+            reason=Said(
+                "`immediate` is for what is pushed: nothing tells the hub of an arrival elsewhere (no source has hub.connector: push)",
+                "`immediate` 只用于推送的数据：其他来源到达数据时枢纽无从得知（没有 hub.connector 为 push 的来源）",
+            ),
+        )
     for layer in LAYERS:
         if ("retention", layer) not in seen:
             note(

@@ -17,7 +17,7 @@ def with_topic(name: str, value: str) -> str:
 
 
 REFUSED = {
-    "taken in on arrival": (with_topic("latency", "immediate"), "HUB-CON-131", "'immediate' is none of scheduled"),
+    "taken in on arrival": (with_topic("latency", "immediate"), "HUB-CON-131", "nothing tells the hub of an arrival"),
     "no partition": (with_topic("partitions", "0"), "HUB-CON-131", "1 to 1000"),
     "too many partitions": (with_topic("partitions", "1001"), "HUB-CON-131", "1 to 1000"),
     "compaction by another key": (with_topic("topic_config", "{cleanup.policy: compact}"), "HUB-CON-131", "sample_no"),
