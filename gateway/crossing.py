@@ -17,7 +17,6 @@ from gateway import problems
 from gateway.caller import Caller
 from gateway.errors import NotReady
 from hub import clock, failure, log
-from hub.errors import HubException
 from hub.said import Said
 from warehouse.door import access
 from warehouse.engine import transaction
@@ -84,8 +83,12 @@ class _One:
             return True
         try:
             await to_thread.run_sync(_write, self._line(status, length))
-        except HubException as error:
-            _log.error("a crossing could not be put on record", request=self._request.state.request_id, error=error)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from being written, what happened is not on record
+            _log.error(
+                "a crossing could not be put on record",
+                request=self._request.state.request_id,
+                kind=failure.kind(error),
+            )
             told = NotReady(reason=Said("its access log can't be written", "访问日志无法写入"))
             await problems.answer(told, self._request)(self._scope, self._receive, self._send)
             self._send = _nothing

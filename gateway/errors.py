@@ -78,8 +78,8 @@ class TooSlow(AtTheDoor):
 
     status = 408
     code = "HUB-GTW-006"
-    en = "no byte of the body came for {seconds} s"
-    zh = "{seconds} 秒内未收到任何内容"
+    en = "the body comes too slowly: nothing for {seconds} s, or a trickle for longer"
+    zh = "内容传输过慢：{seconds} 秒内未收到任何内容，或长时间仅零星到达"
     remedy_en = "send it again over a better line; nothing of it was kept"
     remedy_zh = "请在网络通畅时重新发送；未保留任何内容"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,8 @@ from warehouse.pushing.spool import ByteSpool
 from warehouse.store import store
 
 RETRY_SECONDS = 2
+MIN_RATE = 4_096
+"""Bytes a second that a sender keeps up on the average, after the seconds that it may be silent: a place is not held by a trickle."""
 
 
 class Landings:
@@ -55,8 +58,10 @@ async def into_spool(request: Request, due: Mapping[str, bytes]) -> ByteSpool:
     now = settings()
     spool = ByteSpool(store().root, bound=now.max_body_bytes, sha512="sha-512" in due)
     try:
-        stream = request.stream().__aiter__()
+        stream, began = request.stream().__aiter__(), time.monotonic()
         while True:
+            if spool.size < MIN_RATE * (time.monotonic() - began - now.gateway_slow_seconds):
+                raise TooSlow(seconds=round(now.gateway_slow_seconds))
             try:
                 block = await asyncio.wait_for(anext(stream), now.gateway_slow_seconds)
             except StopAsyncIteration:

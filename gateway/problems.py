@@ -32,7 +32,8 @@ def document(error: HubException, request_id: str, **more: Any) -> dict[str, Any
     """The problem document of an error. Of the hub's own faults the facts stay inside: they are no caller's business."""
     status = status_of(type(error))
     shape = error.as_dict()
-    theirs = error.side == "agency"
+    # What the door says of itself is for callers; what a part behind it says may name hosts and users.
+    theirs = error.side == "agency" or error.code.startswith(("HUB-GTW-", "HUB-DLV-"))
     return {
         "type": f"/v1/codes/{error.code}",
         "title": "Client Closed Request" if status == CLIENT_GONE else HTTPStatus(status).phrase,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from ipaddress import ip_address
 
@@ -11,6 +12,7 @@ from gateway.app import create
 from gateway.auth.proof import authenticator
 from gateway.errors import GatewayUnsafe
 from hub import log
+from hub.errors import SettingMissing
 from hub.settings import Settings
 from warehouse.door import access
 from warehouse.engine import transaction
@@ -47,15 +49,24 @@ def serve(now: Settings) -> None:
     )
     log.get("gateway").info("the door is open", at=f"{now.bind}:{now.gateway_port}", tls=now.gateway_cert is not None)
     server = uvicorn.Server(config)
-    server.run()
+    # uvicorn raises the signal once more after its own end, for whom it replaced: so that is told to do nothing.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     log.get("gateway").info("the door is closed")
 
 
 def must_be_safe(now: Settings) -> None:
-    """What is said beyond this machine is encrypted, here or by a proxy that the operator vouches for. Raises GatewayUnsafe."""
+    """What is said beyond this machine is encrypted, here or by a proxy that the operator vouches for. Raises GatewayUnsafe, SettingMissing."""
     try:
         local = ip_address(now.bind).is_loopback
     except ValueError:
         local = now.bind == "localhost"
     if now.gateway_cert is None and not local and not now.gateway_plain:
         raise GatewayUnsafe(bind=now.bind)
+    if not local and now.gateway_url is None:
+        # What callers sign is the address by which they reach it, and nobody reaches 0.0.0.0.
+        raise SettingMissing(setting="HUB_GATEWAY_URL")

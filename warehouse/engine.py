@@ -17,6 +17,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from hub.said import Said
 from hub.settings import settings
 from warehouse.errors import DatabaseUnavailable, FeedBusy
 
@@ -59,6 +60,8 @@ def translated() -> Iterator[None]:
     """Turns the loss of the database into DatabaseUnavailable, which callers may retry; all else passes."""
     try:
         yield
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable(reason=Said("no connection was free in time", "未能及时取得空闲连接")) from error
     except exc.DBAPIError as error:
         if error.connection_invalidated or _retryable(error.orig):
             raise DatabaseUnavailable(reason=_first_line(error.orig)) from error

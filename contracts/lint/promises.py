@@ -96,6 +96,17 @@ def _service(view: View) -> None:
                 "`immediate` 只用于推送的数据：其他来源到达数据时枢纽无从得知（没有 hub.connector 为 push 的来源）",
             ),
         )
+    if brought and "frequency" not in words and view.hub(()).get("latency") != "immediate":
+        note(
+            errors.Missing,
+            ("slaProperties",),
+            where="slaProperties",
+            what="frequency",
+            why=Said(
+                "when what was pushed is taken in; or hub.latency: immediate",
+                "推送的数据何时处理；或写明 hub.latency: immediate",
+            ),
+        )
     for layer in LAYERS:
         if ("retention", layer) not in seen:
             note(

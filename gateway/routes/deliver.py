@@ -66,12 +66,17 @@ async def deliver(
             idempotency_key=idempotency_key,
             business=caller.business,
         )
-        sent = Sent(content_type, unquote(hub_file_name) if hub_file_name else None, content_encoding)
+        sent = Sent(content_type, _name(hub_file_name), content_encoding)
         spool = await into_spool(request, caller.body_digests)
         with spool:
             landed = await to_thread.run_sync(_land, contract, spool, sent, push, limiter=landings.limiter)
     request.state.batch = landed.batch.batch_id
     return _told(request, landed)
+
+
+def _name(given: str | None) -> str | None:
+    """The file's name: percent-encoded UTF-8, with or without RFC 8187's `UTF-8''` before it."""
+    return None if given is None else unquote(given[7:] if given[:7].lower() == "utf-8''" else given)
 
 
 def _contract(caller: Caller, feed: str) -> FeedContract:

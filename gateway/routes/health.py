@@ -38,8 +38,8 @@ def ready(request: Request) -> dict[str, str]:
             conn.execute(sa.select(access_log.c.request).limit(1))
     except sa.exc.SQLAlchemyError:
         raise NotReady(reason=Said("its tables are not there", "数据表不存在")) from None
-    except TransientError as error:
-        raise NotReady(reason=Said(error.sentence(), error.sentence("zh"))) from None
+    except TransientError:
+        raise NotReady(reason=Said("its database does not answer", "数据库没有响应")) from None
     place = store().root
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not os.access(place, os.W_OK | os.X_OK):

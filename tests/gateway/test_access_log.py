@@ -50,12 +50,20 @@ def test_lines_stand_in_their_months_and_old_months_go_as_a_whole(tables: Settin
 
 
 @pytest.mark.parametrize(
-    "statement", ["update hub.access_log set status = 1", "delete from hub.access_log", "truncate hub.access_log"]
+    "statement",
+    [
+        "update hub.access_log set status = 1",
+        "delete from hub.access_log",
+        "truncate hub.access_log",
+        "truncate hub_access.others",
+        "truncate hub_access.y2026m11",
+    ],
 )
 def test_nobody_changes_a_line(tables: Settings, statement: str) -> None:
-    with engine.transaction() as conn:
+    now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    with engine.transaction() as conn, clock.at(now):
         access.make_months(conn)
-        access.write(conn, line(clock.now(), route="a\x00b\u202ec" + "x" * 900))
+        access.write(conn, line(now, route="a\x00b\u202ec" + "x" * 900))
     with pytest.raises(sa.exc.DBAPIError, match="only added to"), engine.transaction() as conn:
         conn.exec_driver_sql(statement)
     with engine.transaction() as conn:

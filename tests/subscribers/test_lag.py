@@ -74,7 +74,7 @@ def test_a_group_is_behind_by_what_it_has_not_read(bench: Bench) -> None:  # noq
 def test_partitions_without_a_commit_count_whole_and_the_relay_is_no_reader(bench: Bench) -> None:  # noqa: F811
     bench.load([f"K{number}" for number in range(40)])
     bench.relay()
-    ends = bench.cluster.ends(bench.topic, bench.partitions)
+    ends = ended(bench)
     commits(bench, f"{bench.topic}.new", {0: ends[0]})
     found = lags(bench.cluster, [bench.topic])
     assert [one.group for one in found] == [f"{bench.topic}.new"]

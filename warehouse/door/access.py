@@ -70,6 +70,11 @@ def make_months(conn: sa.Connection) -> list[str]:
             query = sql.SQL("create table {} partition of hub.access_log for values from ({}) to ({})")
             bounds = sql.Literal(first.isoformat()), sql.Literal(following.isoformat())
             driver(conn).execute(query.format(sql.Identifier(SCHEMA, name), *bounds))
+            # Row triggers come with the parent, this one does not.
+            stays = (
+                "create trigger stays before truncate on {} for each statement execute function hub.access_log_stays()"
+            )
+            driver(conn).execute(sql.SQL(stays).format(sql.Identifier(SCHEMA, name)))
             made.append(name)
         first = following
     return made

@@ -177,6 +177,10 @@ def upgrade() -> None:
         " for each row execute function hub.access_log_stays()"
     )
     op.execute(
+        f"create trigger stays before truncate on {LOG_PARTITIONS}.others"
+        " for each statement execute function hub.access_log_stays()"
+    )
+    op.execute(
         "create trigger access_log_stays_whole before truncate on hub.access_log"
         " for each statement execute function hub.access_log_stays()"
     )
