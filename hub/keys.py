@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hub.errors import KeyUnusable
+from hub.points import sound_ed25519
 from hub.said import Said
 
 Algorithm = Literal["ed25519", "hub-sm2-sm3"]
@@ -126,9 +127,7 @@ def read_public(pem: bytes) -> PublicKey:
     der = _der(pem, b"PUBLIC KEY")
     if der.startswith(_SPKI_EC) and len(der) == len(_SPKI_EC) + 65 and der[len(_SPKI_EC)] == 4:
         key = PublicKey("hub-sm2-sm3", der[len(_SPKI_EC) :])
-        if not _sm2_on_curve(key.raw):
-            raise KeyUnusable(reason=Said("its point is not on the SM2 curve", "其点不在 SM2 曲线上"))
-        return key
+        return _sound(key)
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
 
@@ -138,7 +137,7 @@ def read_public(pem: bytes) -> PublicKey:
         found = None
     if not isinstance(found, Ed25519PublicKey):
         raise KeyUnusable(reason=Said("it is neither an Ed25519 nor an SM2 public key", "不是 Ed25519 或 SM2 公钥"))
-    return PublicKey("ed25519", found.public_bytes_raw())
+    return _sound(PublicKey("ed25519", found.public_bytes_raw()))
 
 
 def read_private(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
@@ -179,6 +178,16 @@ def of_jwk(jwk: Mapping[str, Any]) -> PublicKey:
         raise KeyUnusable(reason=Said("the JWK is of no known kind", "JWK 种类未知")) from None
     if len(key.raw) != (32 if key.algorithm == "ed25519" else 65) or jwk.get("kid", key.kid) != key.kid:
         raise KeyUnusable(reason=Said("the JWK's id is not that of its key", "JWK 标识与密钥不符"))
+    return _sound(key)
+
+
+def _sound(key: PublicKey) -> PublicKey:
+    """The key, unless signatures under it prove nothing. Raises KeyUnusable."""
+    if key.algorithm == "ed25519" and not sound_ed25519(key.raw):
+        why = Said("under its point signatures hold that nobody made", "其点不可靠：他人无需私钥即可伪造有效签名")
+        raise KeyUnusable(reason=why)
+    if key.algorithm == "hub-sm2-sm3" and not (key.raw[0] == 4 and _sm2_on_curve(key.raw)):
+        raise KeyUnusable(reason=Said("its point is not on the SM2 curve", "其点不在 SM2 曲线上"))
     return key
 
 
