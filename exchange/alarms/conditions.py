@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,6 +19,7 @@ from exchange.desk.feed_status import FeedStatus, status
 from hub import clock
 from hub.ids import FeedId
 from hub.settings import settings
+from warehouse.agencies import keys
 from warehouse.batches import NEW
 from warehouse.checking.metrics import verdicts_from
 from warehouse.engine import try_lock_session, unlock_session
@@ -30,12 +32,17 @@ from warehouse.turns import book
 VOLUME = ("row_count", "row_count_change")
 """Kinds of batch rules that judge how much came."""
 
-Kind = Literal["freshness", "latency", "volume", "held", "takedown", "deadline", "turns", "contract", "storage"]
+Kind = Literal[
+    "freshness", "latency", "volume", "held", "takedown", "deadline", "turns", "contract", "storage", "key_expires"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What an alarm may be about; subscribers of its topic read them. `deadline` is told by Airflow (`exchange.alarms.deadlines`); all others are found by looking."""
 
 FAILED_TURNS = 3
 """Turns of a frequent feed that fail one after another before it is told."""
+
+KEY_DAYS = 30
+"""Days before an agency's last key ends, from which on it is told: as long as a new one may need through an office."""
 
 LATE_MINUTES = 10.0
 """Minutes for which a frequent feed is due before it is told that nobody takes it."""
@@ -50,7 +57,7 @@ _GIB = 1024**3
 class Condition:
     """One thing that is amiss, in words, with the command that tells more."""
 
-    object: str  # a feed, or `store`, `database`
+    object: str  # a feed, an agency, or `store`, `database`
     kind: Kind
     en: str
     zh: str
@@ -95,6 +102,7 @@ def found(conn: sa.Connection, on_disk: Catalogue) -> Look:
     for contract in known.values():
         amiss += of_feed(conn, contract, status(conn, contract))
     amiss += [*of_takedowns(conn), *of_runs(conn, known), *of_contracts(on_disk.broken), *of_space(conn, store())]
+    amiss += of_keys(conn)
     return Look(tuple(amiss), on_disk, frozenset(known))
 
 
@@ -184,6 +192,19 @@ def of_contracts(broken: Iterable[BrokenContract]) -> list[Condition]:
         zh = f"数据源 {one.id} 的契约无法使用：{one.path} 有 {len(one.problems)} 个问题（{codes}）"
         amiss.setdefault(one.id, Condition(one.id, "contract", en, zh, "hub contract lint", facts))
     return list(amiss.values())
+
+
+def of_keys(conn: sa.Connection) -> list[Condition]:
+    """Agencies whose last key ends soon, or ended: nobody else can make them a new one. Over when one is there that lasts."""
+    now = clock.now()
+    amiss = []
+    for agency, end in keys.ending(conn, now + timedelta(days=KEY_DAYS)):
+        facts = {"ends_at": end.isoformat(), "days": (end - now).days}
+        until = clock.shown(end, seconds=False)
+        en = f"the last key of the agency {agency} {'ends' if end > now else 'ended'} on {until} ({clock.ZONE[1]})"
+        zh = f"机构 {agency} 的最后一个密钥{'将于' if end > now else '已于'} {until}（{clock.ZONE[0]}）失效"
+        amiss.append(Condition(agency, "key_expires", en, zh, f"hub agency show {agency}", facts))
+    return amiss
 
 
 def of_space(conn: sa.Connection, place: Store) -> list[Condition]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,13 @@ from contracts.errors import ContractUnexamined
 from contracts.model import FeedContract, Sla
 from exchange.alarms import deadlines
 from exchange.alarms.conditions import Kind
+from hub import clock
+from hub.keys import generate
 from hub.settings import settings
 from tests.warehouse.feeds import HELD, contract, drop, row, rows
 from warehouse import engine, way
+from warehouse.agencies import keys, registry
+from warehouse.agencies.registry import Agency
 from warehouse.errors import SourceUnknown
 from warehouse.tables import takedown
 from warehouse.turns import book
@@ -117,6 +122,16 @@ def broken_contract(_: Path, __: pytest.MonkeyPatch) -> Amiss:
     return Amiss(feed.id, broken=(broken(feed),))
 
 
+def ending_key(_: Path, __: pytest.MonkeyPatch) -> Amiss:
+    """An agency's only key ends in a week."""
+    by = {"operator": "Op One", "reason": "why"}
+    ends = clock.now() + timedelta(days=7)
+    with engine.transaction() as conn:
+        registry.add(conn, Agency("county_audit", None, "县审计局", "County audit office", 4, "110101"), **by)
+        keys.add(conn, "county_audit", generate().public.pem.encode(), valid_until=ends, **by)
+    return Amiss("county_audit")
+
+
 FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "freshness": late_feed,
     "latency": late_events,
@@ -127,4 +142,5 @@ FIRING: Mapping[Kind, Callable[[Path, pytest.MonkeyPatch], Amiss]] = {
     "deadline": late_run,
     "turns": failing_turns,
     "contract": broken_contract,
+    "key_expires": ending_key,
 }

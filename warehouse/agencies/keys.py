@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
+from hub import clock
 from hub.errors import KeyUnusable
 from hub.keys import PublicKey, read_public
 from hub.said import Said
@@ -47,31 +49,40 @@ def add(
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     replaces: str | None = None,
+    overlap: timedelta = timedelta(0),
 ) -> str:
-    """Puts an agency's public key on record; returns its id. In a transaction. `replaces` ends where the new one begins.
+    """Puts an agency's public key on record; returns its id. In a transaction.
+
+    `replaces` ends so long after the new one begins as `overlap` says; one that ends before then ends when it would have.
 
     Raises OperatorMissing, NameUnknown, KeyUnusable, KeyThere, KeyUnknown.
     """
     by = acts.named("agency key add", operator, reason)
     registry.must_exist(conn, name)
     key = read_public(pem)
-    if valid_until is not None and valid_from is not None and valid_until <= valid_from:
+    begins = valid_from or clock.now()
+    if valid_until is not None and valid_until <= begins:
         raise KeyUnusable(reason=Said("it would end before it begins", "失效时间早于生效时间"))
-    owner = conn.scalar(sa.select(agency_key.c.agency).where(agency_key.c.kid == key.kid))
-    if owner is not None:
-        raise KeyThere(kid=key.kid, agency=owner)
     values: dict[str, object] = {"kid": key.kid, "agency": name, "algorithm": key.algorithm, "public": key.pem}
     if valid_from is not None:
         values["valid_from"] = valid_from
-    conn.execute(sa.insert(agency_key).values(**values, valid_until=valid_until, added_by=by[0]))
+    made = insert(agency_key).values(**values, valid_until=valid_until, added_by=by[0]).on_conflict_do_nothing()
+    if (
+        conn.execute(made.returning(agency_key.c.kid)).first() is None
+    ):  # of two that add one key at once, the later is told of the first
+        owner = conn.scalar(sa.select(agency_key.c.agency).where(agency_key.c.kid == key.kid))
+        raise KeyThere(kid=key.kid, agency=owner)
     if replaces is not None:
-        end = valid_from or sa.func.now()
+        # `least` passes over an end that is not there, and never lengthens a key that ended.
+        end = sa.func.least(agency_key.c.valid_until, begins + overlap)
         mine = agency_key.c.kid == replaces, agency_key.c.agency == name, agency_key.c.revoked_at.is_(None)
-        if not conn.execute(sa.update(agency_key).where(*mine).values(valid_until=end)).rowcount:
+        others = agency_key.c.kid != key.kid
+        if not conn.execute(sa.update(agency_key).where(*mine, others).values(valid_until=end)).rowcount:
             raise KeyUnknown(
                 kid=replaces, reason=Said(f"{name} has no such key that is good", f"{name} 没有该有效密钥")
             )
-    acts.note(conn, "key add", registry.object_of(name), by, {"kid": key.kid, "replaces": replaces})
+    facts = {"kid": key.kid, "replaces": replaces, "overlap_hours": overlap / timedelta(hours=1)}
+    acts.note(conn, "key add", registry.object_of(name), by, facts)
     return key.kid
 
 
@@ -104,3 +115,18 @@ def lookup(conn: sa.Connection, kid: str) -> KeyFound | None:
     except KeyUnusable:
         raise RegistryBroken(kid=kid) from None
     return KeyFound(kid, row.agency, key, row.valid_from, row.valid_until, row.revoked_at, row.state == "active")
+
+
+def ending(conn: sa.Connection, before: datetime) -> list[tuple[str, datetime]]:
+    """Agencies, but for suspended ones, of which no key lasts until then, and when their last one ends or ended."""
+    never = sa.literal("infinity").cast(sa.DateTime(timezone=True))
+    last = sa.func.max(sa.func.coalesce(agency_key.c.valid_until, never))
+    query = (
+        sa.select(agency_key.c.agency, sa.func.max(agency_key.c.valid_until))
+        .join(agency, agency.c.agency == agency_key.c.agency)
+        .where(agency_key.c.revoked_at.is_(None), agency.c.state == "active")
+        .group_by(agency_key.c.agency)
+        .having(last <= before)
+        .order_by(agency_key.c.agency)
+    )
+    return [(name, end) for name, end in conn.execute(query)]

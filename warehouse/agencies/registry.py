@@ -50,20 +50,24 @@ def add(conn: sa.Connection, new: Agency, contacts: Iterable[Contact] = (), *, o
     """Puts an agency on record. In a transaction. Raises OperatorMissing, AgencyWrong, AgencyThere."""
     by = acts.named("agency add", operator, reason)
     _check(new)
-    for what, mine in (
-        (Said("its id", "标识"), agency.c.agency == new.agency),
-        (
-            Said("its unified social credit code", "统一社会信用代码"),
-            sa.and_(agency.c.uscc.is_not(None), agency.c.uscc == sa.literal(new.uscc, sa.Text)),
-        ),
-    ):
-        other = conn.scalar(sa.select(agency.c.agency).where(mine))
-        if other is not None:
-            raise AgencyThere(agency=new.agency, what=what, other=other)
     values = {name: getattr(new, name) for name in Agency.__dataclass_fields__}
-    conn.execute(sa.insert(agency).values(**values, added_by=by[0]))
+    made = insert(agency).values(**values, added_by=by[0]).on_conflict_do_nothing()
+    if (
+        conn.execute(made.returning(agency.c.agency)).first() is None
+    ):  # of two that add one at once, the later is told of the first
+        raise _taken(conn, new)
     acts.note(conn, "add", _object(new.agency), by, {"uscc": new.uscc, "level": new.level, "division": new.division})
     _set_contacts(conn, new.agency, contacts)
+
+
+def _taken(conn: sa.Connection, new: Agency) -> AgencyThere:
+    """The error for an agency whose id or code another one has."""
+    by_id = conn.scalar(sa.select(agency.c.agency).where(agency.c.agency == new.agency))
+    if by_id is not None:
+        return AgencyThere(agency=new.agency, what=Said("its id", "标识"), other=by_id)
+    by_code = conn.scalar(sa.select(agency.c.agency).where(agency.c.uscc == new.uscc))
+    what = Said("its unified social credit code", "统一社会信用代码")
+    return AgencyThere(agency=new.agency, what=what, other=by_code)
 
 
 def change_contacts(conn: sa.Connection, name: str, contacts: Iterable[Contact], *, operator: str, reason: str) -> None:

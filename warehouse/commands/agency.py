@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -150,6 +150,9 @@ def key_add(
     valid_from: Annotated[datetime | None, typer.Option("--from", help="When it begins; now.")] = None,
     valid_until: Annotated[datetime | None, typer.Option("--until", help="When it ends; never.")] = None,
     replaces: Annotated[str | None, typer.Option(help="Key (kid) that ends where this one begins.")] = None,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=8760, help="Hours for which the replaced key is good beside this one.")
+    ] = 0,
     operator: Operator,
     reason: Reason,
     as_json: AsJson = False,
@@ -171,6 +174,7 @@ def key_add(
             valid_from=_zoned(valid_from),
             valid_until=_zoned(valid_until),
             replaces=replaces,
+            overlap=timedelta(hours=overlap_hours),
         )
     _done(
         {"agency": agency, "kid": kid}, as_json, f"hub agency allow {agency} --push FEED --operator NAME --reason TEXT"
